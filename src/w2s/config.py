@@ -1,0 +1,238 @@
+"""The settings of an experiment, as typed dataclasses; every option of the command line is one of these fields.
+
+A field that may be `None` takes the task's own value there. Everything else is concrete, so that printing
+an `Experiment` shows all that decides its outcome.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_type_hints
+
+from w2s.errors import unknown_name
+from w2s.tables import Unparsed
+
+__all__ = [
+    "AnswerFormat",
+    "AnsweringSpec",
+    "Experiment",
+    "LoraSpec",
+    "Mode",
+    "ModelSpec",
+    "ReliabilitySpec",
+    "TaskSpec",
+    "TrainingSpec",
+    "Unparsed",
+    "experiment_from_dict",
+]
+
+Mode = Literal["choose", "generate"]
+AnswerFormat = Literal["letter", "text"]
+
+
+@dataclass(kw_only=True)
+class TaskSpec:
+    """Which questions are asked, and how they are split and varied.
+
+    Attributes:
+        name: A task that `w2s tasks` lists.
+        data: A file or folder in the data set's own form, or a hub id; by default the task's own source.
+        weak_train: Questions that train the weak supervisor on ground truth, or "all" for what is left.
+        transfer: Questions that the weak supervisor answers for the student, or "all".
+        test: Questions of the evaluation, or "all".
+        split_seed: Draws the splits.
+        num_variations: How many ways each question is asked; by default the task's own number.
+        answer_format: Answer with the option's letter or its text; by default the task's own.
+        templates: Prompts that replace the task's, by the names that `w2s tasks NAME` shows.
+        paraphrases: A JSONL file of rewordings of the questions (`question`, `paraphrases`), where the task takes one.
+    """
+
+    name: str = "geography"
+    data: str | None = None
+    weak_train: int | Literal["all"] = 100
+    transfer: int | Literal["all"] = 600
+    test: int | Literal["all"] = 400
+    split_seed: int = 0
+    num_variations: int | None = None
+    answer_format: AnswerFormat | None = None
+    templates: dict[str, str] = field(default_factory=dict)
+    paraphrases: str | None = None
+
+
+@dataclass(kw_only=True)
+class ModelSpec:
+    """A causal language model, and how it is held in memory.
+
+    Attributes:
+        name: A bundled name that `w2s models` lists, a hub id, a folder with safetensors, or a `.gguf` file.
+        revision: A branch, tag or commit of a hub id.
+        dtype: Of the weights; "auto" is bfloat16 where the device is fast at it, float32 elsewhere.
+        device: "auto" is the first of cuda, mps, cpu that is there; anything else must be there.
+        attention: transformers' attention implementation; "auto" is its own choice.
+        chat_template: Put every prompt into the tokenizer's chat template, as a user's turn.
+        trust_remote_code: Run the code that comes with a hub model. Off unless you know whose code it is.
+    """
+
+    name: str = "smollm2-135m"
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str = "auto"
+    attention: str = "auto"
+    chat_template: bool = False
+    trust_remote_code: bool = False
+
+
+@dataclass(kw_only=True)
+class LoraSpec:
+    """Low-rank adapters (Hu et al., arXiv 2106.09685), as peft makes them.
+
+    Attributes:
+        rank: Of the update.
+        alpha: The update is scaled by alpha / rank.
+        dropout: On the adapter's input. Costs time on a CPU.
+        targets: "all-linear", or the ends of the names of the modules to adapt.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    targets: str | list[str] = "all-linear"
+
+
+@dataclass(kw_only=True)
+class TrainingSpec:
+    """LoRA fine-tuning on a training set.
+
+    Attributes:
+        epochs: Passes over the training set.
+        batch_size: Examples of one optimizer step.
+        micro_batch_size: Examples held in memory at once; by default the whole batch. Does not change the outcome.
+        learning_rate: Its peak.
+        schedule: How the rate falls.
+        warmup: Share of the steps in which the rate rises.
+        weight_decay: Of AdamW.
+        max_grad_norm: Gradients are clipped to it.
+        max_length: In tokens. Longer prompts lose their beginning, never the completion, and it is said how many.
+        end_of_text: The completion ends with the end-of-text token, and the student learns to stop.
+        normalization: "weights" divides a batch's loss by the weights of its supervised tokens; "paper" averages
+            weight x loss over every position, prompt and padding included.
+        gradient_checkpointing: Less memory for more time.
+        eval_fraction: Share of the questions that is held out and watched, never acted upon.
+        checkpoints: How often in a run the state is saved, to go on from after a kill.
+        lora: The adapter.
+    """
+
+    epochs: int = 2
+    batch_size: int = 8
+    micro_batch_size: int | None = None
+    learning_rate: float = 3e-4
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    max_length: int = 512
+    end_of_text: bool = True
+    normalization: Literal["weights", "paper"] = "weights"
+    gradient_checkpointing: bool = False
+    eval_fraction: float = 0.0
+    checkpoints: int = 4
+    lora: LoraSpec = field(default_factory=LoraSpec)
+
+
+@dataclass(kw_only=True)
+class AnsweringSpec:
+    """How a model answers, as weak supervisor or in the evaluation.
+
+    Attributes:
+        mode: "choose" takes the likeliest option; "generate" writes text, which is then read. By default the
+            task's own.
+        max_new_tokens: Of a generated answer.
+        sampling_temperature: 0 is greedy; above it, generated answers are sampled.
+        length_normalized: Options are compared by log-probability a token instead of in all.
+        tokens_per_batch: Prompt tokens, padding included, that go through the model at once.
+    """
+
+    mode: Mode | None = None
+    max_new_tokens: int = 50
+    sampling_temperature: float = 0.0
+    length_normalized: bool = False
+    tokens_per_batch: int = 4096
+
+
+@dataclass(kw_only=True)
+class ReliabilitySpec:
+    """How agreement becomes trust.
+
+    Attributes:
+        temperature: Of the softmax over vote shares; by default the task's own.
+        unparsed: What becomes of an answer that cannot be read; by default the task's own.
+    """
+
+    temperature: float | None = None
+    unparsed: Unparsed | None = None
+
+
+@dataclass(kw_only=True)
+class Experiment:
+    """One weak supervisor, one student, one task, and the methods to compare.
+
+    Attributes:
+        task: The questions.
+        weak: The weak supervisor, before its training.
+        strong: The student, before its training.
+        methods: What to compare, by the names that `w2s methods` lists.
+        method_settings: Settings of single methods: `{filtering: {quantile: 0.25}}`.
+        seeds: One replicate each: variations, initial adapters and training order, of supervisor and students.
+        weak_training: How the weak supervisor is trained on ground truth.
+        student_training: How every student is trained, the ceiling among them.
+        answering: How the weak supervisor answers.
+        evaluation: How the models answer the test questions.
+        reliability: How agreement becomes trust.
+        resamples: Of the bootstrap behind the intervals.
+    """
+
+    task: TaskSpec = field(default_factory=TaskSpec)
+    weak: ModelSpec = field(default_factory=ModelSpec)
+    strong: ModelSpec = field(default_factory=lambda: ModelSpec(name="gemma3-270m"))
+    methods: list[str] = field(
+        default_factory=lambda: [
+            "zero-shot",
+            "naive",
+            "majority",
+            "filtering-sampled",
+            "reweighting-sampled",
+            "ceiling",
+        ]
+    )
+    method_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=lambda: [0])
+    weak_training: TrainingSpec = field(default_factory=TrainingSpec)
+    student_training: TrainingSpec = field(default_factory=TrainingSpec)
+    answering: AnsweringSpec = field(default_factory=AnsweringSpec)
+    evaluation: AnsweringSpec = field(default_factory=AnsweringSpec)
+    reliability: ReliabilitySpec = field(default_factory=ReliabilitySpec)
+    resamples: int = 10_000
+
+
+def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
+    """The inverse of `dataclasses.asdict`, for settings that were written to JSON.
+
+    Raises:
+        InputError: A name is not that of a setting.
+    """
+    experiment: Experiment = _from_dict(Experiment, data, "")
+    return experiment
+
+
+def _from_dict(cls: Any, data: Mapping[str, Any], where: str) -> Any:
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    types = get_type_hints(cls)
+    values = {}
+    for name, value in data.items():
+        if name not in fields:
+            raise unknown_name("setting", where + name, [where + field_name for field_name in fields])
+        nested = dataclasses.is_dataclass(types[name]) and isinstance(value, Mapping)
+        values[name] = _from_dict(types[name], value, f"{where}{name}.") if nested else value
+    return cls(**values)

@@ -1,0 +1,416 @@
+"""The stages wired into a graph of steps: what depends on what, and what decides each outcome.
+
+No torch here: a graph is made to be looked at as well as run, so the heavy modules are imported by the
+builds. Each build reads its inputs' folders and writes its own; `results.py` reads them all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from w2s.config import AnsweringSpec, Experiment, ModelSpec, TrainingSpec
+from w2s.errors import InputError
+from w2s.methods import Method, get_method
+from w2s.methods.base import Selector, Settings, Student
+from w2s.methods.ceiling import ceiling
+from w2s.models.source import Source, resolve
+from w2s.reliability import score_answers
+from w2s.store import Build, Json, Step, atomic_write
+from w2s.tables import read_table, write_table
+from w2s.tasks import Splits, gold_of, questions_of, task_from
+
+if TYPE_CHECKING:
+    from w2s.models.load import LanguageModel
+
+__all__ = ["Arm", "Graph", "Progress", "Replicate"]
+
+ANSWERS_FILE, SCORED_FILE, TRAINING_SET_FILE = "answers.parquet", "scored.parquet", "training_set.parquet"
+PREDICTIONS_FILE, QUESTIONS_FILE, GOLD_FILE = "predictions.parquet", "questions.parquet", "gold.parquet"
+SELECTION_FILE = "selection.json"
+
+
+class Progress(Protocol):
+    """Is told how far a step is."""
+
+    def __call__(self, label: str, done: int, total: int, unit: str, tokens: int = 0) -> None:
+        """`done` of `total` units, and the tokens worked on so far where that is known."""
+
+
+def _no_progress(label: str, done: int, total: int, unit: str, tokens: int = 0) -> None:
+    """Nobody is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One method with one seed: its student, and what the student answers on the test split."""
+
+    method: Method
+    student: Student
+    predictions: Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """All that is done for one seed.
+
+    Attributes:
+        seed: Of variations, adapters and training order.
+        supervisor: The weak supervisor's training.
+        weak_predictions: What the weak supervisor answers on the test split.
+        answers: What it answers to every variation of the transfer questions.
+        scored: The same, with their reliability.
+        arms: The methods, in the order in which they were asked for.
+    """
+
+    seed: int
+    supervisor: Step
+    weak_predictions: Step
+    answers: Step
+    scored: Step
+    arms: Mapping[str, Arm]
+
+
+class Graph:
+    """The steps of an experiment.
+
+    Args:
+        experiment: The settings. They are checked here, before anything is computed.
+        progress: Is told how far the long steps are.
+
+    Raises:
+        InputError: A setting names something that does not exist, or two of them do not fit together.
+    """
+
+    def __init__(self, experiment: Experiment, progress: Progress = _no_progress) -> None:
+        self.experiment = experiment
+        self._progress = progress
+        self._check()
+        self.task = task_from(experiment.task)
+        self.temperature = (
+            self.task.temperature if experiment.reliability.temperature is None else experiment.reliability.temperature
+        )
+        self.unparsed = experiment.reliability.unparsed or self.task.unparsed
+        self._weak, self._strong = _Model(experiment.weak), _Model(experiment.strong)
+        for spec in (experiment.answering, experiment.evaluation):
+            if spec.mode is not None and spec.mode not in self.task.modes:
+                raise InputError(
+                    f"mode {spec.mode!r}: task {self.task.name} can be answered by {' or '.join(self.task.modes)} only"
+                )
+        data: dict[str, Json] = {
+            "task": self.task.name,
+            "data": self.task.fingerprint(),
+            "sizes": {name: getattr(experiment.task, name) for name in ("weak_train", "transfer", "test")},
+            "split_seed": experiment.task.split_seed,
+        }
+        self._asking: dict[str, Json] = {
+            "task": self.task.name,
+            "templates": dict(self.task.templates),
+            "answer_format": self.task.answer_format,
+            "data": self.task.fingerprint(),
+        }
+        self.questions = Step(
+            kind="questions", label="questions", settings=data, inputs={}, build=self._build_questions
+        )
+        self.gold = {split: self._gold(split, data) for split in ("weak_train", "transfer", "test")}
+        self.replicates = [self._replicate(seed) for seed in experiment.seeds]
+
+    def targets(self) -> list[Step]:
+        """Every step whose result a report reads, in a good order: weak model first, then the strong one."""
+        steps = [self.questions, *self.gold.values()]
+        for replicate in self.replicates:
+            steps += [replicate.supervisor, replicate.answers, replicate.scored, replicate.weak_predictions]
+        for replicate in self.replicates:
+            for arm in replicate.arms.values():
+                steps += [step for step in (*arm.student, arm.predictions) if step is not None]
+        return steps
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The task's questions in their splits; read once a process."""
+        return self.task.splits()
+
+    def _check(self) -> None:
+        experiment = self.experiment
+        for name in experiment.methods:
+            get_method(name)
+        for name, given in experiment.method_settings.items():
+            get_method(name).resolve(given)
+        named: dict[str, list[Any]] = {"methods": [*experiment.methods], "seeds": [*experiment.seeds]}
+        for what, values in named.items():
+            if not values:
+                raise InputError(f"{what} is empty: expected at least one")
+            repeated = [value for value in values if values.count(value) > 1]
+            if repeated:
+                raise InputError(f"{what} names {repeated[0]!r} more than once")
+
+    # ── questions and ground truth ──────────────────────────────────────────────────────────────────────────
+
+    def _build_questions(self, build: Build) -> None:
+        write_table(self.splits.questions, build.out / QUESTIONS_FILE)
+        atomic_write(build.out / "dropped.json", json.dumps(self.splits.dropped, indent=1))
+        for reason, count in self.splits.dropped.items():
+            if count:
+                build.say(f"{count} {reason}")
+
+    def _gold(self, split: str, data: Mapping[str, Json]) -> Step:
+        """Ground truth of one split, as answers. A step of its own, so that who reads it shows in the graph."""
+
+        def run(build: Build) -> None:
+            from w2s.supervisors.asking import gold_answers
+
+            questions = questions_of(read_table(build.inputs["questions"] / QUESTIONS_FILE), split)
+            table = gold_answers(self.task, questions, gold_of(self.splits.gold, split))
+            write_table(table, build.out / ANSWERS_FILE)
+
+        return Step(
+            kind="gold",
+            label=f"ground truth of {split}",
+            settings={"split": split, "asking": self._asking, **data},
+            inputs={"questions": self.questions},
+            build=run,
+        )
+
+    # ── one seed ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _replicate(self, seed: int) -> Replicate:
+        experiment = self.experiment
+        truth = self._select("weak supervisor", ceiling, {"gold_answers": self.gold["weak_train"]}, {}, seed=seed)
+        supervisor = self._train("weak supervisor", self._weak, experiment.weak_training, truth, seed)
+        answers = self._answers(supervisor, seed)
+        scored = self._scored(answers, seed)
+        arms = {}
+        for name in experiment.methods:
+            method = get_method(name)
+            stages = _Stages(self, scored, seed, uses_gold=method.uses_gold)
+            student = method.steps(stages, method.resolve(experiment.method_settings.get(name, {})))
+            predictions = self._predictions(name, self._strong, student.adapter, seed)
+            arms[name] = Arm(method=method, student=student, predictions=predictions)
+        return Replicate(
+            seed=seed,
+            supervisor=supervisor,
+            weak_predictions=self._predictions("weak supervisor", self._weak, supervisor, seed),
+            answers=answers,
+            scored=scored,
+            arms=arms,
+        )
+
+    def _answers(self, supervisor: Step, seed: int) -> Step:
+        experiment = self.experiment
+        label = f"weak answers · seed {seed}"
+
+        def run(build: Build) -> None:
+            from w2s.supervisors.asking import answer_questions
+            from w2s.supervisors.lm import LocalModel
+
+            questions = questions_of(read_table(build.inputs["questions"] / QUESTIONS_FILE), "transfer")
+            with self._weak.loaded(build, "supervisor") as lm:
+                table = answer_questions(
+                    LocalModel(lm, self.task, experiment.answering, name=experiment.weak.name, seed=seed),
+                    self.task,
+                    questions,
+                    num_variations=self.task.num_variations,
+                    seed=seed,
+                    journal=build.out / "journal.jsonl",
+                    progress=lambda done, total: self._progress(label, done, total, "answers"),
+                    say=build.say,
+                )
+            write_table(table, build.out / ANSWERS_FILE)
+            (build.out / "journal.jsonl").unlink()
+
+        return Step(
+            kind="answers",
+            label=label,
+            settings={
+                "asking": self._asking,
+                "split": "transfer",
+                "num_variations": self.task.num_variations,
+                "seed": seed,
+                "answering": self._answering(experiment.answering),
+                "model": self._weak.settings,
+            },
+            inputs={"questions": self.questions, "supervisor": supervisor, **self._weak.inputs},
+            build=run,
+        )
+
+    def _scored(self, answers: Step, seed: int) -> Step:
+        def run(build: Build) -> None:
+            table = read_table(build.inputs["answers"] / ANSWERS_FILE)
+            scored = score_answers(table, temperature=self.temperature, unparsed=self.unparsed)
+            write_table(scored, build.out / SCORED_FILE)
+
+        return Step(
+            kind="scored",
+            label=f"reliability · seed {seed}",
+            settings={"temperature": float(self.temperature), "unparsed": self.unparsed},
+            inputs={"answers": answers},
+            build=run,
+        )
+
+    def _select(
+        self, name: str, selector: Selector, inputs: Mapping[str, Step], settings: Settings, *, seed: int
+    ) -> Step:
+        def run(build: Build) -> None:
+            files = {"scored": SCORED_FILE, "answers": ANSWERS_FILE, "gold": ANSWERS_FILE}
+            tables = {table: read_table(build.inputs[table] / files[step.kind]) for table, step in inputs.items()}
+            training_set = selector(**tables, seed=seed, **settings)
+            if not training_set.table.num_rows:
+                raise InputError(f"method {name}: no row is left to train on ({training_set.selection.rule})")
+            write_table(training_set.table, build.out / TRAINING_SET_FILE)
+            atomic_write(build.out / SELECTION_FILE, json.dumps(training_set.selection.to_dict(), indent=1))
+
+        return Step(
+            kind="training-set",
+            label=f"{name}: training set · seed {seed}",
+            settings={"selector": f"{selector.__module__}.{selector.__qualname__}", "seed": seed, **settings},
+            inputs=inputs,
+            build=run,
+        )
+
+    def _train(self, name: str, model: _Model, spec: TrainingSpec, training_set: Step, seed: int) -> Step:
+        label = f"{name}: training · seed {seed}"
+
+        def run(build: Build) -> None:
+            from w2s.training.student import train_student
+
+            table = read_table(build.inputs["training_set"] / TRAINING_SET_FILE)
+            with model.loaded(build, None) as lm:
+                train_student(
+                    lm,
+                    table,
+                    spec,
+                    seed=seed,
+                    out=build.out,
+                    progress=lambda done, total, tokens: self._progress(label, done, total, "steps", tokens),
+                    say=build.say,
+                )
+
+        # How a batch is cut, and how often the state is saved, do not change what comes out.
+        settings = asdict(spec)
+        for name_of_knob in ("micro_batch_size", "gradient_checkpointing", "checkpoints"):
+            del settings[name_of_knob]
+        return Step(
+            kind="training",
+            label=label,
+            settings={"training": settings, "seed": seed, "model": model.settings},
+            inputs={"training_set": training_set, **model.inputs},
+            build=run,
+        )
+
+    def _predictions(self, name: str, model: _Model, adapter: Step | None, seed: int) -> Step:
+        label = f"{name}: test · seed {seed}" if adapter else f"{name}: test"
+        spec = self.experiment.evaluation
+
+        def run(build: Build) -> None:
+            from w2s.evaluation import evaluate
+
+            questions = questions_of(read_table(build.inputs["questions"] / QUESTIONS_FILE), "test")
+            gold = read_table(build.inputs["gold"] / ANSWERS_FILE)
+            with model.loaded(build, "adapter" if adapter else None) as lm:
+                table = evaluate(
+                    lm,
+                    self.task,
+                    questions,
+                    dict(zip(gold["question_id"].to_pylist(), gold["answer"].to_pylist(), strict=True)),
+                    spec,
+                    name=name,
+                    journal=build.out / "journal.jsonl",
+                    progress=lambda done, total: self._progress(label, done, total, "questions"),
+                    say=build.say,
+                )
+            write_table(table, build.out / PREDICTIONS_FILE)
+            (build.out / "journal.jsonl").unlink()
+
+        return Step(
+            kind="predictions",
+            label=label,
+            settings={
+                "asking": self._asking,
+                "split": "test",
+                "answering": self._answering(spec),
+                "model": model.settings,
+            },
+            inputs={
+                "questions": self.questions,
+                "gold": self.gold["test"],
+                **({"adapter": adapter} if adapter else {}),
+                **model.inputs,
+            },
+            build=run,
+        )
+
+    def _answering(self, spec: AnsweringSpec) -> dict[str, Json]:
+        """What decides an answer; the batch size does not."""
+        mode = spec.mode or self.task.modes[0]
+        if mode == "choose":
+            return {"mode": mode, "length_normalized": spec.length_normalized}
+        return {
+            "mode": mode,
+            "max_new_tokens": spec.max_new_tokens,
+            "sampling_temperature": float(spec.sampling_temperature),
+        }
+
+
+class _Stages:
+    """What a method may build on; see `methods.base.Stages`."""
+
+    def __init__(self, graph: Graph, scored: Step, seed: int, *, uses_gold: bool) -> None:
+        self._graph = graph
+        self._scored = scored
+        self._seed = seed
+        self._uses_gold = uses_gold
+
+    @property
+    def scored(self) -> Step:
+        return self._scored
+
+    @property
+    def gold_answers(self) -> Step:
+        assert self._uses_gold, "a method that asks for ground truth must say uses_gold"
+        return self._graph.gold["transfer"]
+
+    def select(self, name: str, selector: Selector, inputs: Mapping[str, Step], settings: Settings) -> Step:
+        return self._graph._select(name, selector, inputs, settings, seed=self._seed)
+
+    def train(self, name: str, training_set: Step) -> Step:
+        graph = self._graph
+        return graph._train(name, graph._strong, graph.experiment.student_training, training_set, self._seed)
+
+
+class _Model:
+    """A model of the experiment: its identity, the step that prepares it if one is needed, and how to load it."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._source: Source = resolve(spec)
+        self.settings: dict[str, Json] = {
+            "identity": self._source.identity,
+            "dtype": spec.dtype,
+            "chat_template": spec.chat_template,
+        }
+        self.inputs: dict[str, Step] = {}
+        if self._source.gguf:
+            self.inputs["model"] = Step(
+                kind="model",
+                label=f"{spec.name}: conversion from GGUF",
+                settings={"identity": self._source.identity},
+                inputs={},
+                build=self._convert,
+            )
+
+    def _convert(self, build: Build) -> None:
+        from w2s.models.load import convert_gguf
+
+        convert_gguf(self._source.gguf, build.out, sha256=self._source.sha256)
+
+    def loaded(self, build: Build, adapter: str | None) -> Any:
+        """A context manager: the model in memory, with the adapter that the named input trained."""
+        from w2s.models.load import adapted, load_model
+
+        location: Path | str = build.inputs["model"] if self._source.gguf else self._source.location
+        base: LanguageModel = load_model(location, self.spec, revision=self._source.revision, say=build.say)
+        return adapted(base, build.inputs[adapter] / "adapter" if adapter else None)

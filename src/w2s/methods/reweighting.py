@@ -1,0 +1,53 @@
+"""Reliability re-weighting: learn from every answer, in proportion to how far it can be trusted.
+
+Guo and Yang (2024), arXiv 2406.19032.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from w2s.methods.base import select_then_train
+from w2s.methods.selection import TrainingSet, candidates_from
+
+__all__ = ["METHODS", "reweight", "reweight_sampled"]
+
+
+def reweight(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
+    """Take all answers, each with its reliability as its weight.
+
+    Args:
+        scored: Scored answers.
+        seed: Not used: nothing is drawn.
+
+    Raises:
+        InputError: The table is not one of scored answers with prompts, or a reliability is negative.
+    """
+    candidates = candidates_from(scored).readable()
+    return candidates.training_set("all answers, weighted by reliability", weight="reliability")
+
+
+def reweight_sampled(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
+    """Draw as many answers as there were questions, each with its reliability as its weight.
+
+    All answers are equally likely to be drawn: reliability counts once, in the weight.
+
+    Args:
+        scored: Scored answers.
+        seed: Of the draw.
+
+    Raises:
+        InputError: As `reweight`.
+    """
+    candidates = candidates_from(scored).readable()
+    drawn = candidates.draw(candidates.questions_in, seed=seed)
+    rule = "as many answers as there were questions, drawn from all answers, weighted by reliability"
+    return drawn.training_set(rule, weight="reliability")
+
+
+METHODS = (
+    select_then_train("reweighting", reweight, summary="all answers, weighted by their reliability"),
+    select_then_train(
+        "reweighting-sampled", reweight_sampled, summary="of those, as many answers as there were questions"
+    ),
+)

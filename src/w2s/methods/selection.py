@@ -1,0 +1,192 @@
+"""From scored answers to a training set: what every method's selection is made of.
+
+A selector takes the answers as `Candidates`, keeps or draws some of them, and ends in a `TrainingSet`:
+
+    candidates = candidates_from(scored)
+    certain = pc.less_equal(candidates.rows["entropy"], 0.5)
+    return candidates.keep(certain, otherwise="uncertain").readable().training_set("the certain ones")
+
+Each row that does not come through is counted under the reason why. The candidates are in an order of their
+own, so what a selector makes does not depend on the order in which the answers came.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2s import tables
+from w2s.errors import InputError
+from w2s.reliability import check_answers, check_scored
+
+__all__ = ["Candidates", "Selection", "TrainingSet", "candidates_from", "check_quantile", "first_rows"]
+
+_IDENTITY = ("question_id", "variation", "supervisor")  # tell one answer from all others
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What a selector did, to be kept with the training set.
+
+    Attributes:
+        rule: The rule, in plain words.
+        rows_in: Answers before.
+        questions_in: Their questions.
+        rows: Examples of the training set.
+        questions: Their questions.
+        dropped: How many answers did not come through, by reason; with `rows`, they add up to `rows_in`.
+    """
+
+    rule: str
+    rows_in: int
+    questions_in: int
+    rows: int
+    questions: int
+    dropped: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+
+class TrainingSet(NamedTuple):
+    """What a student is trained on (schema `tables.TRAINING_SET`), and how it was selected."""
+
+    table: pa.Table
+    selection: Selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """The answers that are still in, in a fixed order, and why others are not. Made by `candidates_from`.
+
+    Attributes:
+        rows: Answers, by question, variation and supervisor; `prompt` and `completion` are there.
+        rows_in: How many they were at first.
+        questions_in: How many questions they were of at first.
+        dropped: How many went, by reason.
+    """
+
+    rows: pa.Table
+    rows_in: int
+    questions_in: int
+    dropped: dict[str, int]
+
+    @property
+    def questions(self) -> pa.Array:
+        """Ids of the questions that are still in, each once, in a fixed order."""
+        return self.rows["question_id"].unique()
+
+    def ordered(self, *keys: tuple[str, str]) -> Candidates:
+        """Put rows in order of some columns ("ascending" or "descending"), then question, variation, supervisor."""
+        last = [(key, "ascending") for key in _IDENTITY if key in self.rows.column_names]
+        return dataclasses.replace(self, rows=self.rows.sort_by([*keys, *last]))
+
+    def keep(self, mask: Any, *, otherwise: str) -> Candidates:
+        """Keep some rows.
+
+        Args:
+            mask: Which, (rows,) booleans, of numpy or Arrow.
+            otherwise: Why the others go.
+        """
+        kept = self.rows.filter(mask)
+        gone = self.rows.num_rows - kept.num_rows
+        dropped = {**self.dropped, otherwise: self.dropped.get(otherwise, 0) + gone}
+        return dataclasses.replace(self, rows=kept, dropped=dropped)
+
+    def readable(self) -> Candidates:
+        """Keep the rows whose answer could be read: no student learns from the others."""
+        return self.keep(pc.is_valid(self.rows["answer"]), otherwise="unreadable")
+
+    def draw(self, rows: int, *, seed: int) -> Candidates:
+        """Draw rows, each equally likely, without replacement; all of them if there are no more."""
+        mask = _draw_mask(self.rows.num_rows, rows, seed)
+        return self.keep(mask, otherwise="not_drawn")
+
+    def draw_questions(self, questions: int, *, seed: int) -> Candidates:
+        """Draw questions, each equally likely, and keep all rows of those."""
+        drawn = self.questions.filter(_draw_mask(len(self.questions), questions, seed))
+        return self.keep(pc.is_in(self.rows["question_id"], value_set=drawn), otherwise="not_drawn")
+
+    def training_set(self, rule: str, *, weight: str | None = None) -> TrainingSet:
+        """Turn what is left into a training set.
+
+        Args:
+            rule: How the rows were selected, in plain words.
+            weight: The column that weighs an example; by default each weighs 1.
+
+        Raises:
+            InputError: A weight is negative.
+        """
+        weights = pa.array(np.ones(self.rows.num_rows)) if weight is None else self.rows[weight]
+        if pc.any(pc.less(weights, 0), min_count=0).as_py():
+            raise InputError(f"{weight} {pc.min(weights)}: expected weights of 0 or more")
+        columns = {name: self.rows[name] for name in tables.TRAINING_SET.names if name != "weight"}
+        table = tables.check(pa.table({**columns, "weight": weights}), tables.TRAINING_SET, name="training set")
+        selection = Selection(
+            rule=rule,
+            rows_in=self.rows_in,
+            questions_in=self.questions_in,
+            rows=table.num_rows,
+            questions=len(self.questions),
+            dropped=self.dropped,
+        )
+        return TrainingSet(table, selection)
+
+
+def candidates_from(answers: pa.Table, *, scored: bool = True) -> Candidates:
+    """Take answers as candidates for a training set.
+
+    Args:
+        answers: A table of answers, in any order. A missing or null `completion` is the answer itself.
+        scored: Whether the three scores must be there.
+
+    Raises:
+        InputError: A column is missing or broken, an answer is there twice, or a prompt is null.
+    """
+    name = "scored answers" if scored else "answers table"
+    rows = check_scored(answers, name=name) if scored else check_answers(answers, name=name)
+    if "completion" not in rows.column_names:
+        rows = rows.append_column("completion", pa.nulls(rows.num_rows, pa.string()))
+    text = pa.schema({"prompt": pa.string(), "completion": pa.string()})
+    rows = tables.check(rows, text, name=name)
+    if rows["prompt"].null_count:
+        row = pc.index(pc.is_null(rows["prompt"]), True).as_py()
+        raise InputError(f"{name}, row {row} (from 0): expected a prompt, it is null")
+    completion = pc.coalesce(rows["completion"], rows["answer"])
+    rows = rows.set_column(rows.column_names.index("completion"), "completion", completion)
+
+    questions = pc.count_distinct(rows["question_id"]).as_py()
+    return Candidates(rows=rows, rows_in=rows.num_rows, questions_in=questions, dropped={}).ordered()
+
+
+def first_rows(rows: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which rows are the first of their question, (rows,), where the rows of a question are together."""
+    ids = rows["question_id"].combine_chunks()
+    first = np.ones(len(ids), np.bool_)
+    if len(ids) > 1:
+        first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
+    return first
+
+
+def check_quantile(quantile: float) -> None:
+    """Make sure that a quantile is one.
+
+    Raises:
+        InputError: It does not lie between 0 and 1.
+    """
+    if not 0 <= quantile <= 1:
+        raise InputError(f"quantile {quantile}: expected a number from 0 to 1")
+
+
+def _draw_mask(size: int, drawn: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Which of `size` units are among `drawn` of them, drawn without replacement."""
+    mask = np.zeros(size, np.bool_)
+    mask[np.random.default_rng(seed).permutation(size)[:drawn]] = True
+    return mask

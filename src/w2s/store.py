@@ -1,0 +1,477 @@
+"""Content-addressed artifacts: each result is computed once, is whole or absent, and survives a kill.
+
+A `Step` says what to compute; its key is the hash of all that decides the outcome. The `Store` keeps the
+result in `root/<kind>/<key>/`. A step writes into `root/.partial/`, and what a killed try left there is
+where the next one goes on. When it is through, its files are synced, their hashes go into `manifest.json`,
+and one rename puts the folder into place.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+from filelock import FileLock, Timeout
+
+from w2s.errors import InputError
+
+__all__ = [
+    "Build",
+    "FileRecord",
+    "Json",
+    "Manifest",
+    "Step",
+    "Store",
+    "StoreError",
+    "atomic_write",
+    "default_root",
+    "file_sha256",
+    "tree_sha256",
+]
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+MANIFEST = "manifest.json"
+TEMPORARY = ".w2s-tmp"
+KEY_DIGITS = 32
+
+HINTS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+    errno.EPERM: "make it writable",
+    errno.ENOTDIR: "make it a folder",
+}
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class StoreError(InputError):
+    """The store's folder cannot be used: full, read-only, or not a folder."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """One computation, named by everything that decides its outcome.
+
+    Settings are copied at construction, with tuples turned to lists, so that the key cannot change later.
+    Numbers keep their type: 1, 1.0 and True give three keys. Computing twice is cheaper than taking a
+    count for a fraction.
+
+    Attributes:
+        kind: What the result is ("answers", "student"): a folder in the store, of `a-z`, `0-9` and `-`.
+        label: What people read; not part of the key.
+        settings: All that decides the outcome besides the inputs. A file that is read belongs here by its
+            `file_sha256`, not by its path.
+        inputs: The steps whose results this one reads, by the name that `build` knows them by.
+        build: Computes the result; not part of the key.
+        version: Raised when the code of this kind changes its outcome.
+
+    Raises:
+        TypeError: A setting is not JSON; the message names it.
+    """
+
+    kind: str
+    label: str
+    settings: Mapping[str, Json]
+    inputs: Mapping[str, Step]
+    build: Callable[[Build], None]
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        assert re.fullmatch(r"[a-z0-9-]+", self.kind), f"kind {self.kind!r}: expected a-z, 0-9 and - only"
+        settings = {name: _as_json(value, f"{self.kind}.{name}") for name, value in self.settings.items()}
+        object.__setattr__(self, "settings", settings)
+        object.__setattr__(self, "inputs", dict(self.inputs))
+
+    @cached_property
+    def key(self) -> str:
+        """The hash of kind, version, settings and the inputs' keys by name, in hexadecimal digits."""
+        identity: Json = {
+            "kind": self.kind,
+            "version": self.version,
+            "settings": self.settings,
+            "inputs": {name: step.key for name, step in self.inputs.items()},
+        }
+        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a step's `build` gets.
+
+    Attributes:
+        out: The folder to write into. What a killed try left there is still there: write its files with
+            `atomic_write`, and go on from those that exist.
+        inputs: The inputs' finished folders, by name. They are shared: read only.
+        say: Takes one line of news for the user.
+    """
+
+    out: Path
+    inputs: Mapping[str, Path]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """The size and the hash of one file of a finished result."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What `manifest.json` says of a finished result: how it came about, and every file in it.
+
+    Attributes:
+        inputs: The inputs' keys, by name.
+        files: By path below the result's folder, with `/` between the parts.
+        w2s: The version of w2s that made it.
+        started: When the last try began, in UTC; a resumed result was begun earlier.
+        seconds: How long the last try took.
+    """
+
+    kind: str
+    key: str
+    version: int
+    label: str
+    settings: Mapping[str, Json]
+    inputs: Mapping[str, str]
+    files: Mapping[str, FileRecord]
+    w2s: str
+    started: str
+    finished: str
+    seconds: float
+
+
+def _silent(_: str) -> None:
+    """Takes news and tells nobody."""
+
+
+class Store:
+    """The finished results under one folder, which several processes may use at the same time.
+
+    A finished result is checked against its manifest the first time that a `Store` hands it out; one that
+    was damaged is removed, said to be, and computed again. Machines that share the folder exclude each other
+    where its file system carries `flock` across machines.
+
+    Args:
+        root: The folder; it is made when the first result is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self._checked: set[Path] = set()
+
+    def path(self, step: Step) -> Path:
+        """The folder where the step's result is or will be."""
+        return self.root / step.kind / step.key
+
+    def manifest(self, step: Step) -> Manifest | None:
+        """The manifest of the step's result, or None where there is none or it cannot be read."""
+        with self._explained():
+            return _read_manifest(self.path(step), step)
+
+    def is_done(self, step: Step) -> bool:
+        """Whether the step's result has a manifest. Cheap: its files are not looked at."""
+        return self.manifest(step) is not None
+
+    def get(self, step: Step, say: Callable[[str], None] = _silent) -> Path | None:
+        """The folder of the step's result, checked; None, after removing it, where it is damaged or absent."""
+        with self._explained():
+            if self._fault(step) is None:
+                return self.path(step)
+            if not self.path(step).exists():
+                return None
+            with self._locked(step, say):
+                return self._sound(step, say)
+
+    def run(self, step: Step, say: Callable[[str], None] = _silent) -> Path:
+        """The folder of the step's result, which is computed if need be. The inputs must be done.
+
+        Args:
+            step: What to compute.
+            say: Gets one line when another process is waited for, when a result is damaged, and from the build.
+
+        Raises:
+            StoreError: The store is full or cannot be written.
+        """
+        with self._explained():
+            # Without the lock first, so that a finished store serves from a read-only file system.
+            if self._fault(step) is not None:
+                with self._locked(step, say):
+                    if self._sound(step, say) is None:
+                        self._compute(step, say)
+            return self.path(step)
+
+    def _fault(self, step: Step) -> str | None:
+        """What is wrong with the step's result; None where it is whole."""
+        folder = self.path(step)
+        if _read_manifest(folder, step) is not None and folder in self._checked:
+            return None
+        fault = _find_fault(folder, step)
+        if fault is None:
+            self._checked.add(folder)
+        return fault
+
+    def _sound(self, step: Step, say: Callable[[str], None]) -> Path | None:
+        """As `get`, for the holder of the lock: only it may remove, or it might remove another's repair."""
+        folder = self.path(step)
+        fault = self._fault(step)
+        if fault is None:
+            return folder
+        if folder.exists():
+            say(f"{step.label}: damaged, to be computed again: {fault} in {folder}")
+            self._discard(folder)
+        return None
+
+    def _compute(self, step: Step, say: Callable[[str], None]) -> None:
+        partial = self.root / ".partial" / f"{step.kind}-{step.key}"
+        # A whole partial folder is one that was killed between its manifest and its rename.
+        if _find_fault(partial, step) is not None:
+            self._build(step, partial, say)
+        folder = self.path(step)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial.rename(folder)
+        _sync_folder(folder.parent)
+        _sync_folder(partial.parent)
+        self._checked.add(folder)
+
+    def _build(self, step: Step, partial: Path, say: Callable[[str], None]) -> None:
+        inputs: dict[str, Path] = {}
+        for name, step_before in step.inputs.items():
+            folder = self.get(step_before, say)
+            assert folder is not None, f"{step.label} needs its input {name} ({step_before.label}) to be run first"
+            inputs[name] = folder
+
+        partial.mkdir(parents=True, exist_ok=True)
+        (partial / MANIFEST).unlink(missing_ok=True)
+        for leftover in partial.rglob(f"*{TEMPORARY}"):
+            leftover.unlink()
+
+        started, clock = _now(), time.monotonic()
+        step.build(Build(partial, inputs, say))
+        assert not (partial / MANIFEST).exists(), f"{step.label} wrote {MANIFEST}, which is the store's own name"
+        manifest = Manifest(
+            kind=step.kind,
+            key=step.key,
+            version=step.version,
+            label=step.label,
+            settings=step.settings,
+            inputs={name: step_before.key for name, step_before in step.inputs.items()},
+            files=_sync_and_record(partial),
+            w2s=importlib.metadata.version("w2s"),
+            started=started,
+            finished=_now(),
+            seconds=round(time.monotonic() - clock, 3),
+        )
+        atomic_write(partial / MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n")
+
+    def _discard(self, folder: Path) -> None:
+        self._checked.discard(folder)
+        # Removal takes many steps: the rename first, so that a kill leaves no half-removed result in place.
+        trash = self.root / ".trash" / uuid.uuid4().hex
+        trash.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+
+    @contextmanager
+    def _locked(self, step: Step, say: Callable[[str], None]) -> Iterator[None]:
+        """Holds the step's lock. The system frees it when its owner dies, however it dies."""
+        locks = self.root / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        # The lock file stays behind: removing it would let two processes each lock a file of that name.
+        lock = FileLock(locks / f"{step.kind}-{step.key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"waiting for another process that is building {step.label}")
+            lock.acquire(poll_interval=0.2)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns what the system says of a store that is full or cannot be written into one line."""
+        try:
+            yield
+        except Exception as error:
+            number = _error_number(error)
+            if number not in HINTS or not self._concerns_store(error, number):
+                raise
+            raise StoreError(
+                f"cannot use the store {self.root}: {os.strerror(number).lower()}; "
+                f"{HINTS[number]}, or set W2S_HOME to another folder (what is finished stays valid)"
+            ) from error
+
+    def _concerns_store(self, error: Exception, number: int) -> bool:
+        """Whether an error met in a build is about this folder, rather than a file of the user's."""
+        name = getattr(error, "filename", None)
+        if not isinstance(name, str):
+            return number in FULL  # a failed write does not know its file's name
+        return Path(name).is_relative_to(self.root)
+
+
+def default_root() -> Path:
+    """The folder of the store: `W2S_HOME` of the environment, else `w2s` in the user's cache folder."""
+    if home := os.environ.get("W2S_HOME"):
+        return Path(home).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification says to ignore a relative path.
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "w2s"
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Writes a file so that it has its old content or all of the new, whenever the process dies.
+
+    Args:
+        path: The file; its folder is made if it is not there.
+        data: The new content; text is written as UTF-8.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not `tempfile`: its files are closed to all but their owner, and a store may be shared.
+    temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's content; read once while size, time of change and inode stay the same."""
+    path = path.resolve()
+    stat = path.stat()
+    return _cached_sha256(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+def tree_sha256(folder: Path) -> str:
+    """The SHA-256 of a folder's files, by their names in it and their content; the same wherever it lies.
+
+    Hidden files and folders do not count: `.git` and the hub's `.cache` note when a model was downloaded.
+    """
+    files = {name: file_sha256(path) for name, path in _files(folder).items() if "/." not in f"/{name}"}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def _as_json(value: object, name: str) -> Json:
+    """A copy of a setting in plain lists and dictionaries; `name` is its dotted path, for the error."""
+    match value:
+        case float() if not math.isfinite(value):
+            raise TypeError(f"setting {name} is {value!r}: expected a finite number")
+        case None | bool() | int() | float() | str():
+            return value
+        case list() | tuple():
+            return [_as_json(item, f"{name}[{i}]") for i, item in enumerate(value)]
+        case Mapping():
+            for inner in value:
+                if not isinstance(inner, str):
+                    raise TypeError(f"setting {name} has the name {inner!r}: expected a string")
+            return {inner: _as_json(item, f"{name}.{inner}") for inner, item in value.items()}
+        case _:
+            raise TypeError(
+                f"setting {name} is {value!r} ({type(value).__name__}): expected null, a boolean, a number, a string, "
+                "a list or a mapping"
+            )
+
+
+def _read_manifest(folder: Path, step: Step) -> Manifest | None:
+    try:
+        fields = json.loads((folder / MANIFEST).read_bytes())
+        files = {name: FileRecord(**record) for name, record in fields.pop("files").items()}
+        manifest = Manifest(**fields, files=files)
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return manifest if (manifest.kind, manifest.key) == (step.kind, step.key) else None
+
+
+def _find_fault(folder: Path, step: Step) -> str | None:
+    """What keeps a folder from being the step's whole result, after reading all of it; None if nothing does."""
+    manifest = _read_manifest(folder, step)
+    if manifest is None:
+        return f"{MANIFEST} is missing or cannot be read"
+    for name, record in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if (size := path.stat().st_size) != record.bytes:
+            return f"{name} has {size} bytes, expected {record.bytes}"
+        if _sha256(path) != record.sha256:
+            return f"{name} has changed content"
+    return None
+
+
+def _sync_and_record(folder: Path) -> dict[str, FileRecord]:
+    """Brings all files of a folder safely to disk, and returns their sizes and hashes."""
+    records = {}
+    for name, path in _files(folder).items():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+            records[name] = FileRecord(bytes=file.tell(), sha256=digest)
+    for inner in folder.rglob("*"):
+        if inner.is_dir():
+            _sync_folder(inner)
+    _sync_folder(folder)
+    return records
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """All files below a folder by their path in it, in the order of the names."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _cached_sha256(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    return _sha256(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some network file systems refuse to sync a folder. What is lost then is a recent rename: work, not truth.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _error_number(error: Exception) -> int | None:
+    """The system's number of an error; safetensors and tokenizers have it only in their text."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Anything that answers questions: a local model, a server, annotators."""

@@ -1,0 +1,95 @@
+"""A local language model as supervisor: it chooses among the options, or writes an answer that is then read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from w2s.config import AnsweringSpec, Mode
+from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
+from w2s.engine.generate import generate_batches, generate_texts
+from w2s.errors import InputError
+from w2s.models.load import LanguageModel
+from w2s.supervisors.base import Answer, Asked, Batch
+from w2s.tasks.base import Task
+
+__all__ = ["LocalModel", "answering_mode"]
+
+
+def answering_mode(task: Task, spec: AnsweringSpec) -> Mode:
+    """The mode of a spec, or the task's own.
+
+    Raises:
+        InputError: The task cannot be answered in that mode.
+    """
+    mode = spec.mode or task.modes[0]
+    if mode not in task.modes:
+        raise InputError(f"mode {mode!r}: task {task.name} can be answered by {' or '.join(task.modes)} only")
+    return mode
+
+
+class LocalModel:
+    """A language model in memory that answers a task's questions.
+
+    Args:
+        lm: The model, with its adapter on it.
+        task: Reads what the model writes.
+        spec: How it answers.
+        name: What the answers table calls it.
+        seed: Of sampled answers.
+    """
+
+    def __init__(self, lm: LanguageModel, task: Task, spec: AnsweringSpec, *, name: str, seed: int = 0) -> None:
+        self._lm = lm
+        self._task = task
+        self._spec = spec
+        self._mode = answering_mode(task, spec)
+        self._seed = seed
+        self.name = name
+
+    def plan(self, asked: Sequence[Asked]) -> list[Batch]:
+        """Batches of like length, under the token budget."""
+        prompts = [one.variation.prompt for one in asked]
+        if self._mode == "choose":
+            options = [one.variation.completions for one in asked]
+            batches = choose_batches(self._lm, prompts, options, tokens=self._spec.tokens_per_batch)
+            return [Batch(batch.rows, partial(self._choose, asked, batch)) for batch in batches]
+        groups = generate_batches(
+            self._lm, prompts, max_new_tokens=self._spec.max_new_tokens, tokens=self._spec.tokens_per_batch
+        )
+        return [Batch(rows, partial(self._write, asked, rows, index)) for index, rows in enumerate(groups)]
+
+    def _choose(self, asked: Sequence[Asked], batch: ChoiceBatch) -> list[Answer]:
+        answers = []
+        for row, pairs, logprobs in zip(batch.rows, batch.pairs, score_choices(self._lm, batch), strict=True):
+            question, variation = asked[row]
+            scores = logprobs
+            if self._spec.length_normalized:
+                scores = [score / len(pair.completion) for score, pair in zip(logprobs, pairs, strict=True)]
+            best = max(range(len(scores)), key=scores.__getitem__)
+            answers.append(
+                Answer(
+                    completion=variation.completions[best],
+                    answer=question.choices[best],
+                    place=variation.places[best],
+                    choice_logprobs=logprobs,
+                )
+            )
+        return answers
+
+    def _write(self, asked: Sequence[Asked], rows: Sequence[int], index: int) -> list[Answer]:
+        texts = generate_texts(
+            self._lm,
+            [asked[row].variation.prompt for row in rows],
+            max_new_tokens=self._spec.max_new_tokens,
+            sampling_temperature=self._spec.sampling_temperature,
+            # A seed a batch: a run that goes on after a kill samples what it would have sampled.
+            seed=self._seed * 1_000_003 + index,
+        )
+        answers = []
+        for row, text in zip(rows, texts, strict=True):
+            question, variation = asked[row]
+            answer = self._task.read(text, question, variation)
+            place = variation.places[question.choices.index(answer)] if answer in question.choices else None
+            answers.append(Answer(completion=text, answer=answer, place=place))
+        return answers

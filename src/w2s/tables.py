@@ -1,0 +1,187 @@
+"""The tables that pass from stage to stage: their columns, and how they are read and written.
+
+Arrow in memory, Parquet on disk; CSV and JSONL are read and written as well. A schema here is what a
+stage promises to the next one. A table from elsewhere may carry more columns, in any order: `check`
+keeps the named ones first and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from w2s.errors import InputError
+
+__all__ = [
+    "ANSWERS",
+    "GOLD",
+    "PREDICTIONS",
+    "QUESTIONS",
+    "SCORED",
+    "TRAINING_SET",
+    "Unparsed",
+    "check",
+    "read_table",
+    "write_table",
+]
+
+QUESTIONS = pa.schema(
+    {
+        "question_id": pa.string(),
+        "split": pa.string(),  # weak_train, transfer or test
+        "text": pa.string(),
+        "choices": pa.list_(pa.string()),  # canonical answers; null where the answer is free
+        "fields": pa.string(),  # a JSON object: what else the task's templates may name
+    }
+)
+GOLD = pa.schema({"question_id": pa.string(), "split": pa.string(), "answer": pa.string()})
+
+# No gold column, here or in what follows from it: a student must never see one.
+ANSWERS = pa.schema(
+    {
+        "question_id": pa.string(),
+        "variation": pa.int32(),
+        "prompt": pa.string(),
+        "completion": pa.string(),  # as the supervisor gave it
+        "answer": pa.string(),  # canonical; null = could not be read
+        "place": pa.int32(),  # where the prompt names the chosen option, from 0; null = nowhere
+        "choice_logprobs": pa.list_(pa.float32()),  # in the order of the question's choices
+        "supervisor": pa.string(),
+    }
+)
+SCORED = pa.schema(
+    [
+        *ANSWERS,
+        pa.field("vote_share", pa.float64()),
+        pa.field("entropy", pa.float64()),  # nats
+        pa.field("reliability", pa.float64()),
+    ]
+)
+TRAINING_SET = pa.schema(
+    {
+        "prompt": pa.string(),
+        "completion": pa.string(),
+        "weight": pa.float32(),
+        "question_id": pa.string(),
+        "variation": pa.int32(),
+        "answer": pa.string(),  # canonical, of the completion: lets analysis count what was kept
+    }
+)
+PREDICTIONS = pa.schema(
+    {
+        "question_id": pa.string(),
+        "answer": pa.string(),
+        "correct": pa.bool_(),
+        "completion": pa.string(),
+        "choice_logprobs": pa.list_(pa.float32()),
+    }
+)
+
+Unparsed = Literal["class", "drop_question", "drop_answer"]
+"""What becomes of an answer that could not be read: a class of its own, or it, or its question, is dropped."""
+
+_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
+
+
+def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[str] | None = None) -> pa.Table:
+    """Cast a table to a schema, or say which column is wrong.
+
+    Args:
+        table: Any table; columns that the schema does not name are kept, last.
+        schema: The columns expected.
+        name: What the table is, for the message ("answers table").
+        required: Columns that must be there; others of the schema are filled with nulls.
+            By default all of them.
+
+    Returns:
+        The table with the schema's columns first, in its order and types.
+
+    Raises:
+        InputError: A required column is missing, or cannot be read as its type.
+    """
+    required = schema.names if required is None else required
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {}
+    for field in schema:
+        if field.name not in table.column_names:
+            if field.name in required:
+                have = ", ".join(table.column_names) or "none"
+                raise InputError(f"{name} has no column {field.name!r}: it has {have}")
+            columns[field.name] = pa.nulls(table.num_rows, field.type)
+            continue
+        try:
+            columns[field.name] = table[field.name].cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InputError(f"{name}, column {field.name!r}: expected {field.type}, {error}") from None
+    extra = [column for column in table.column_names if column not in columns]
+    return pa.table({**columns, **{column: table[column] for column in extra}})
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """Read Parquet, CSV or JSONL, by the name's suffix.
+
+    Raises:
+        InputError: The file is missing, empty, of another kind, or broken.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty")
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                import pyarrow.parquet
+
+                return pyarrow.parquet.read_table(path)
+            case ".csv":
+                import pyarrow.csv
+
+                return pyarrow.csv.read_csv(
+                    path,
+                    parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+                    convert_options=pyarrow.csv.ConvertOptions(
+                        strings_can_be_null=True, quoted_strings_can_be_null=False
+                    ),
+                )
+            case ".jsonl" | ".json":
+                import pyarrow.json
+
+                return pyarrow.json.read_json(path)
+            case suffix:
+                raise InputError(
+                    f"{path}: expected a file named {', '.join('*' + s for s in _SUFFIXES)}, not {suffix!r}"
+                )
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def write_table(table: pa.Table, path: str | Path) -> None:
+    """Write Parquet, CSV or JSONL, by the name's suffix. Lists become JSON text in CSV."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match path.suffix.lower():
+        case ".parquet":
+            import pyarrow.parquet
+
+            pyarrow.parquet.write_table(table, path)
+        case ".csv":
+            import json
+
+            import pyarrow.csv
+
+            for index, field in enumerate(table.schema):
+                if pa.types.is_list(field.type):
+                    text = [None if cell is None else json.dumps(cell) for cell in table[field.name].to_pylist()]
+                    table = table.set_column(index, field.name, pa.array(text, pa.string()))
+            pyarrow.csv.write_csv(table, path)
+        case ".jsonl" | ".json":
+            import json
+
+            with path.open("w", encoding="utf-8") as file:
+                for batch in table.to_batches(max_chunksize=4096):
+                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
+        case suffix:
+            raise InputError(f"{path}: expected a file named {', '.join('*' + s for s in _SUFFIXES)}, not {suffix!r}")

@@ -1,0 +1,242 @@
+"""How a question is put and how an answer is read: orders of options, letters, words, numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from w2s.errors import InputError
+
+__all__ = [
+    "LETTERS",
+    "as_number",
+    "first_line",
+    "first_number",
+    "permutations",
+    "read_letter",
+    "read_option",
+    "rng_for",
+    "said_number",
+]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def rng_for(seed: int, key: str) -> random.Random:
+    """A generator for one question: the same on every machine, whatever was asked before."""
+    return random.Random(int.from_bytes(hashlib.sha256(f"{seed}\0{key}".encode()).digest()[:8], "big"))
+
+
+def permutations(size: int, count: int, seed: int, key: str) -> list[tuple[int, ...]]:
+    """Distinct orders of a question's options; the first is the order in which they stand.
+
+    Args:
+        size: How many options there are.
+        count: How many orders.
+        seed: Of the draw.
+        key: The question's id.
+
+    Returns:
+        For every order, which option is at each place.
+
+    Raises:
+        InputError: There are not that many orders.
+    """
+    if count > (most := math.factorial(size)):
+        raise InputError(f"num_variations is {count}: question {key!r} has {size} options, in {most} orders at most")
+    rng = rng_for(seed, key)
+    orders = {tuple(range(size)): None}  # a dict, because a set does not keep the order of the draw
+    while len(orders) < count:
+        orders[tuple(rng.sample(range(size), size))] = None
+    return list(orders)
+
+
+def first_line(text: str) -> str:
+    """The first line with something on it, without surrounding space."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+# Options
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    start: int
+    end: int
+    option: int
+
+
+_NEGATED = re.compile(r"(?:\b(?:not|never|neither|nor)|n['’]t)\s+(?:(?:the|in|an?|be)\s+)*$", re.IGNORECASE)
+_JOINED = re.compile(r"[\s,/&]*(?:\b(?:or|and)\b)?\s*", re.IGNORECASE)
+_OUTER = " \t\n.,;:!?\"'“”‘’"
+
+
+def read_option(text: str, options: Sequence[str]) -> int | None:
+    """Which option a text names first.
+
+    Case, spacing and outer punctuation do not count; an option inside a longer one, a negated one ("not
+    France") and one that is only part of a list ("France or Spain") do not count as named.
+
+    Args:
+        text: What came back.
+        options: What the prompt shows.
+
+    Returns:
+        The option's index, or None where the text names none, or not one more than another.
+    """
+    for whole in (text.strip(), first_line(text)):
+        equal = [index for index, option in enumerate(options) if option and option.strip() == whole]
+        if len(equal) == 1:
+            return equal[0]
+    mentions = _mentions(text, options)
+    return _unambiguous(text, mentions, options) if mentions else None
+
+
+def _mentions(text: str, options: Sequence[str]) -> list[_Mention]:
+    found = [
+        _Mention(match.start(), match.end(), index)
+        for index, option in enumerate(options)
+        if option.strip()
+        for match in _pattern(option).finditer(text)
+        if not _NEGATED.search(text, 0, match.start())
+    ]
+    return sorted(found, key=lambda mention: (mention.start, -mention.end, mention.option))
+
+
+def _pattern(option: str) -> re.Pattern[str]:
+    core = option.strip(_OUTER) or option.strip()
+    left = right = ""
+    if core[0].isalnum():
+        left = r"(?<!\w)(?<!\w-)" + (r"(?<![-−])(?<!\d[.,])" if core[0].isdigit() else "")
+    if core[-1].isalnum():
+        right = r"(?!\w)(?!-\w)" + (r"(?![.,:/]\d)" if core[-1].isdigit() else "")
+    return re.compile(left + r"\s+".join(map(re.escape, core.split())) + right, re.IGNORECASE)
+
+
+def _unambiguous(text: str, mentions: Sequence[_Mention], options: Sequence[str]) -> int | None:
+    first = mentions[0]
+    tied = [mention.option for mention in mentions if (mention.start, mention.end) == (first.start, first.end)]
+    if len(tied) > 1:  # options that differ in case only, as genotypes do
+        tied = [option for option in tied if options[option].strip(_OUTER) == text[first.start : first.end]]
+    if len(tied) != 1:
+        return None
+    for mention in mentions:
+        if mention.start >= first.end and mention.option != tied[0]:
+            return None if _JOINED.fullmatch(text, first.end, mention.start) else tied[0]
+    return tied[0]
+
+
+# Letters
+
+_OPENING = r"[\s(\[\"'“]*(?:\*\*)?\s*\(?"
+# After a letter that is an answer: the end, or punctuation that does not go on as it does in "D.C." or "I'm".
+_CLOSED = r"(?=\s*(?:\n|$)|[)\],;:]|\*\*|[.\"'”](?!\w)|\s+[-–—]\s|\s+(?:because|since|is)\b)"
+_CUE = r"\b(?:answer|option|choice)\b(?:\s+(?:is|would be|should be|must be))?\s*[:=]?\s*(?:\boption\b|\bchoice\b)?"
+
+
+def read_letter(text: str, options: Sequence[str]) -> int | None:
+    """Which of the lettered options a text chooses, by its letter or by its words.
+
+    Reads "B", "(B)", "b.", "B) Paris", "Answer: B", "the answer is B" and "Paris, because". Never takes the
+    article of "A man walks" for a letter.
+
+    Args:
+        text: What came back.
+        options: What the prompt shows at A, B, C and so on.
+
+    Returns:
+        The option's place, or None where the text chooses none, or not one more than another.
+    """
+    letters = LETTERS[: len(options)]
+    sole = text.strip().strip("()[]*.:\"'").strip()
+    if len(sole) == 1 and sole.upper() in letters:
+        return letters.index(sole.upper())
+    # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its place only.
+    worded = ["" if option.strip(_OUTER + "()").upper() in (*letters, "") else option for option in options]
+    mentions = _mentions(text, worded)
+    if mentions and not re.search(r"\w", text[: mentions[0].start]):
+        return _unambiguous(text, mentions, worded)
+    letter = _letter(letters)
+    if (match := letter.match(text)) is not None:
+        place = letters.index(match["letter"].upper())
+        return place if _agrees(text[match.end() :], place, letters, worded) else None
+    if (place_of_words := _article_of(text, letters, worded)) is not None:
+        return place_of_words
+    cued = {
+        match["letter"].upper()
+        for cue in re.finditer(_CUE, text, re.IGNORECASE)
+        if (match := letter.match(text, cue.end())) is not None
+    }
+    if cued:
+        return letters.index(cued.pop()) if len(cued) == 1 else None
+    return read_option(text, worded)
+
+
+def _letter(letters: str) -> re.Pattern[str]:
+    # "B continues the song" may be an answer and its words, but A and I are words themselves.
+    telling = "".join(letter for letter in letters if letter not in "AI")
+    either_case = letters + letters.lower()
+    loose = rf"|[{telling}](?=\s)" if telling else ""
+    return re.compile(rf"{_OPENING}(?P<letter>[{either_case}]{_CLOSED}{loose})")
+
+
+def _agrees(rest: str, place: int, letters: str, options: Sequence[str]) -> bool:
+    """Whether what follows a letter on its line names no other letter or option at once."""
+    if not options[place]:  # an option that is itself a letter
+        return True
+    line = rest.split("\n", 1)[0]
+    other = re.match(rf"\W*(?:(?:or|and)\b\W*)?([{letters}]){_CLOSED}", line)
+    if other is not None and other[1] != letters[place]:
+        return False
+    mentions = _mentions(line, options)
+    return not mentions or bool(re.search(r"\w", line[: mentions[0].start])) or mentions[0].option == place
+
+
+def _article_of(text: str, letters: str, options: Sequence[str]) -> int | None:
+    """The place of "A continues the song", where that is what stands at A."""
+    match = re.match(rf"\s*([{letters}])\s+(?=\w)", text)
+    if match is None:
+        return None
+    place, mentions = letters.index(match[1]), _mentions(text, options)
+    return place if mentions and mentions[0] == _Mention(match.end(), mentions[0].end, place) else None
+
+
+# Numbers
+
+_NUMBER = re.compile(
+    r"(?P<minus>(?<![\w.)])[-−])?\s?[$€£¥]?\s?(?P<minus2>(?<=[$€£¥])[-−])?"
+    r"(?P<number>(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
+)
+_SAID = re.compile(r"####\s*(?P<rest>.*)|\banswer(?:\s+is)?\s*[:=]?\s*(?P<rest2>[^\w]*\d.*)", re.IGNORECASE)
+
+
+def first_number(text: str) -> str | None:
+    """The first number of a text, in one spelling: "$1,234.00" gives "1234"."""
+    match = _NUMBER.search(text)
+    return None if match is None else _spelled(match)
+
+
+def as_number(text: str) -> str | None:
+    """The number that a text is, in one spelling, or None where it is not just a number."""
+    match = _NUMBER.fullmatch(text.strip())
+    return None if match is None else _spelled(match)
+
+
+def said_number(text: str) -> str | None:
+    """The number that follows "####" or "the answer is"."""
+    match = _SAID.search(text)
+    return None if match is None else first_number(match["rest"] or match["rest2"] or "")
+
+
+def _spelled(match: re.Match[str]) -> str:
+    number = Decimal(match["number"].replace(",", ""))
+    if number == 0:
+        return "0"
+    text = f"{number:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"-{text}" if match["minus"] or match["minus2"] else text

@@ -1,0 +1,159 @@
+"""What a task is: questions with known answers, ways to ask each, and a reader for what comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from w2s.config import AnswerFormat, Mode, TaskSpec, Unparsed
+from w2s.errors import InputError, unknown_name
+from w2s.tasks.questions import Example, Pool, Question, Variation
+from w2s.tasks.records import Hub, Records, read_records
+from w2s.tasks.splits import Splits, questions_of, split
+
+__all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
+
+
+class Task(ABC):
+    """A data set of questions. A subclass is one file; its docstring shows a sample record.
+
+    Most subclasses start from `MultipleChoice` or `FreeAnswer`, which leave only `examples` to write.
+
+    Attributes:
+        name: What users call it.
+        summary: One line for `w2s tasks`.
+        source: Where the questions come from by default: a hub id or a package.
+        licence: Of the data.
+        templates: The prompts, by name; `str.format` fields are the question's text, options and fields.
+        hub: What `source` is on the hub; None for a task that reads no hub data.
+        pools: The splits of the data that are read, and the pool that each goes to.
+        csv_columns: The columns of a CSV file that has no header.
+        num_variations: How often a question is asked: the task's default, or the spec's number.
+        temperature: Of the reliability score, by default.
+        unparsed: What becomes of an answer that cannot be read, by default.
+        modes: Ways of answering that make sense, the default first.
+        answer_formats: Ways of writing an answer that the task can do.
+        answer_format: Whether an option is answered by its letter or its text.
+        takes_paraphrases: Whether `TaskSpec.paraphrases` says how to vary a question.
+        spec: The settings.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    licence: ClassVar[str]
+    hub: ClassVar[Hub | None] = None
+    pools: ClassVar[Mapping[str, Pool]] = {}
+    csv_columns: ClassVar[tuple[str, ...]] = ()
+    temperature: ClassVar[float] = 0.2
+    unparsed: ClassVar[Unparsed] = "class"
+    answer_formats: ClassVar[tuple[AnswerFormat, ...]] = ("letter", "text")
+    takes_paraphrases: ClassVar[bool] = False
+    templates: Mapping[str, str]
+    num_variations: int = 5
+    modes: tuple[Mode, ...] = ("choose", "generate")
+    answer_format: AnswerFormat = "letter"
+
+    def __init__(self, spec: TaskSpec) -> None:
+        """Keep the settings, and check what can be checked without the data.
+
+        Raises:
+            InputError: The task has no such template, template field, answer format or number of variations.
+        """
+        self.spec = spec
+        if spec.num_variations is not None:
+            self.num_variations = spec.num_variations
+        if self.num_variations < 1:
+            raise InputError(f"num_variations is {self.num_variations}: expected 1 or more")
+        if spec.answer_format is not None:
+            self.answer_format = spec.answer_format
+        if self.answer_format not in self.answer_formats:
+            raise unknown_name(f"answer_format of task {self.name}", self.answer_format, self.answer_formats)
+        if spec.paraphrases is not None and not self.takes_paraphrases:
+            raise InputError(f"paraphrases={spec.paraphrases!r}: task {self.name} varies its questions without any")
+        for name in spec.templates:
+            self._check_template(name, spec.templates[name])
+        self.templates = {**self.templates, **spec.templates}
+
+    @abstractmethod
+    def examples(self) -> Iterable[Example]:
+        """All examples of the data, in its order."""
+
+    @abstractmethod
+    def vary(self, question: Question, num_variations: int, seed: int) -> list[Variation]:
+        """Ask a question in several ways; the first is the question as it stands.
+
+        The others are distinct, and drawn with a seed of their own for each question: which
+        questions are asked, and in which order, changes nothing.
+
+        Raises:
+            InputError: The question cannot be asked in that many ways.
+        """
+
+    @abstractmethod
+    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+        """The canonical answer that a text gives, or None where it gives none."""
+
+    @abstractmethod
+    def complete(self, answer: str, question: Question, variation: Variation) -> str:
+        """How a canonical answer is written after a variation's prompt, with its leading space."""
+
+    def splits(self) -> Splits:
+        """The examples, without duplicates, in their splits.
+
+        Raises:
+            InputError: There are fewer examples than the spec asks for, or a question of the transfer
+                split cannot be asked in as many ways.
+        """
+        splits = split(self.examples(), self.spec)
+        # Better here than after the weak supervisor has been trained.
+        for question in questions_of(splits.questions, "transfer"):
+            self.vary(question, self.num_variations, seed=0)
+        return splits
+
+    def fingerprint(self) -> str:
+        """A hash of all the content that the task reads: its data, and the paraphrases if there are any."""
+        digest = hashlib.sha256(self.data_fingerprint().encode())
+        if self.spec.paraphrases is not None:
+            path = Path(self.spec.paraphrases)
+            if not path.is_file():
+                raise InputError(f"paraphrases: no such file: {path}")
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def data_fingerprint(self) -> str:
+        """A hash of the data; a task that reads no records gives its own."""
+        return self.records.sha256
+
+    @cached_property
+    def records(self) -> Records:
+        """The rows of the data: of `spec.data` if it is given, otherwise of the hub."""
+        return read_records(self.name, self.spec.data, self.hub, self.pools, self.csv_columns)
+
+    def template_fields(self, name: str) -> set[str]:
+        """What a template may name: what the task's own template of that name does."""
+        return fields_of(name, type(self).templates[name])
+
+    def _check_template(self, name: str, template: str) -> None:
+        own = type(self).templates
+        if name not in own:
+            raise unknown_name(f"template of task {self.name}", name, own)
+        allowed = self.template_fields(name)
+        fields = fields_of(name, template)
+        for field in sorted(fields - allowed):
+            raise unknown_name(f"field of template {name!r}", field, sorted(allowed))
+        for field in sorted({"question", "options"} & fields_of(name, own[name]) - fields):
+            raise InputError(f"template {name!r} does not say where the {field} goes: expected {{{field}}} in it")
+
+
+def fields_of(name: str, template: str) -> set[str]:
+    """What a template names in braces."""
+    try:
+        return {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+    except ValueError as error:
+        raise InputError(f"template {name!r}: {error}; a brace that is meant as one is written twice") from None

@@ -1,0 +1,65 @@
+"""GSM8K: word problems of grade-school arithmetic, answered with a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from w2s.tasks.asking import first_line, first_number, said_number
+from w2s.tasks.free_answer import FreeAnswer
+from w2s.tasks.questions import Example, Pool, Question, Variation
+from w2s.tasks.records import Hub, Record, content_id
+
+__all__ = ["GSM8K", "TASK"]
+
+TEMPLATES = {
+    "wording_0": "Solve this problem. Write the result, a number, on the first line.\n\nProblem: {question}\nResult:",
+    "wording_1": "Problem: {question}\n\nWork it out, and state the final number first.\nFinal number:",
+    "wording_2": "Here is an arithmetic exercise. Begin with its numeric solution.\n\n{question}\n\nSolution:",
+    "wording_3": "Question: {question}\nGive the number that answers it, then explain if you like.\nNumber:",
+    "wording_4": "A pupil asks for help with homework: {question}\n\nThe number to write down is",
+    "wording_5": "Read the story, do the sums, and say what comes out.\n\nStory: {question}\nWhat comes out:",
+    "wording_6": "{question}\n\nReply with a single number and nothing before it.\nReply:",
+}
+
+
+class GSM8K(FreeAnswer):
+    """GSM8K (Cobbe et al., 2021), as the authors' JSONL files or from the hub.
+
+    A record; the answer is what follows the four hashes:
+
+        {"question": "Weng earns $12 an hour for babysitting. Yesterday, she just did 50 minutes of …",
+         "answer": "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute.\\n… $<<0.2*50=10>>10.\\n#### 10"}
+
+    An answer is the first number of the first line, written without separators, currency or a decimal
+    part that is zero. The training split goes to weak_train and transfer, the test split to test. A single
+    file goes anywhere.
+    """
+
+    name = "gsm8k"
+    summary = "grade-school word problems, answered with a number"
+    source = "openai/gsm8k"
+    licence = "MIT"
+    templates = TEMPLATES
+    hub = Hub(id="openai/gsm8k", config="main")
+    pools: ClassVar[Mapping[str, Pool]] = {"train": "train", "test": "test"}
+    unparsed = "drop_question"
+
+    def examples(self) -> Iterator[Example]:
+        """All examples of the data, in its order."""
+        return map(_example, self.records)
+
+    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+        """The first number of the first line; failing that, the one that is said to be the answer."""
+        return first_number(first_line(text)) or said_number(text)
+
+
+def _example(record: Record) -> Example:
+    text, solution = record.text("question"), record.text("answer")
+    answer = said_number(solution) if "####" in solution else first_number(solution)
+    if answer is None:
+        raise record.error("answer", f"no number in {solution[-40:]!r}")
+    return Example(question=Question(id=content_id(text), text=text), answer=answer, pool=record.pool)
+
+
+TASK = GSM8K

@@ -1,0 +1,188 @@
+"""Who goes into which split: disjoint by question and by duplicate text, and drawn by a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute
+
+from w2s.config import TaskSpec
+from w2s.errors import InputError
+from w2s.tables import GOLD, QUESTIONS
+from w2s.tasks.questions import SPLITS, Example, Pool, Question
+
+__all__ = ["Splits", "gold_of", "questions_of", "split"]
+
+# The test split draws first: the size of the others then does not change who is in it.
+_DRAWING_ORDER = ("test", "weak_train", "transfer")
+# Of several copies of a question the first of these stays. A test question must be seen nowhere else.
+_KEPT_FIRST: tuple[Pool, ...] = ("test", "weak_train", "transfer", "any", "train")
+# What a split draws from, in this order: the pools that fewer others want come first.
+_POOLS_OF: Mapping[str, tuple[Pool, ...]] = {
+    "test": ("test", "any"),
+    "weak_train": ("weak_train", "train", "any"),
+    "transfer": ("transfer", "train", "any"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """The questions of the three splits, and apart from them the answers.
+
+    Attributes:
+        questions: A table of `QUESTIONS`, split by split, each in the order in which it was drawn.
+        gold: A table of `GOLD`, in the same order; null where the data has no answer.
+        dropped: How many examples were left out, by the reason.
+    """
+
+    questions: pa.Table
+    gold: pa.Table
+    dropped: dict[str, int]
+
+
+def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
+    """Draw the splits.
+
+    The draw depends on the examples and on `spec.split_seed`, not on the order of the examples.
+
+    Args:
+        examples: All examples of the task.
+        spec: The sizes: a number, or "all" for an equal share of what the numbers leave.
+
+    Raises:
+        InputError: There are too few examples, the same question is meant for two splits, or an answer is missing.
+    """
+    kept, dropped = _without_duplicates(examples)
+    pools = _in_drawing_order(kept, spec.split_seed)
+    drawn = _draw(pools, {name: _size(spec, name) for name in SPLITS}, len(kept))
+    rows = [(name, example) for name in SPLITS for example in drawn[name]]
+    questions = pa.Table.from_pylist(
+        [
+            {
+                "question_id": example.question.id,
+                "split": name,
+                "text": example.question.text,
+                "choices": list(example.question.choices) or None,
+                "fields": json.dumps(dict(example.question.fields), ensure_ascii=False, sort_keys=True),
+            }
+            for name, example in rows
+        ],
+        schema=QUESTIONS,
+    )
+    gold = pa.Table.from_pylist(
+        [{"question_id": example.question.id, "split": name, "answer": example.answer} for name, example in rows],
+        schema=GOLD,
+    )
+    return Splits(questions=questions, gold=gold, dropped=dropped)
+
+
+def questions_of(table: pa.Table, split: str) -> list[Question]:
+    """The questions of one split, in the order of the table."""
+    return [
+        Question(
+            id=row["question_id"],
+            text=row["text"],
+            choices=tuple(row["choices"] or ()),
+            fields=json.loads(row["fields"] or "{}"),
+        )
+        for row in _rows_of(table, split)
+    ]
+
+
+def gold_of(table: pa.Table, split: str) -> dict[str, str | None]:
+    """The answers of one split by question id; None where the data has none."""
+    return {row["question_id"]: row["answer"] for row in _rows_of(table, split)}
+
+
+def _rows_of(table: pa.Table, split: str) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = table.filter(pyarrow.compute.equal(table["split"], split)).to_pylist()
+    return rows
+
+
+def _size(spec: TaskSpec, name: str) -> int | str:
+    size: int | str = getattr(spec, name)
+    if size != "all" and (not isinstance(size, int) or size < 0):
+        raise InputError(f"{name} is {size!r}: expected a number of questions, or 'all'")
+    return size
+
+
+def _without_duplicates(examples: Iterable[Example]) -> tuple[list[Example], dict[str, int]]:
+    """Keep one copy of every question, the same one whatever the order of the examples."""
+    dropped: Counter[str] = Counter()
+    explicit: dict[str, Pool] = {}
+    kept: dict[tuple[str, ...], Example] = {}
+    taken: set[str] = set()
+    for example in sorted(examples, key=_precedence):
+        question = example.question
+        if example.answer is None and example.pool != "transfer":
+            raise InputError(f"question {question.id!r} has no answer: only one meant for transfer may lack it")
+        if example.pool in SPLITS and explicit.setdefault(question.id, example.pool) != example.pool:
+            raise InputError(
+                f"question {question.id!r} is in {explicit[question.id]} and in {example.pool}: splits must not overlap"
+            )
+        if len(set(question.choices)) < len(question.choices) or not all(question.choices):
+            dropped["equal or empty choices"] += 1
+        elif _same(question) in kept:
+            dropped["duplicate"] += 1
+        elif question.id in taken:
+            raise InputError(f"two different questions have the id {question.id!r}")
+        else:
+            kept[_same(question)] = example
+            taken.add(question.id)
+    return list(kept.values()), dict(dropped)
+
+
+def _precedence(example: Example) -> tuple[int, str, str, tuple[str, ...], str]:
+    question = example.question
+    return (_KEPT_FIRST.index(example.pool), question.id, question.text, question.choices, example.answer or "")
+
+
+def _same(question: Question) -> tuple[str, ...]:
+    """What two copies of a question have in common: its words and its choices, in any order."""
+    return (_words(question.text), *sorted(map(_words, question.choices)))
+
+
+def _words(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _in_drawing_order(examples: Iterable[Example], seed: int) -> dict[str, list[Example]]:
+    def rank(example: Example) -> bytes:
+        return hashlib.sha256(f"{seed}\0{example.question.id}".encode()).digest()
+
+    pools: dict[str, list[Example]] = {pool: [] for pool in _KEPT_FIRST}
+    for example in sorted(examples, key=rank):
+        pools[example.pool].append(example)
+    return pools
+
+
+def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total: int) -> dict[str, list[Example]]:
+    drawn: dict[str, list[Example]] = {}
+    for name in _DRAWING_ORDER:
+        if isinstance(size := sizes[name], int):
+            left = sum(len(pools[pool]) for pool in _POOLS_OF[name])
+            if size > left:
+                raise InputError(f"{name} asks for {size} questions: there are {left} left for it, of {total} in all")
+            drawn[name] = []
+            for pool in _POOLS_OF[name]:
+                missing = size - len(drawn[name])
+                drawn[name] += pools[pool][:missing]
+                pools[pool] = pools[pool][missing:]
+    rest = [name for name in _DRAWING_ORDER if sizes[name] == "all"]
+    for name in rest:
+        drawn[name] = []
+        for pool in _POOLS_OF[name]:
+            sharers = [other for other in rest if pool in _POOLS_OF[other]]
+            drawn[name] += _share(pools[pool], sharers.index(name), len(sharers))
+        if not drawn[name]:
+            raise InputError(f"{name} asks for all that is left: there is nothing left for it, of {total} in all")
+    return drawn
+
+
+def _share(examples: Sequence[Example], index: int, count: int) -> Sequence[Example]:
+    return examples[index::count]

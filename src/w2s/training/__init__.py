@@ -1,0 +1,1 @@
+"""LoRA fine-tuning with a weight an example."""

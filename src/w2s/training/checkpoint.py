@@ -1,0 +1,129 @@
+"""Checkpoints of a Trainer without pickle: safetensors and JSON, written whole or not at all.
+
+transformers' own checkpoints hold pickled optimizer, scheduler, random state and arguments, and a kill in
+the middle of one leaves a folder that looks like a checkpoint. Sharded training (FSDP, DeepSpeed) writes
+through its own libraries and keeps to their form.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import Trainer
+from transformers.trainer import TRAINER_STATE_NAME
+
+__all__ = ["SafeCheckpoints", "last_checkpoint"]
+
+_TENSORS, _REST = "state.safetensors", "state.json"
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint in a folder."""
+    found = [path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
+    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+class SafeCheckpoints(Trainer):
+    """A Trainer whose checkpoints hold what is trained, in safetensors and JSON."""
+
+    @property
+    def _sharded(self) -> bool:
+        return bool(self.is_deepspeed_enabled or self.is_fsdp_enabled)
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        model = self.accelerator.unwrap_model(self.model)
+        return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        if self._sharded:
+            super()._save_checkpoint(model, trial)
+            return
+        if not self.args.should_save:
+            return
+        folder = Path(self.args.output_dir)
+        final = folder / f"checkpoint-{self.state.global_step}"
+        new = folder / ".writing"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+
+        tensors = {f"model.{name}": parameter.detach() for name, parameter in self._trained().items()}
+        optimizer = self.optimizer.state_dict()
+        scalars: dict[str, dict[str, Any]] = {}
+        for index, state in optimizer["state"].items():
+            for name, value in state.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{index}.{name}"] = value
+                else:
+                    scalars.setdefault(str(index), {})[name] = value
+        tensors["random.torch"] = torch.random.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["random.cuda"] = torch.cuda.random.get_rng_state()
+        python_state, numpy_state = random.getstate(), np.random.get_state(legacy=False)
+        assert isinstance(numpy_state, dict)
+        rest = {
+            "scheduler": self.lr_scheduler.state_dict(),
+            "groups": optimizer["param_groups"],
+            "scalars": scalars,
+            "python": python_state,
+            "numpy": {**numpy_state, "state": {k: np.asarray(v).tolist() for k, v in numpy_state["state"].items()}},
+        }
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, new / _TENSORS)
+        (new / _REST).write_text(json.dumps(rest))
+        self.state.save_to_json(str(new / TRAINER_STATE_NAME))
+        for file in new.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        shutil.rmtree(final, ignore_errors=True)
+        new.rename(final)
+        for old in folder.glob("checkpoint-*"):
+            if old != final:
+                shutil.rmtree(old)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self._sharded:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        tensors = load_file(Path(resume_from_checkpoint) / _TENSORS)
+        with torch.no_grad():
+            for name, parameter in self._trained().items():
+                parameter.copy_(tensors[f"model.{name}"])
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or self._sharded:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        tensors, rest = self._read(checkpoint)
+        state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in rest["scalars"].items()}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
+        self.lr_scheduler.load_state_dict(rest["scheduler"])
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is None or self._sharded:
+            super()._load_rng_state(checkpoint)
+            return
+        tensors, rest = self._read(checkpoint)
+        torch.random.set_rng_state(tensors["random.torch"])
+        if torch.cuda.is_available() and "random.cuda" in tensors:
+            torch.cuda.random.set_rng_state(tensors["random.cuda"])
+        version, internal, gauss = rest["python"]
+        random.setstate((version, tuple(internal), gauss))
+        numpy_state = rest["numpy"]
+        numpy_state["state"]["key"] = np.array(numpy_state["state"]["key"], dtype=np.uint32)
+        np.random.set_state(numpy_state)
+
+    @staticmethod
+    def _read(checkpoint: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return load_file(Path(checkpoint) / _TENSORS), json.loads((Path(checkpoint) / _REST).read_text())

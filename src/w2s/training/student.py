@@ -1,0 +1,246 @@
+"""LoRA fine-tuning of a causal language model on a training set: the student, the ceiling, the weak supervisor."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from peft import LoraConfig, get_peft_model
+from peft.helpers import disable_input_dtype_casting
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from w2s.config import TrainingSpec
+from w2s.errors import InputError
+from w2s.models.load import LanguageModel
+from w2s.training.checkpoint import last_checkpoint
+from w2s.training.data import Collator, Tokens, TrainingRow, encode_training_set
+from w2s.training.weighted_trainer import WeightedTrainer
+
+__all__ = ["Progress", "TrainingReport", "train_student"]
+
+Progress = Callable[[int, int, int], None]
+"""Is told the steps done, the steps in all, and the tokens trained on so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingReport:
+    """What a training run did.
+
+    Attributes:
+        rows: Examples trained on.
+        eval_rows: Examples held out and watched.
+        steps: Optimizer steps.
+        tokens: In one epoch, padding not counted.
+        shortened: Prompts that lost their beginning to fit.
+        weightless: Rows left out because their weight is zero.
+        loss: Mean over the last tenth of the steps.
+        seconds: Since this process began or went on with the run.
+    """
+
+    rows: int
+    eval_rows: int
+    steps: int
+    tokens: int
+    shortened: int
+    weightless: int
+    loss: float
+    seconds: float
+
+
+class _Watch(TrainerCallback):
+    """Writes the log as it comes, one JSON line a step, and tells the progress."""
+
+    def __init__(self, log: Path, tokens_per_step: float, progress: Progress | None) -> None:
+        self._log = log
+        self._tokens_per_step = tokens_per_step
+        self._progress = progress
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # A killed try may have logged steps after its last checkpoint; they are about to be done again.
+        lines = self._log.read_text().splitlines(keepends=True) if self._log.exists() else []
+        self._log.write_text("".join(line for line in lines if _step_of(line) <= state.global_step))
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        known = {key: value for key, value in (logs or {}).items() if key in ("loss", "eval_loss", "learning_rate")}
+        if known:
+            with self._log.open("a") as file:
+                file.write(json.dumps({"step": state.global_step, "epoch": state.epoch, **known}) + "\n")
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self._progress:
+            self._progress(state.global_step, state.max_steps, int(state.global_step * self._tokens_per_step))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError):
+        return math.inf
+
+
+def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
+    """Split rows into trained and watched, by question: rows of one question never land on both sides."""
+    if fraction == 0:
+        return tokens.rows, []
+    questions = sorted(set(tokens.question_ids))
+    count = round(len(questions) * fraction)
+    drawn = np.random.default_rng(seed).permutation(len(questions))[:count]
+    held = {questions[index] for index in drawn}
+    sides: tuple[list[TrainingRow], list[TrainingRow]] = ([], [])
+    for row, question_id in zip(tokens.rows, tokens.question_ids, strict=True):
+        sides[question_id in held].append(row)
+    if not sides[0]:
+        raise InputError(f"eval_fraction {fraction} of {len(questions)} questions leaves none to train on")
+    return sides
+
+
+def train_student(
+    lm: LanguageModel,
+    table: pa.Table,
+    spec: TrainingSpec,
+    *,
+    seed: int,
+    out: Path,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = print,
+) -> TrainingReport:
+    """Fine-tune an adapter on a training set.
+
+    Goes on from the last checkpoint where `out` holds one, to the same adapter as without the break. The
+    model itself is left as it was.
+
+    Args:
+        lm: The model under the adapter.
+        table: With the columns of `tables.TRAINING_SET`.
+        spec: The settings.
+        seed: Of the adapter's first values, the order of the rows and dropout.
+        out: A folder; the adapter goes to `out/adapter`, the losses to `out/log.jsonl`.
+        progress: Is told how far it is.
+        say: Is told what a user should know.
+
+    Returns:
+        What the run did; also written to `out/training.json`.
+    """
+    began = time.perf_counter()
+    out.mkdir(parents=True, exist_ok=True)
+    tokens = encode_training_set(lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text)
+    rows, held = _hold_out(tokens, spec.eval_fraction, seed)
+    if tokens.shortened:
+        say(f"{tokens.shortened} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens")
+
+    set_seed(seed)
+    config = LoraConfig(
+        r=spec.lora.rank,
+        lora_alpha=spec.lora.alpha,
+        lora_dropout=spec.lora.dropout,
+        target_modules=spec.lora.targets,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    try:
+        model = get_peft_model(lm.model, config)
+    except ValueError as error:
+        raise InputError(f"lora.targets {spec.lora.targets!r}: {' '.join(str(error).split())}") from None
+
+    count = sum(len(row.ids) for row in rows)
+    # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
+    steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
+    micro = min(spec.micro_batch_size or spec.batch_size, spec.batch_size)
+    if spec.batch_size % micro:
+        raise InputError(f"micro_batch_size {micro} does not divide batch_size {spec.batch_size}")
+    checkpoints = out / "checkpoints"
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=spec.epochs,
+        per_device_train_batch_size=micro,
+        per_device_eval_batch_size=micro,
+        gradient_accumulation_steps=spec.batch_size // micro,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type=spec.schedule,
+        warmup_steps=round(spec.warmup * steps),
+        weight_decay=spec.weight_decay,
+        max_grad_norm=spec.max_grad_norm,
+        activation_checkpointing=spec.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if spec.gradient_checkpointing else None,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=lm.device.type == "cpu",
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps" if spec.checkpoints > 1 else "no",
+        save_steps=max(1, math.ceil(steps / max(1, spec.checkpoints))),
+        eval_strategy="epoch" if held else "no",
+        remove_unused_columns=False,
+        prediction_loss_only=True,
+        label_names=["labels"],
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=lm.device.type == "cuda",
+    )
+    try:
+        if spec.gradient_checkpointing:
+            model.enable_input_require_grads()
+        trainer = WeightedTrainer(
+            model=model,
+            args=arguments,
+            spec=spec,
+            data_collator=Collator(filler=lm.tokenizer.pad_token_id or 0),
+            train_dataset=rows,
+            eval_dataset=held or None,
+            callbacks=[_Watch(out / "log.jsonl", count * spec.epochs / steps, progress)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        model.train()
+        resume = last_checkpoint(checkpoints)
+        if resume is not None:
+            say(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
+        # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
+        with disable_input_dtype_casting(model):
+            trainer.train(resume_from_checkpoint=str(resume) if resume else False)
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        if not losses or not np.isfinite(losses[-1]):
+            raise InputError(
+                f"the training loss became {losses[-1] if losses else 'nothing'}: try a lower learning_rate than "
+                f"{spec.learning_rate}"
+            )
+        model.save_pretrained(out / "adapter", safe_serialization=True)
+    finally:
+        # The model is handed on as it came: without the adapter, its modes and hooks.
+        if spec.gradient_checkpointing:
+            lm.model.gradient_checkpointing_disable()
+        model.unload()
+        lm.model.requires_grad_(False)
+        lm.model.eval()
+    report = TrainingReport(
+        rows=len(rows),
+        eval_rows=len(held),
+        steps=trainer.state.global_step,
+        tokens=count,
+        shortened=tokens.shortened,
+        weightless=tokens.weightless,
+        loss=float(np.mean(losses[-max(1, len(losses) // 10) :])),
+        seconds=time.perf_counter() - began,
+    )
+    (out / "training.json").write_text(json.dumps(asdict(report), indent=2))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return report

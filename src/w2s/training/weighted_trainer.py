@@ -1,0 +1,97 @@
+"""transformers' Trainer with a weight an example, and the output head only where something is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from w2s.config import TrainingSpec
+from w2s.training.checkpoint import SafeCheckpoints
+from w2s.training.data import IGNORED
+
+__all__ = ["WeightedTrainer", "denominator"]
+
+
+def denominator(batches: list[dict[str, Tensor]], normalization: str) -> Tensor:
+    """What the summed loss of an accumulated batch is divided by.
+
+    "weights": the sum over supervised tokens of their example's weight, so that equal weights, whatever they
+    are, give the token mean of plain supervised fine-tuning. "paper": every position of the batch, prompt and
+    padding included, as the mean over a full (rows, tokens) loss has it.
+
+    Args:
+        batches: The micro-batches of one optimizer step, from `Collator`.
+        normalization: "weights" or "paper".
+
+    Returns:
+        A scalar.
+    """
+    if normalization == "paper":
+        width = max(batch["labels"].shape[1] for batch in batches)
+        return torch.tensor(float(sum(len(batch["labels"]) for batch in batches) * width))
+    total = torch.zeros(())
+    for batch in batches:
+        counts = (batch["labels"] != IGNORED).sum(-1).cpu()  # (rows,)
+        total = total + (batch["weight"].cpu() * counts).sum()
+    return total
+
+
+class WeightedTrainer(SafeCheckpoints):
+    """Supervised fine-tuning in which each example's loss counts in proportion to its weight.
+
+    The loss of a batch is the sum of weight x cross-entropy over supervised tokens, over a denominator
+    taken once for all its micro-batches and processes; so the split into micro-batches changes nothing.
+    """
+
+    # The loss of a micro-batch is divided by the whole batch's denominator already.
+    loss_is_scaled_for_ga = True
+
+    def __init__(self, *args: Any, spec: TrainingSpec, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._spec = spec
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Tensor]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Tensor]], Tensor | None]:
+        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        if not batches:
+            return batches, None
+        total = denominator(batches, self._spec.normalization).to(device)
+        if self.args.world_size > 1:
+            total = self.accelerator.gather(total).sum()
+        return batches, total
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        labels, weight = inputs["labels"], inputs["weight"]
+        predicts = torch.zeros_like(labels, dtype=torch.bool)
+        predicts[:, :-1] = labels[:, 1:] != IGNORED
+        with self._compute_dtype(model, labels.device):
+            outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False)
+        targets = labels[:, 1:][predicts[:, :-1]]  # (supervised,)
+        weights = weight[:, None].expand_as(labels)[predicts]
+        losses = functional.cross_entropy(outputs.logits.float(), targets, reduction="none")
+        if num_items_in_batch is None:  # in evaluation
+            num_items_in_batch = denominator([inputs], self._spec.normalization)
+        total = torch.as_tensor(num_items_in_batch, device=losses.device)
+        # Gradients are averaged over processes, and the denominator is already that of all of them.
+        loss = (weights * losses).sum() / total * (self.accelerator.num_processes if model.training else 1)
+        return (loss, outputs) if return_outputs else loss
+
+    @staticmethod
+    def _compute_dtype(model: nn.Module, device: torch.device) -> AbstractContextManager[Any]:
+        """The adapters are held in float32 for the optimizer, and computed in the dtype of the model below them."""
+        frozen = next(parameter for parameter in model.parameters() if not parameter.requires_grad)
+        if frozen.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(device.type, frozen.dtype)

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2s.errors import InputError
+from w2s.tasks.asking import (
+    as_number,
+    first_line,
+    first_number,
+    permutations,
+    read_letter,
+    read_option,
+    said_number,
+)
+
+COUNTRIES = ["Niger", "Nigeria", "Guinea", "Equatorial Guinea"]
+ENDINGS = ["A man walks away.", "continues the song", "I stop", "sits down."]
+
+
+@given(size=st.integers(2, 6), data=st.data(), seed=st.integers(0, 99), key=st.text(max_size=8))
+def test_permutations_are_distinct_and_start_with_the_order_as_it_stands(
+    size: int, data: st.DataObject, seed: int, key: str
+) -> None:
+    count = data.draw(st.integers(1, min(24, math.factorial(size))))
+    orders = permutations(size, count, seed, key)
+    assert len(set(orders)) == len(orders) == count
+    assert orders[0] == tuple(range(size))
+    assert all(sorted(order) == list(range(size)) for order in orders)
+
+
+def test_permutations_depend_on_the_seed_and_the_question_and_on_nothing_else() -> None:
+    # Fixed on purpose: the same question must be asked in the same orders on every machine and in every release.
+    assert permutations(4, 3, 0, "q1") == permutations(4, 5, 0, "q1")[:3] == [(0, 1, 2, 3), (3, 2, 0, 1), (1, 3, 2, 0)]
+    assert permutations(4, 5, 1, "q1") != permutations(4, 5, 0, "q1") != permutations(4, 5, 0, "q2")
+
+
+def test_all_permutations_can_be_had_and_not_one_more() -> None:
+    assert len(permutations(3, 6, 0, "q")) == 6
+    with pytest.raises(InputError, match="num_variations is 7: question 'q' has 3 options, in 6 orders at most"):
+        permutations(3, 7, 0, "q")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B", " B", "b", "(B)", "B.", "B)", "B:", "**B**", "B.\n\nQuestion: A", "B\nBecause A", "B) Nigeria",
+        "B. Nigeria",
+        "Answer: B", "answer: (b)", "The answer is B", "The answer is B.", "The correct option is B because it is",
+        "Option B", "B because it is", "B - Nigeria", "Nigeria", "nigeria, of course", "I think it is Nigeria.",
+    ],
+)  # fmt: skip
+def test_a_letter_is_read_in_every_usual_form(text: str) -> None:
+    assert read_letter(text, COUNTRIES) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "E", "Peru", "B or C", "B, C", "A or B", "B. Niger", "Niger or Nigeria", "?"]
+)
+def test_an_unclear_letter_is_not_read(text: str) -> None:
+    assert read_letter(text, COUNTRIES) is None
+
+
+def test_answers_that_name_different_letters_are_not_read() -> None:
+    assert read_letter("Perhaps the answer is B. No, the answer is C.", COUNTRIES) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("A man walks away.", 0),
+        ("a man walks away", 0),
+        ("A man sits", None),
+        ("A dog barks at the door", None),
+        ("The answer is a long story", None),
+        ("I stop", 2),
+        ("A", 0),
+        ("A.", 0),
+        ("A. continues", 0),
+        ("B continues the song", 1),
+        ("D sits down.", 3),
+    ],
+)
+def test_the_article_a_is_not_the_letter_a(text: str, place: int | None) -> None:
+    assert read_letter(text, ENDINGS) == place
+
+
+def test_the_article_is_told_from_the_letter_by_what_follows() -> None:
+    options = ["continues the song", "A man walks away.", "sits", "runs"]
+    assert read_letter("A continues the song", options) == 0
+    assert read_letter("A man walks away.", options) == 1
+
+
+def test_an_option_that_is_a_letter_is_chosen_by_its_place() -> None:
+    blood_groups = ["O", "AB", "A", "B"]
+    assert read_letter(" A", blood_groups) == 0
+    assert read_letter("AB", blood_groups) == 1
+    assert read_letter("D. B", blood_groups) == 3
+
+
+def test_an_option_of_one_character_that_is_no_letter_is_read_by_its_words() -> None:
+    assert read_letter("3", ["1", "2", "3", "E"]) == 2
+    assert read_letter("It is E.", ["1", "2", "3", "E"]) == 3
+
+
+def test_a_letter_beyond_the_options_is_not_read() -> None:
+    assert read_letter("C", ["yes", "no"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("Niger", 0),
+        (" Nigeria", 1),
+        ("NIGERIA!", 1),
+        ("Equatorial  guinea.", 3),
+        ("Guinea. Unlike Nigeria, it", 2),
+        ("It must be Equatorial Guinea, not Guinea", 3),
+        ("It is not Niger, it is Nigeria", 1),
+        ("Guinea-Bissau", None),
+        ("Nigerien", None),
+        ("Niger, Nigeria", None),
+        ("either Niger or Nigeria", None),
+        ("Peru", None),
+        ("", None),
+    ],
+)
+def test_an_option_is_read_by_its_words(text: str, option: int | None) -> None:
+    assert read_option(text, COUNTRIES) == option
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [("1", 0), ("1.5", 1), ("-1", 2), ("10", 3), ("11", None), ("-10", None), ("1.", 0), ("1,000", None)],
+)
+def test_a_number_is_not_read_out_of_another(text: str, option: int | None) -> None:
+    assert read_option(text, ["1", "1.5", "-1", "10"]) == option
+
+
+def test_options_that_differ_in_case_only_are_told_apart_by_it() -> None:
+    assert read_option("Pp", ["PP", "Pp", "pp"]) == 1
+    assert read_option("It is pp, I think", ["PP", "Pp", "pp"]) == 2
+    assert read_option("pP", ["PP", "Pp", "pp"]) is None
+
+
+OPTIONS = st.lists(st.text(min_size=1).map(str.strip).filter(bool), min_size=2, max_size=5, unique=True)
+
+
+@given(OPTIONS)
+def test_every_option_is_read_from_its_own_text(options: list[str]) -> None:
+    assert [read_option(f" {option}", options) for option in options] == list(range(len(options)))
+
+
+@given(OPTIONS)
+def test_every_place_is_read_from_its_own_letter(options: list[str]) -> None:
+    assert [read_letter(f" {letter}", options) for letter in "ABCDE"[: len(options)]] == list(range(len(options)))
+
+
+@given(st.text(), OPTIONS)
+def test_reading_never_fails(text: str, options: list[str]) -> None:
+    assert read_letter(text, options) in {None, *range(len(options))}
+    assert read_option(text, options) in {None, *range(len(options))}
+    first_number(text)
+    said_number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("42", "42"),
+        (" 42.", "42"),
+        ("$1,234", "1234"),
+        ("-$5", "-5"),
+        ("$-5", "-5"),
+        ("−3 degrees", "-3"),
+        ("18.00", "18"),
+        ("18.50 dollars", "18.5"),
+        ("007", "7"),
+        ("-0", "0"),
+        (".5", "0.5"),
+        ("1,2", "1"),
+        ("12,345,678 people", "12345678"),
+        ("10-5 = 5", "10"),
+        ("5 apples and 3 pears", "5"),
+        ("100%", "100"),
+        ("none", None),
+        ("", None),
+    ],
+)
+def test_the_first_number_has_one_spelling(text: str, number: str | None) -> None:
+    assert first_number(text) == number
+
+
+@given(st.integers())
+def test_an_integer_is_read_however_it_is_written(number: int) -> None:
+    assert first_number(f"{number}") == first_number(f"{number:,}") == first_number(f"{number}.00") == str(number)
+    assert as_number(f"{number:,}") == str(number)
+
+
+def test_only_a_whole_number_is_a_number() -> None:
+    assert as_number(" $1,000.0 ") == "1000"
+    assert as_number("3 apples") is None
+    assert as_number("1 2") is None
+
+
+def test_the_said_number_follows_its_cue() -> None:
+    assert said_number("7 + 7 = 14\n#### 1,014") == "1014"
+    assert said_number("First 3. Then 4. The answer is $7.50.") == "7.5"
+    assert said_number("It has 3 legs.") is None
+
+
+def test_the_first_line_is_the_first_with_something_on_it() -> None:
+    assert first_line("\n \n  one \ntwo") == "one"
+    assert first_line(" \n") == ""

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from w2s.errors import InputError
+from w2s.tasks import load_task
+from w2s.tasks.records import Hub, Pool, read_records, read_rows
+
+from .support import GSM8K, write_jsonl, write_text
+
+POOLS: dict[str, Pool] = {"train": "train", "test": "test"}
+HUB = Hub(id="owner/name", config="main")
+
+
+def pools_of(folder: Path) -> list[tuple[str, Pool]]:
+    return [(Path(record.source).name, record.pool) for record in read_records("t", str(folder), None, POOLS)]
+
+
+def test_the_splits_of_a_folder_are_told_by_the_names_of_its_files(tmp_path: Path) -> None:
+    for name in ("train.jsonl", "cm_test.jsonl", "cm_test_hard.jsonl", "train_socratic.jsonl", "notes.jsonl"):
+        write_jsonl(tmp_path / name, [{"a": 1}])
+    pa.parquet.write_table(pa.table({"a": [1]}), tmp_path / "test-00000-of-00001.parquet")
+    assert pools_of(tmp_path) == [
+        ("cm_test.jsonl", "test"),
+        ("test-00000-of-00001.parquet", "test"),
+        ("train.jsonl", "train"),
+    ]
+
+
+def test_the_splits_of_a_folder_are_told_by_the_names_of_its_folders(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "train" / "anatomy.jsonl", [{"a": 1}])
+    write_jsonl(tmp_path / "test" / "anatomy.jsonl", [{"a": 1}])
+    write_jsonl(tmp_path / "other" / "anatomy.jsonl", [{"a": 1}])
+    assert [pool for _, pool in pools_of(tmp_path)] == ["test", "train"]
+
+
+def test_data_with_one_split_may_go_anywhere(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "test.jsonl", [{"a": 1}])
+    assert pools_of(tmp_path) == [("test.jsonl", "any")]
+    assert [record.pool for record in read_records("t", path, None, POOLS)] == ["any"]
+
+
+def test_the_hash_follows_the_content(tmp_path: Path) -> None:
+    def sha256() -> str:
+        return read_records("t", str(tmp_path), None, POOLS).sha256
+
+    write_jsonl(tmp_path / "train.jsonl", [{"a": 1}])
+    first = sha256()
+    assert sha256() == first
+    write_jsonl(tmp_path / "notes.jsonl", [{"a": 1}])
+    assert sha256() == first
+    write_jsonl(tmp_path / "train.jsonl", [{"a": 2}])
+    assert sha256() != first
+
+
+def test_cells_of_a_csv_file_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_text(path, '\ufeffa,b\n007,"x, ""y""\nz"\n1.0,\n')
+    assert read_rows(path) == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "1.0", "b": ""}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.jsonl", '{"a": 1}\n{"a": \n', r"a.jsonl, line 2: not JSON"),
+        ("a.jsonl", "[1]\n", r"a.jsonl, line 1: expected a JSON object, not '\[1\]'"),
+        ("a.jsonl", "\n", r"a.jsonl is empty"),
+        ("a.csv", "", r"a.csv is empty"),
+        ("a.csv", "a,b\n", r"a.csv is empty"),
+        ("a.csv", "a,b\n1,2\n1,2,3\n", r"a.csv, row 2: expected 2 cells, as in the header, not 3"),
+        ("a.csv", 'a,b\n1,"2\n', r"a.csv cannot be read: unexpected end of data"),
+        ("a.parquet", "not parquet", r"a.parquet cannot be read"),
+        ("a.txt", "x", r"a.txt: expected a file named \*.jsonl, \*.csv or \*.parquet, not '.txt'"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        read_rows(Path(write_text(tmp_path / name, text)))
+    assert "\n" not in str(error.value)
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
+    with pytest.raises(InputError, match=r"a.csv cannot be read: 'utf-8' codec"):
+        read_rows(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("data", ["no/such/file.jsonl", "nowhere", "a/b.csv"])
+def test_missing_data_is_named(data: str) -> None:
+    with pytest.raises(InputError, match=f"data of task t: no such file or folder: {data}"):
+        read_records("t", data, HUB, POOLS)
+
+
+def test_a_folder_without_the_expected_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no train or test data in .*: expected a file such as train.jsonl"):
+        read_records("t", str(tmp_path), HUB, POOLS)
+
+
+class FakeSplit:
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def to_list(self) -> list[dict[str, Any]]:
+        return self.rows
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A stand-in for the library: what it was asked for, and what it gives or raises."""
+    state = SimpleNamespace(asked=[], error=None, splits={"train": [{"a": 1}], "test": [{"a": 2}], "odd": [{"a": 3}]})
+
+    def load_dataset(*args: Any, **options: Any) -> dict[str, FakeSplit]:
+        state.asked.append((*args, {name: value for name, value in options.items() if value}))
+        if state.error is not None:
+            raise state.error
+        return {split: FakeSplit(rows) for split, rows in state.splits.items()}
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    return state
+
+
+def test_the_hub_is_read_by_default(hub: SimpleNamespace) -> None:
+    records = read_records("t", None, HUB, POOLS)
+    assert hub.asked == [("owner/name", "main", {})]
+    assert [(record.row["a"], record.pool, record.source) for record in records] == [
+        (1, "train", "owner/name, train"),
+        (2, "test", "owner/name, test"),
+    ]
+
+
+def test_the_hash_of_hub_data_follows_its_content(hub: SimpleNamespace) -> None:
+    first = read_records("t", None, HUB, POOLS).sha256
+    assert read_records("t", None, HUB, POOLS).sha256 == first
+    hub.splits["train"] = [{"a": 9}]
+    assert read_records("t", None, HUB, POOLS).sha256 != first
+
+
+def test_another_hub_id_is_read_without_the_configuration_of_the_default_one(hub: SimpleNamespace) -> None:
+    read_records("t", "me/mine", HUB, POOLS)
+    assert hub.asked == [("me/mine", None, {})]
+
+
+def test_ethics_is_read_from_its_converted_files(hub: SimpleNamespace) -> None:
+    hub.splits = {"train": [{"label": 1, "input": "I lied."}], "test": [{"label": 0, "input": "I " + "really " * 99}]}
+    train, test = load_task("ethics").examples()
+    assert hub.asked[0][2]["revision"] == "refs/convert/parquet"
+    assert set(hub.asked[0][2]["data_files"]) == {"train", "test"}
+    assert (train.answer, train.question.fields["length"]) == ("unacceptable", "short")
+    assert (test.answer, test.question.fields["length"]) == ("acceptable", "long")
+
+
+@pytest.mark.parametrize("error", [ConnectionError("offline\nlong story"), ValueError(""), RuntimeError("no scripts")])
+def test_a_failing_hub_is_one_line_that_says_what_to_do(hub: SimpleNamespace, error: Exception) -> None:
+    hub.error = error
+    with pytest.raises(
+        InputError, match=r"cannot load 'owner/name' from the hub .*: pass data=, a local file"
+    ) as caught:
+        read_records("t", None, HUB, POOLS)
+    assert "\n" not in str(caught.value)
+
+
+def test_hub_data_without_the_expected_splits_is_named(hub: SimpleNamespace) -> None:
+    hub.splits = {"odd": [{"a": 3}]}
+    with pytest.raises(InputError, match="'owner/name' has the splits odd: expected train or test"):
+        read_records("t", None, HUB, POOLS)
+
+
+def test_a_record_names_its_place_in_an_error(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "gsm8k.jsonl", [*GSM8K, {"question": "How many?", "answer": "a few"}])
+    with pytest.raises(InputError, match=r"gsm8k.jsonl, row 13, column 'answer': no number in 'a few'"):
+        list(load_task("gsm8k", data=path).examples())
+    path = write_jsonl(tmp_path / "gsm8k.jsonl", [{"Question": "How many?", "answer": "2"}])
+    with pytest.raises(InputError, match=r"row 1, column 'question': there is no such column, only Question, answer"):
+        list(load_task("gsm8k", data=path).examples())
