@@ -1,0 +1,121 @@
+"""Weak-to-strong generalization with reliability-aware supervision.
+
+    import w2s
+
+    result = w2s.run(w2s.Experiment())
+    print(result.table())
+
+Names are looked up when they are first used: importing this package imports neither torch nor anything else
+that is heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from w2s.config import (
+        AnsweringSpec,
+        Experiment,
+        LoraSpec,
+        ModelSpec,
+        ReliabilitySpec,
+        TaskSpec,
+        TrainingSpec,
+    )
+    from w2s.errors import InputError
+    from w2s.methods.filtering import filter_uncertain, filter_uncertain_sampled
+    from w2s.methods.majority import majority
+    from w2s.methods.naive import naive
+    from w2s.methods.reweighting import reweight, reweight_sampled
+    from w2s.methods.selection import TrainingSet
+    from w2s.metrics import accuracy_interval, auroc, difference_interval, pgr, pgr_interval, risk_coverage
+    from w2s.presets import preset
+    from w2s.reliability import agreement_signal, score_answers, summarize
+    from w2s.results import Record, Result
+    from w2s.running import run
+    from w2s.stages import evaluate, ground_truth, label, select, train
+    from w2s.store import Store
+    from w2s.tables import read_table, write_table
+    from w2s.tasks import load_task
+
+_HOMES = {
+    "w2s.config": [
+        "AnsweringSpec",
+        "Experiment",
+        "LoraSpec",
+        "ModelSpec",
+        "ReliabilitySpec",
+        "TaskSpec",
+        "TrainingSpec",
+    ],
+    "w2s.errors": ["InputError"],
+    "w2s.methods.filtering": ["filter_uncertain", "filter_uncertain_sampled"],
+    "w2s.methods.majority": ["majority"],
+    "w2s.methods.naive": ["naive"],
+    "w2s.methods.reweighting": ["reweight", "reweight_sampled"],
+    "w2s.methods.selection": ["TrainingSet"],
+    "w2s.metrics": ["accuracy_interval", "auroc", "difference_interval", "pgr", "pgr_interval", "risk_coverage"],
+    "w2s.presets": ["preset"],
+    "w2s.reliability": ["agreement_signal", "score_answers", "summarize"],
+    "w2s.results": ["Record", "Result"],
+    "w2s.running": ["run"],
+    "w2s.stages": ["evaluate", "ground_truth", "label", "select", "train"],
+    "w2s.store": ["Store"],
+    "w2s.tables": ["read_table", "write_table"],
+    "w2s.tasks": ["load_task"],
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AnsweringSpec",
+    "Experiment",
+    "InputError",
+    "LoraSpec",
+    "ModelSpec",
+    "Record",
+    "ReliabilitySpec",
+    "Result",
+    "Store",
+    "TaskSpec",
+    "TrainingSet",
+    "TrainingSpec",
+    "accuracy_interval",
+    "agreement_signal",
+    "auroc",
+    "difference_interval",
+    "evaluate",
+    "filter_uncertain",
+    "filter_uncertain_sampled",
+    "ground_truth",
+    "label",
+    "load_task",
+    "majority",
+    "naive",
+    "pgr",
+    "pgr_interval",
+    "preset",
+    "read_table",
+    "reweight",
+    "reweight_sampled",
+    "risk_coverage",
+    "run",
+    "score_answers",
+    "select",
+    "summarize",
+    "train",
+    "write_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'w2s' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

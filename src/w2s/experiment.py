@@ -10,22 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from w2s.config import AnsweringSpec, Experiment, ModelSpec, TrainingSpec
+from w2s.config import AnsweringSpec, Experiment, TrainingSpec
 from w2s.errors import InputError
 from w2s.methods import Method, get_method
 from w2s.methods.base import Selector, Settings, Student
 from w2s.methods.ceiling import ceiling
-from w2s.models.source import Source, resolve
+from w2s.models.prepared import PreparedModel
 from w2s.reliability import score_answers
 from w2s.store import Build, Json, Step, atomic_write
 from w2s.tables import read_table, write_table
 from w2s.tasks import Splits, gold_of, questions_of, task_from
-
-if TYPE_CHECKING:
-    from w2s.models.load import LanguageModel
 
 __all__ = ["Arm", "Graph", "Progress", "Replicate"]
 
@@ -95,7 +91,7 @@ class Graph:
             self.task.temperature if experiment.reliability.temperature is None else experiment.reliability.temperature
         )
         self.unparsed = experiment.reliability.unparsed or self.task.unparsed
-        self._weak, self._strong = _Model(experiment.weak), _Model(experiment.strong)
+        self._weak, self._strong = PreparedModel(experiment.weak), PreparedModel(experiment.strong)
         for spec in (experiment.answering, experiment.evaluation):
             if spec.mode is not None and spec.mode not in self.task.modes:
                 raise InputError(
@@ -208,7 +204,7 @@ class Graph:
             from w2s.supervisors.lm import LocalModel
 
             questions = questions_of(read_table(build.inputs["questions"] / QUESTIONS_FILE), "transfer")
-            with self._weak.loaded(build, "supervisor") as lm:
+            with self._weak.loaded(build.inputs, build.inputs["supervisor"] / "adapter", build.say) as lm:
                 table = answer_questions(
                     LocalModel(lm, self.task, experiment.answering, name=experiment.weak.name, seed=seed),
                     self.task,
@@ -271,14 +267,14 @@ class Graph:
             build=run,
         )
 
-    def _train(self, name: str, model: _Model, spec: TrainingSpec, training_set: Step, seed: int) -> Step:
+    def _train(self, name: str, model: PreparedModel, spec: TrainingSpec, training_set: Step, seed: int) -> Step:
         label = f"{name}: training · seed {seed}"
 
         def run(build: Build) -> None:
             from w2s.training.student import train_student
 
             table = read_table(build.inputs["training_set"] / TRAINING_SET_FILE)
-            with model.loaded(build, None) as lm:
+            with model.loaded(build.inputs, None, build.say) as lm:
                 train_student(
                     lm,
                     table,
@@ -301,7 +297,7 @@ class Graph:
             build=run,
         )
 
-    def _predictions(self, name: str, model: _Model, adapter: Step | None, seed: int) -> Step:
+    def _predictions(self, name: str, model: PreparedModel, adapter: Step | None, seed: int) -> Step:
         label = f"{name}: test · seed {seed}" if adapter else f"{name}: test"
         spec = self.experiment.evaluation
 
@@ -310,7 +306,7 @@ class Graph:
 
             questions = questions_of(read_table(build.inputs["questions"] / QUESTIONS_FILE), "test")
             gold = read_table(build.inputs["gold"] / ANSWERS_FILE)
-            with model.loaded(build, "adapter" if adapter else None) as lm:
+            with model.loaded(build.inputs, build.inputs["adapter"] / "adapter" if adapter else None, build.say) as lm:
                 table = evaluate(
                     lm,
                     self.task,
@@ -379,38 +375,3 @@ class _Stages:
     def train(self, name: str, training_set: Step) -> Step:
         graph = self._graph
         return graph._train(name, graph._strong, graph.experiment.student_training, training_set, self._seed)
-
-
-class _Model:
-    """A model of the experiment: its identity, the step that prepares it if one is needed, and how to load it."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        self.spec = spec
-        self._source: Source = resolve(spec)
-        self.settings: dict[str, Json] = {
-            "identity": self._source.identity,
-            "dtype": spec.dtype,
-            "chat_template": spec.chat_template,
-        }
-        self.inputs: dict[str, Step] = {}
-        if self._source.gguf:
-            self.inputs["model"] = Step(
-                kind="model",
-                label=f"{spec.name}: conversion from GGUF",
-                settings={"identity": self._source.identity},
-                inputs={},
-                build=self._convert,
-            )
-
-    def _convert(self, build: Build) -> None:
-        from w2s.models.load import convert_gguf
-
-        convert_gguf(self._source.gguf, build.out, sha256=self._source.sha256)
-
-    def loaded(self, build: Build, adapter: str | None) -> Any:
-        """A context manager: the model in memory, with the adapter that the named input trained."""
-        from w2s.models.load import adapted, load_model
-
-        location: Path | str = build.inputs["model"] if self._source.gguf else self._source.location
-        base: LanguageModel = load_model(location, self.spec, revision=self._source.revision, say=build.say)
-        return adapted(base, build.inputs[adapter] / "adapter" if adapter else None)

@@ -59,6 +59,7 @@ class Method:
         steps: Lays the steps, given the stages of one seed and the method's settings.
         settings: The method's own settings and their defaults.
         uses_gold: It sees ground truth of the transfer questions, so it is a bound or a control.
+        selector: Makes its training set, where the method is one selection and one training.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Method:
     steps: Callable[[Stages, Settings], Student]
     settings: Settings
     uses_gold: bool = False
+    selector: Selector | None = None
 
     def resolve(self, given: Settings) -> dict[str, Any]:
         """The method's settings, with those given in place of the defaults.
@@ -103,7 +105,14 @@ def select_then_train(name: str, selector: Selector, *, summary: str) -> Method:
         training_set = stages.select(name, selector, inputs, resolved)
         return Student(training_set, stages.train(name, training_set))
 
-    return Method(name=name, summary=summary, steps=steps, settings=settings, uses_gold="gold_answers" in tables)
+    return Method(
+        name=name,
+        summary=summary,
+        steps=steps,
+        settings=settings,
+        uses_gold="gold_answers" in tables,
+        selector=selector,
+    )
 
 
 def untrained(name: str, *, summary: str) -> Method:

@@ -23,6 +23,7 @@ from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import last_checkpoint
 from w2s.training.data import Collator, Tokens, TrainingRow, encode_training_set
+from w2s.training.fused_lora import fused_lora
 from w2s.training.weighted_trainer import WeightedTrainer
 
 __all__ = ["Progress", "TrainingReport", "train_student"]
@@ -215,7 +216,7 @@ def train_student(
         if resume is not None:
             say(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
         # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
-        with disable_input_dtype_casting(model):
+        with disable_input_dtype_casting(model), fused_lora(model):
             trainer.train(resume_from_checkpoint=str(resume) if resume else False)
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         if not losses or not np.isfinite(losses[-1]):

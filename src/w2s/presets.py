@@ -1,0 +1,74 @@
+"""Settings that go together: `small` for models under a billion parameters on a CPU, `paper` for the paper's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec
+from w2s.errors import unknown_name
+
+__all__ = ["PRESETS", "preset"]
+
+Size = int | Literal["all"]
+
+# weak_train, transfer, test. Where the paper gives no number, all that its data has, or as much as it gives elsewhere.
+_PAPER_SIZES: Mapping[str, tuple[Size, Size, Size]] = {
+    "hellaswag": (5000, 5000, 5000),
+    "gsm8k": (3736, 3737, 1319),
+    "ethics": ("all", "all", "all"),
+    "mmlu": (1474, 1474, 5000),
+}
+
+
+def _small(task: str) -> Experiment:
+    return Experiment(task=TaskSpec(name=task))
+
+
+def _paper(task: str) -> Experiment:
+    """Guo and Yang, arXiv 2406.19032: Llama 2 7B teaches 13B."""
+    weak_train, transfer, test = _PAPER_SIZES.get(task, (5000, 5000, 5000))
+    training = TrainingSpec(
+        epochs=3,
+        batch_size=24,
+        micro_batch_size=4,
+        learning_rate=5e-5,
+        max_length=1600 if task == "ethics" else 512,
+        normalization="paper",
+        eval_fraction=0.2,
+        # No targets are named there; for Llama peft then takes these two.
+        lora=LoraSpec(rank=16, alpha=32, dropout=0.05, targets=["q_proj", "v_proj"]),
+    )
+    answering = AnsweringSpec(mode="generate", max_new_tokens=100 if task == "mmlu" else 50)
+    return Experiment(
+        task=TaskSpec(name=task, weak_train=weak_train, transfer=transfer, test=test),
+        weak=ModelSpec(name="meta-llama/Llama-2-7b-chat-hf"),
+        strong=ModelSpec(name="meta-llama/Llama-2-13b-chat-hf"),
+        methods=[
+            "zero-shot",
+            "naive",
+            "filtering",
+            "filtering-sampled",
+            "reweighting",
+            "reweighting-sampled",
+            "ceiling",
+        ],
+        weak_training=training,
+        student_training=training,
+        answering=answering,
+        evaluation=answering,
+    )
+
+
+PRESETS: Mapping[str, Callable[[str], Experiment]] = {"small": _small, "paper": _paper}
+
+
+def preset(name: str, task: str = "geography") -> Experiment:
+    """The settings of a preset for a task.
+
+    Raises:
+        InputError: There is no such preset.
+    """
+    if name not in PRESETS:
+        raise unknown_name("preset", name, PRESETS)
+    return PRESETS[name](task)
