@@ -280,7 +280,8 @@ def _announce(display: Display, graph: Graph, store: Store) -> None:
 
     experiment = graph.experiment
     task, training = experiment.task, experiment.student_training
-    to_do = sum(one.needed for one in local.plan(graph.targets(), store))
+    planned = local.plan(graph.targets(), store)
+    to_do = sum(one.needed for one in planned)
     display.say(f"task      {task.name}: {task.weak_train} weak_train · {task.transfer} transfer · {task.test} test")
     display.say(f"models    {experiment.weak.name} teaches {experiment.strong.name}")
     display.say(f"methods   {', '.join(experiment.methods)} · seeds {', '.join(map(str, experiment.seeds))}")
@@ -288,7 +289,7 @@ def _announce(display: Display, graph: Graph, store: Store) -> None:
         f"training  {training.epochs} epochs · batch {training.batch_size} · rate {training.learning_rate:g}"
         f" · LoRA rank {training.lora.rank} (--print_config shows every setting)"
     )
-    display.say(f"steps     {to_do} to do, {len(graph.targets()) - to_do} done · store {store.root}")
+    display.say(f"steps     {to_do} to do, {len(planned) - to_do} done · store {store.root}")
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
