@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import errno
 import json
 import os
+import re
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +26,18 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+# What the system says where a file cannot be written: the user's to put right, wherever it comes up.
+_UNWRITABLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+}
+
 
 class _Command(NamedTuple):
     """A subcommand: one line of help, its options, and what it does with them."""
@@ -35,13 +50,16 @@ class _Command(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command. Exit status: 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    if "--debug" in words:
+        _dispatch([word for word in words if word != "--debug"])
+        return
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to each other: no user can do anything
     try:
-        _dispatch(words)
+        try:
+            _dispatch(words)
+        finally:
+            sys.stdout.flush()  # here and not at exit, where Python would complain of a reader who has gone
     except InputError as error:
-        if debug:
-            raise
         print(f"w2s: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -51,8 +69,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        if debug:
-            raise
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            print(f"w2s: {error.filename or 'cannot write'}: {os.strerror(error.errno).lower()}", file=sys.stderr)
+            sys.exit(2)
         name = type(error).__name__
         text = " ".join(str(error).split())
         print(f"w2s: {name}: {text} (not expected; --debug shows where)", file=sys.stderr)
@@ -82,6 +101,7 @@ def _dispatch(words: list[str]) -> None:
         allow_abbrev=False,
     )
     command.options(parser, rest)
+    _check_groups(parser, rest)
     try:
         arguments = parser.parse_args(rest)
     except ArgumentError as error:
@@ -102,16 +122,38 @@ def _help() -> str:
 
 
 def _one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
-    """What argparse says of a wrong option, in one line, with the nearest option that exists."""
-    text = " ".join(message.split())
+    """What argparse says of a wrong option or setting, in one line, with the nearest name that exists."""
+    text = " ".join(message.split()).removeprefix("error: ")
     known = [option for option in parser._option_string_actions if option.startswith("--")]
     for word in words:
-        option = word.split("=")[0]
+        option = word.split("=")[0].rstrip("+")
         if option.startswith("--") and option not in known:
-            near = difflib.get_close_matches(option, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            return f"unknown option {option}: {parser.prog} --help lists them{hint}"
-    return text.removeprefix("error: ")
+            return f"unknown option {option}: {_listed(option, parser, known)}"
+    if found := re.fullmatch(r"(?:Group '([^']+)' does not accept option|Option) '([^']+)'(?: is not accepted)?", text):
+        name = ".".join(part for part in found.groups() if part)
+        return f"unknown setting {name}: {_listed(name, parser, [option[2:] for option in known])}"
+    if found := re.fullmatch(r'Parser key "([^"]+)": (.*?)(?: Given value type: .*?)? (?:Given|Got) value: (.*)', text):
+        name, types, value = found.groups()
+        return f"{name} is {value!r}: expected {_in_words(types, value)}"
+    return text
+
+
+def _listed(name: str, parser: ArgumentParser, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{parser.prog} --help lists them{hint}"
+
+
+def _in_words(types: str, value: str) -> str:
+    """The types that jsonargparse names as Python does, as a user would say them."""
+    names = [name for group in re.findall(r"Literal\[([^\]]*)\]", types) for name in re.findall(r"'([^']*)'", group)]
+    names = list(dict.fromkeys(names))
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+    words |= {"list": "a list, such as [a, b]", "dict": "a mapping, such as {a: 1}"}
+    expected = [word for name, word in words.items() if f"<class '{name}'>" in types]
+    expected += [names[0] if len(names) == 1 else f"one of {', '.join(names)}"] if names else []
+    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
+    return (" or ".join(expected) or types) + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 # ── options ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,15 +180,8 @@ def _task_name(words: Sequence[str]) -> str:
     from w2s.tasks import TASKS
 
     name = _value_of(words, "--task.name")
-    file = _value_of(words, "--config")
-    if name is None and file is not None and Path(file).is_file():
-        import yaml
-
-        try:
-            content = yaml.safe_load(Path(file).read_text())
-        except yaml.YAMLError as error:
-            raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
-        task = content.get("task") if isinstance(content, dict) else None
+    if name is None:
+        task = _file_settings(words).get("task")
         name = task.get("name") if isinstance(task, dict) else None
     name = "geography" if name is None else name
     if name not in TASKS:
@@ -154,10 +189,36 @@ def _task_name(words: Sequence[str]) -> str:
     return name
 
 
-def _config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
+def _file_settings(words: Sequence[str]) -> dict[str, Any]:
+    """What the settings file holds, if there is one."""
     file = _value_of(words, "--config")
-    if file is not None and not Path(file).is_file():
+    if file is None:
+        return {}
+    if not Path(file).is_file():
         raise InputError(f"no such file: {file}")
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        raise InputError(f"{file} is empty: expected settings, as --print_config shows them")
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds a {type(content).__name__}: expected settings, as --print_config shows them")
+    return content
+
+
+def _check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:
+    """Make sure that a settings file has settings where there is a group of them; jsonargparse takes anything."""
+    known = parser._option_string_actions
+    for name, value in _file_settings(words).items():
+        if not isinstance(value, dict) and any(option.startswith(f"--{name}.") for option in known):
+            raise InputError(f"{name} is {value!r} in {_value_of(words, '--config')}: expected settings below it")
+
+
+def _config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
+    _file_settings(words)
     parser.add_argument("--config", action="config", help="a YAML file with any of these options")
 
 
@@ -236,6 +297,14 @@ def _no_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _out_file(path: str | None) -> None:
+    """Make sure, before an hour's work, that its result can be written."""
+    from w2s.tables import check_suffix
+
+    if path is not None:
+        check_suffix(Path(path))
 
 
 def _store(folder: str | None) -> Store:
@@ -364,6 +433,7 @@ def _label(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -
     from w2s.tables import write_table
 
     ready = parser.instantiate(arguments)
+    _out_file(arguments.out)
     out = Path(arguments.out or "answers.parquet")
     if arguments.gold:
         table = stages.ground_truth(ready.task, split=arguments.split)
@@ -396,9 +466,11 @@ def _score(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -
     from w2s.report.tables import TextTable, reliability_table
     from w2s.tables import read_table, write_table
 
-    scored = score_answers(
-        read_table(arguments.answers), temperature=arguments.temperature, unparsed=arguments.unparsed
-    )
+    _out_file(arguments.out)
+    answers = read_table(arguments.answers)
+    if not answers.num_rows:
+        raise InputError(f"{arguments.answers} is empty: it has no rows")
+    scored = score_answers(answers, temperature=arguments.temperature, unparsed=arguments.unparsed)
     if arguments.out:
         write_table(scored, arguments.out)
     summary = summarize(scored)
@@ -414,6 +486,7 @@ def _select(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) 
     from w2s import stages
     from w2s.tables import read_table, write_table
 
+    _out_file(arguments.out)
     found = stages.select(read_table(arguments.scored), arguments.method, seed=arguments.seed, **arguments.settings)
     write_table(found.table, arguments.out)
     selection = found.selection
@@ -452,6 +525,7 @@ def _evaluate(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]
     from w2s.metrics import accuracy_interval
     from w2s.tables import write_table
 
+    _out_file(arguments.out)
     ready = parser.instantiate(arguments)
     with Display() as display:
         table = stages.evaluate(

@@ -7,11 +7,12 @@ an `Experiment` shows all that decides its outcome.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
-from w2s.errors import unknown_name
+from w2s.errors import InputError, unknown_name
 from w2s.tables import Unparsed
 
 __all__ = [
@@ -30,6 +31,20 @@ __all__ = [
 
 Mode = Literal["choose", "generate"]
 AnswerFormat = Literal["letter", "text"]
+
+
+def _check_range(
+    settings: object, low: float, high: float, *names: str, above: bool = False, below: bool = False
+) -> None:
+    """Make sure that settings lie from `low` to `high`, or strictly above and below; None is none of them."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is None or ((value > low if above else value >= low) and (value < high if below else value <= high)):
+            continue
+        expected = f"{'above' if above else 'at least'} {low:g}"
+        if high < math.inf:
+            expected += f" and {'below' if below else 'at most'} {high:g}"
+        raise InputError(f"{name} is {value!r}: expected {expected}")
 
 
 @dataclass(kw_only=True)
@@ -100,6 +115,11 @@ class LoraSpec:
     dropout: float = 0.0
     targets: str | list[str] = "all-linear"
 
+    def __post_init__(self) -> None:
+        """Refuse what no training could use, before one begins."""
+        _check_range(self, 1, math.inf, "rank", "alpha")
+        _check_range(self, 0, 1, "dropout", below=True)
+
 
 @dataclass(kw_only=True)
 class TrainingSpec:
@@ -125,9 +145,9 @@ class TrainingSpec:
     """
 
     epochs: int = 2
-    batch_size: int = 8
+    batch_size: int = 16
     micro_batch_size: int | None = None
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = 0.0
     weight_decay: float = 0.0
@@ -139,6 +159,16 @@ class TrainingSpec:
     eval_fraction: float = 0.0
     checkpoints: int = 4
     lora: LoraSpec = field(default_factory=LoraSpec)
+
+    def __post_init__(self) -> None:
+        """Refuse what no training could use, before one begins."""
+        _check_range(self, 1, math.inf, "epochs", "batch_size", "micro_batch_size", "max_length")
+        _check_range(self, 0, math.inf, "learning_rate", "max_grad_norm", above=True)
+        _check_range(self, 0, math.inf, "weight_decay", "checkpoints")
+        _check_range(self, 0, 1, "warmup")
+        _check_range(self, 0, 1, "eval_fraction", below=True)
+        if self.micro_batch_size is not None and self.batch_size % min(self.micro_batch_size, self.batch_size):
+            raise InputError(f"micro_batch_size {self.micro_batch_size} does not divide batch_size {self.batch_size}")
 
 
 @dataclass(kw_only=True)
@@ -160,6 +190,11 @@ class AnsweringSpec:
     length_normalized: bool = False
     tokens_per_batch: int = 4096
 
+    def __post_init__(self) -> None:
+        """Refuse what no model could answer with."""
+        _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch")
+        _check_range(self, 0, math.inf, "sampling_temperature")
+
 
 @dataclass(kw_only=True)
 class ReliabilitySpec:
@@ -172,6 +207,10 @@ class ReliabilitySpec:
 
     temperature: float | None = None
     unparsed: Unparsed | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no score could use."""
+        _check_range(self, 0, math.inf, "temperature", above=True)
 
 
 @dataclass(kw_only=True)
@@ -208,12 +247,16 @@ class Experiment:
     )
     method_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0])
-    weak_training: TrainingSpec = field(default_factory=TrainingSpec)
+    weak_training: TrainingSpec = field(default_factory=lambda: TrainingSpec(batch_size=8, learning_rate=3e-4))
     student_training: TrainingSpec = field(default_factory=TrainingSpec)
     answering: AnsweringSpec = field(default_factory=AnsweringSpec)
     evaluation: AnsweringSpec = field(default_factory=AnsweringSpec)
     reliability: ReliabilitySpec = field(default_factory=ReliabilitySpec)
     resamples: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Refuse what would be found out at the end only."""
+        _check_range(self, 1, math.inf, "resamples")
 
 
 def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:

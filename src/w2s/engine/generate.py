@@ -15,6 +15,29 @@ from w2s.models.load import LanguageModel
 
 __all__ = ["generate_batches", "generate_texts"]
 
+# Over what a model's own generation_config.json asks for: many instruction models come with a penalty on
+# repetition, which would also look at the prompt and its options.
+_PLAIN: dict[str, Any] = {
+    "num_beams": 1,
+    "temperature": None,
+    "top_k": None,
+    "top_p": None,
+    "min_p": None,
+    "typical_p": None,
+    "epsilon_cutoff": None,
+    "eta_cutoff": None,
+    "repetition_penalty": None,
+    "no_repeat_ngram_size": None,
+    "min_length": None,
+    "min_new_tokens": None,
+    "bad_words_ids": None,
+    "sequence_bias": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+}
+
 
 class _FirstLine(StoppingCriteria):
     """Ends a row once it holds a line break after something other than space."""
@@ -26,7 +49,8 @@ class _FirstLine(StoppingCriteria):
 
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
         # One token a row and step is decoded: the rest of the row is known already.
-        for row, piece in enumerate(self._tokenizer.batch_decode(input_ids[:, -1:])):
+        pieces = self._tokenizer.batch_decode(input_ids[:, -1:], skip_special_tokens=True)
+        for row, piece in enumerate(pieces):
             if self._has_text[row] and "\n" in piece:
                 self._ended[row] = True
             self._has_text[row] |= bool(piece.strip())
@@ -62,9 +86,9 @@ def generate_texts(
     for row, prompt in enumerate(encoded):
         ids[row, width - len(prompt) :] = torch.tensor(prompt)
         mask[row, width - len(prompt) :] = 1
-    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    sampling: dict[str, Any] = {**_PLAIN, "do_sample": False}
     if sampling_temperature > 0:
-        sampling = {"do_sample": True, "temperature": sampling_temperature, "top_p": 1.0, "top_k": 0}
+        sampling |= {"do_sample": True, "temperature": sampling_temperature}
         torch.manual_seed(seed)
     output = lm.model.generate(
         input_ids=ids.to(lm.device),

@@ -32,6 +32,7 @@ class LanguageModel:
         device: Where the weights are.
         dtype: Of the weights.
         chat_template: Whether prompts go through the tokenizer's chat template.
+        automatic_attention: Whether the attention implementation may be changed for speed.
     """
 
     model: PreTrainedModel
@@ -39,6 +40,7 @@ class LanguageModel:
     device: torch.device
     dtype: torch.dtype
     chat_template: bool
+    automatic_attention: bool = True
 
     def __str__(self) -> str:
         size = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
@@ -143,7 +145,14 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         raise InputError(f"model {spec.name!r} has no chat template: expected chat_template: false")
     model.requires_grad_(False)
     model.to(device).eval()
-    return LanguageModel(model=model, tokenizer=tokenizer, device=device, dtype=dtype, chat_template=spec.chat_template)
+    return LanguageModel(
+        model=model,
+        tokenizer=tokenizer,
+        device=device,
+        dtype=dtype,
+        chat_template=spec.chat_template,
+        automatic_attention=spec.attention == "auto",
+    )
 
 
 _held: tuple[tuple[Any, ...], LanguageModel] | None = None

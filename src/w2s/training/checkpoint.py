@@ -43,6 +43,12 @@ class SafeCheckpoints(Trainer):
         model = self.accelerator.unwrap_model(self.model)
         return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Evaluate without drawing a random number: a run that goes on from before it does not evaluate again."""
+        with torch.random.fork_rng(devices=[]):
+            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        return metrics
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         if self._sharded:
             super()._save_checkpoint(model, trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,9 +58,13 @@ def encode_training_set(lm: LanguageModel, table: pa.Table, *, max_length: int, 
         end_of_text: End each completion with the end-of-text token.
 
     Raises:
-        InputError: A completion alone is longer than max_length, or empty; or no row is left.
+        InputError: A completion alone is longer than max_length, or empty; a weight is below 0 or no number; or
+            no row is left.
     """
     weights = table["weight"].to_pylist()
+    for row, weight in enumerate(weights):
+        if not 0 <= weight < math.inf:
+            raise InputError(f"training set, row {row + 1}: weight is {weight}, expected a number of 0 or more")
     used = [row for row, weight in enumerate(weights) if weight > 0]
     table = table.take(pa.array(used, pa.int64()))
     if not used:

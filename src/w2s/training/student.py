@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,11 @@ from w2s.training.fused_lora import fused_lora
 from w2s.training.weighted_trainer import WeightedTrainer
 
 __all__ = ["Progress", "TrainingReport", "train_student"]
+
+_SHORT = 128  # tokens
+
+# How a batch is cut, and how often the state is saved.
+_CHANGE_NOTHING = ("micro_batch_size", "gradient_checkpointing", "checkpoints")
 
 Progress = Callable[[int, int, int], None]
 """Is told the steps done, the steps in all, and the tokens trained on so far."""
@@ -68,6 +75,8 @@ class _Watch(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        if not state.is_world_process_zero:
+            return
         # A killed try may have logged steps after its last checkpoint; they are about to be done again.
         lines = self._log.read_text().splitlines(keepends=True) if self._log.exists() else []
         self._log.write_text("".join(line for line in lines if _step_of(line) <= state.global_step))
@@ -81,12 +90,15 @@ class _Watch(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         known = {key: value for key, value in (logs or {}).items() if key in ("loss", "eval_loss", "learning_rate")}
-        if known:
+        if known and state.is_world_process_zero:
             with self._log.open("a") as file:
                 file.write(json.dumps({"step": state.global_step, "epoch": state.epoch, **known}) + "\n")
 
+        if not math.isfinite(known.get("loss", 0.0)):
+            control.should_training_stop = True
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self._progress:
+        if self._progress and state.is_world_process_zero:
             self._progress(state.global_step, state.max_steps, int(state.global_step * self._tokens_per_step))
 
 
@@ -111,6 +123,78 @@ def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[Training
     if not sides[0]:
         raise InputError(f"eval_fraction {fraction} of {len(questions)} questions leaves none to train on")
     return sides
+
+
+def _identity(lm: LanguageModel, spec: TrainingSpec, seed: int, rows: list[TrainingRow]) -> str:
+    """A hash of what decides the outcome of a run."""
+    settings = {name: value for name, value in asdict(spec).items() if name not in _CHANGE_NOTHING}
+    of = [settings, seed, lm.model.name_or_path, str(lm.dtype), rows]
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
+
+
+def _drop_foreign(checkpoints: Path, identity: str, say: Callable[[str], None]) -> None:
+    """Leave no checkpoint of another run in the folder: training would go on with that one's rates and rows."""
+    note = checkpoints / "of.txt"
+    if checkpoints.exists() and not (note.is_file() and note.read_text() == identity):
+        if last_checkpoint(checkpoints) is not None:
+            say(f"the checkpoints in {checkpoints} are of other settings or rows: beginning anew")
+        shutil.rmtree(checkpoints)
+    checkpoints.mkdir(exist_ok=True)
+    note.write_text(identity)
+
+
+def _arguments(
+    lm: LanguageModel, spec: TrainingSpec, *, seed: int, steps: int, evaluates: bool, folder: Path
+) -> TrainingArguments:
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=spec.epochs,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type=spec.schedule,
+        warmup_steps=round(spec.warmup * steps),
+        weight_decay=spec.weight_decay,
+        max_grad_norm=spec.max_grad_norm,
+        activation_checkpointing=spec.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if spec.gradient_checkpointing else None,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=lm.device.type == "cpu",
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps" if spec.checkpoints > 1 else "no",
+        save_steps=max(1, math.ceil(steps / max(1, spec.checkpoints))),
+        eval_strategy="epoch" if evaluates else "no",
+        remove_unused_columns=False,
+        prediction_loss_only=True,
+        label_names=["labels"],
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=lm.device.type == "cuda",
+    )
+    # With several GPUs and one process, Trainer would spread each batch over all of them; the model is on one.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    share, rest = divmod(spec.batch_size, arguments.world_size)
+    if rest:
+        raise InputError(f"batch_size {spec.batch_size} cannot be shared by {arguments.world_size} processes")
+    micro = min(spec.micro_batch_size or share, share)
+    if share % micro:
+        raise InputError(f"micro_batch_size {micro} does not divide batch_size {share}")
+    arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = micro
+    arguments.gradient_accumulation_steps = share // micro
+    return arguments
+
+
+@contextmanager
+def _attention_for(lm: LanguageModel, rows: list[TrainingRow]) -> Iterator[None]:
+    """The attention that trains fastest: on a CPU, plain matrix products for short rows, whose scores fit its cache."""
+    chosen = lm.model.config._attn_implementation
+    if lm.automatic_attention and lm.device.type == "cpu" and max(len(row.ids) for row in rows) <= _SHORT:
+        lm.model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        lm.model.set_attn_implementation(chosen)
 
 
 def train_student(
@@ -146,6 +230,14 @@ def train_student(
     rows, held = _hold_out(tokens, spec.eval_fraction, seed)
     if tokens.shortened:
         say(f"{tokens.shortened} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens")
+    count = sum(len(row.ids) for row in rows)
+    # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
+    steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
+    checkpoints = out / "checkpoints"
+    arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
+    if arguments.process_index == 0:
+        _drop_foreign(checkpoints, _identity(lm, spec, seed, rows), say)
+    arguments.distributed_state.wait_for_everyone()
 
     set_seed(seed)
     config = LoraConfig(
@@ -161,45 +253,7 @@ def train_student(
     except ValueError as error:
         raise InputError(f"lora.targets {spec.lora.targets!r}: {' '.join(str(error).split())}") from None
 
-    count = sum(len(row.ids) for row in rows)
-    # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
-    steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
-    micro = min(spec.micro_batch_size or spec.batch_size, spec.batch_size)
-    if spec.batch_size % micro:
-        raise InputError(f"micro_batch_size {micro} does not divide batch_size {spec.batch_size}")
-    checkpoints = out / "checkpoints"
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        num_train_epochs=spec.epochs,
-        per_device_train_batch_size=micro,
-        per_device_eval_batch_size=micro,
-        gradient_accumulation_steps=spec.batch_size // micro,
-        learning_rate=spec.learning_rate,
-        lr_scheduler_type=spec.schedule,
-        warmup_steps=round(spec.warmup * steps),
-        weight_decay=spec.weight_decay,
-        max_grad_norm=spec.max_grad_norm,
-        activation_checkpointing=spec.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if spec.gradient_checkpointing else None,
-        seed=seed,
-        data_seed=seed,
-        use_cpu=lm.device.type == "cpu",
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="steps" if spec.checkpoints > 1 else "no",
-        save_steps=max(1, math.ceil(steps / max(1, spec.checkpoints))),
-        eval_strategy="epoch" if held else "no",
-        remove_unused_columns=False,
-        prediction_loss_only=True,
-        label_names=["labels"],
-        disable_tqdm=True,
-        report_to=[],
-        dataloader_pin_memory=lm.device.type == "cuda",
-    )
     try:
-        if spec.gradient_checkpointing:
-            model.enable_input_require_grads()
         trainer = WeightedTrainer(
             model=model,
             args=arguments,
@@ -216,7 +270,7 @@ def train_student(
         if resume is not None:
             say(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
         # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
-        with disable_input_dtype_casting(model), fused_lora(model):
+        with disable_input_dtype_casting(model), fused_lora(model), _attention_for(lm, rows):
             trainer.train(resume_from_checkpoint=str(resume) if resume else False)
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         if not losses or not np.isfinite(losses[-1]):
@@ -224,11 +278,13 @@ def train_student(
                 f"the training loss became {losses[-1] if losses else 'nothing'}: try a lower learning_rate than "
                 f"{spec.learning_rate}"
             )
-        model.save_pretrained(out / "adapter", safe_serialization=True)
+        if trainer.is_world_process_zero():
+            model.save_pretrained(out / "adapter", safe_serialization=True)
     finally:
         # The model is handed on as it came: without the adapter, its modes and hooks.
         if spec.gradient_checkpointing:
-            lm.model.gradient_checkpointing_disable()
+            lm.model.activation_checkpointing_disable()
+            lm.model.disable_input_require_grads()
         model.unload()
         lm.model.requires_grad_(False)
         lm.model.eval()
@@ -242,6 +298,8 @@ def train_student(
         loss=float(np.mean(losses[-max(1, len(losses) // 10) :])),
         seconds=time.perf_counter() - began,
     )
-    (out / "training.json").write_text(json.dumps(asdict(report), indent=2))
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if trainer.is_world_process_zero():
+        (out / "training.json").write_text(json.dumps(asdict(report), indent=2))
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
     return report

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from w2s.config import TrainingSpec
 from w2s.training.checkpoint import SafeCheckpoints
 from w2s.training.data import IGNORED
+from w2s.training.losses import token_cross_entropy
 
 __all__ = ["WeightedTrainer", "denominator"]
 
@@ -63,7 +63,10 @@ class WeightedTrainer(SafeCheckpoints):
             return batches, None
         total = denominator(batches, self._spec.normalization).to(device)
         if self.args.world_size > 1:
-            total = self.accelerator.gather(total).sum()
+            rows = torch.tensor(float(sum(len(batch["labels"]) for batch in batches)), device=device)
+            rows, total = self.accelerator.gather(rows), self.accelerator.gather(total)  # (processes,) each
+            # The batch is as wide as its longest row, whichever process holds it.
+            total = rows.sum() * (total / rows).max() if self._spec.normalization == "paper" else total.sum()
         return batches, total
 
     def compute_loss(
@@ -80,8 +83,8 @@ class WeightedTrainer(SafeCheckpoints):
             outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False)
         targets = labels[:, 1:][predicts[:, :-1]]  # (supervised,)
         weights = weight[:, None].expand_as(labels)[predicts]
-        losses = functional.cross_entropy(outputs.logits.float(), targets, reduction="none")
-        if num_items_in_batch is None:  # in evaluation
+        losses = token_cross_entropy(outputs.logits, targets)
+        if not model.training:  # Trainer then gives a plain count of tokens
             num_items_in_batch = denominator([inputs], self._spec.normalization)
         total = torch.as_tensor(num_items_in_batch, device=losses.device)
         # Gradients are averaged over processes, and the denominator is already that of all of them.

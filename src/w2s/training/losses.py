@@ -1,0 +1,51 @@
+"""The loss of each supervised token, in few passes over logits that may have 262,144 columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["token_cross_entropy"]
+
+# Elements worked on at once: a block in float32 stays in a processor's cache, and is no launch too many on a GPU.
+_BLOCK = {"cpu": 1 << 19, "cuda": 1 << 26}
+
+
+class _TokenCrossEntropy(torch.autograd.Function):
+    """Cross-entropy of each row, computed in float32 block by block; logits are kept in their own dtype."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+        step = max(1, _BLOCK.get(logits.device.type, 1 << 22) // logits.shape[-1])
+        normalizer = torch.cat([block.float().logsumexp(-1) for block in torch.split(logits, step)])
+        ctx.save_for_backward(logits, targets, normalizer)
+        ctx.step = step
+        return normalizer - logits.gather(-1, targets[:, None]).squeeze(-1).float()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        logits, targets, normalizer = ctx.saved_tensors
+        grad = torch.empty_like(logits)
+        for start in range(0, len(logits), ctx.step):
+            rows = slice(start, start + ctx.step)
+            # Not float() and then in place: that of float32 logits is no copy, and they are not ours to write to.
+            block = (logits[rows] - normalizer[rows, None]).exp_()
+            block.scatter_add_(-1, targets[rows, None], block.new_full((len(block), 1), -1.0))
+            grad[rows] = block.mul_(grads[0][rows, None])
+        return grad, None
+
+
+def token_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of each token: `torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")`.
+
+    Args:
+        logits: (tokens, vocabulary), in any float dtype.
+        targets: (tokens,)
+
+    Returns:
+        (tokens,) in nats, float32.
+    """
+    losses: Tensor = _TokenCrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
+    return losses
