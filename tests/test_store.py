@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.errors import InputError
-from w2s.store import Build, Json, Step, Store, StoreError, atomic_write, default_root, file_sha256, tree_sha256
+from w2s.files import atomic_write, file_sha256, tree_sha256
+from w2s.store import Build, Json, Step, Store, StoreError, default_root
 
 TREE = {"a.txt": b"alpha", "sub/b.bin": b"\x00\x01beta", "sub/deep/empty": b""}
 
@@ -377,7 +378,8 @@ def test_a_file_that_appeared_beside_the_result_does_no_harm(store: Store) -> No
 WORKER = """
 import sys, time
 from pathlib import Path
-from w2s.store import Step, Store, atomic_write
+from w2s.files import atomic_write
+from w2s.store import Step, Store
 root, log, mode = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
 def note(line):
@@ -518,7 +520,8 @@ def test_an_unreadable_file_of_the_users_is_not_blamed_on_the_store(store: Store
 REAL_DISK = """
 import sys
 from pathlib import Path
-from w2s.store import Step, Store, StoreError, atomic_write
+from w2s.files import atomic_write
+from w2s.store import Step, Store, StoreError
 
 def make(kind, megabytes):
     def build(build):

@@ -398,7 +398,7 @@ def _command(words: Sequence[str]) -> str:
 
 def _save_settings(parser: ArgumentParser, arguments: Namespace, out: Path) -> None:
     """The resolved settings, as a file that `w2s run --config` reads."""
-    from w2s.store import atomic_write
+    from w2s.files import atomic_write
 
     kept = arguments.clone()
     for name in ("config", "dry_run", "json", "store", "out"):

@@ -70,7 +70,7 @@ _TITLES = {
     Verdict.WEAKLY_INFORMATIVE: "Agreement tells a little about right and wrong",
     Verdict.UNINFORMATIVE: "Agreement does not tell right from wrong",
     Verdict.UNCLEAR: "Too few answers to tell what agreement is worth",
-    Verdict.UNCHECKED: "Answers vary with the wording; whether agreement means right cannot be checked here",
+    Verdict.UNCHECKED: "Whether agreement means right cannot be checked: there is no ground truth",
     Verdict.UNANIMOUS: "It answers the same whatever the wording: agreement says little",
     Verdict.ONE_ANSWER: "It gives one answer to almost every question",
     Verdict.BY_POSITION: "It answers by position",
@@ -328,11 +328,8 @@ def _judge(found: Mapping[str, Any]) -> tuple[Verdict, str]:
     unanimity, auroc, position = found["unanimity_rate"], found["auroc_reliability"], found["position"]
     same = f"{unanimity:.0%} of the questions get the same answer to every variation"
     if found["variations"][1] < 2:
-        return Verdict.TOO_FEW_VARIATIONS, (
-            "No question was answered more than once."
-            if found["rows"]
-            else "There are no answers."
-        )  # fmt: skip
+        reason = "No question was answered more than once." if found["rows"] else "There are no answers."
+        return Verdict.TOO_FEW_VARIATIONS, reason
     if found["unread_rate"] >= UNREAD_MOSTLY:
         return Verdict.UNREADABLE, f"{found['unread_rate']:.0%} of the answers could not be read."
     if found["answers"]:
@@ -348,7 +345,7 @@ def _judge(found: Mapping[str, Any]) -> tuple[Verdict, str]:
     if not found["checked"]:
         if rules:
             return Verdict.BY_POSITION, by_place
-        return Verdict.UNCHECKED, f"{same}. There is no ground truth to compare agreement with."
+        return Verdict.UNCHECKED, f"{same}; no fault shows that would spoil their agreement."
     if auroc is None:
         which = "right" if found["accuracy"] == 1 else "wrong"
         return Verdict.UNCLEAR, f"All answers with ground truth are {which}: there is nothing to tell apart."
@@ -370,7 +367,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
     position: PositionBias | None = found["position"]
     if position and position.noted:
         notes.append(_position_sentence(position))
-    elif position:
+    elif position and position.effect < POSITION_NOTED:
         notes.append(f"No preference for a place that matters (effect {position.effect:.2f} of 1).")
     if found["answers"]:
         top = max(found["answers"], key=lambda item: item.share.estimate - (item.expected or 0))

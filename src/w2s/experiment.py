@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 from w2s.config import AnsweringSpec, Experiment, TrainingSpec
 from w2s.errors import InputError
+from w2s.files import atomic_write
 from w2s.methods import Method, get_method
 from w2s.methods.base import Selector, Settings, Student
 from w2s.methods.ceiling import ceiling
 from w2s.models.prepared import PreparedModel
 from w2s.reliability import score_answers
-from w2s.store import Build, Json, Step, atomic_write
+from w2s.store import Build, Json, Step
 from w2s.tables import read_table, write_table
-from w2s.tasks import Splits, gold_of, questions_of, task_from
+from w2s.tasks import gold_of, questions_of, task_from
+from w2s.tasks.questions import SPLITS
 
 __all__ = ["Arm", "Graph", "Progress", "Replicate"]
 
@@ -97,6 +98,8 @@ class Graph:
                 raise InputError(
                     f"mode {spec.mode!r}: task {self.task.name} can be answered by {' or '.join(self.task.modes)} only"
                 )
+        # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
+        self.splits = self.task.splits()
         data: dict[str, Json] = {
             "task": self.task.name,
             "data": self.task.fingerprint(),
@@ -125,13 +128,11 @@ class Graph:
                 steps += [step for step in (*arm.student, arm.predictions) if step is not None]
         return steps
 
-    @cached_property
-    def splits(self) -> Splits:
-        """The task's questions in their splits; read once a process."""
-        return self.task.splits()
-
     def _check(self) -> None:
         experiment = self.experiment
+        for split in SPLITS:
+            if getattr(experiment.task, split) == 0:
+                raise InputError(f"{split} is 0: an experiment needs questions in every split")
         for name in experiment.methods:
             get_method(name)
         for name, given in experiment.method_settings.items():
@@ -140,6 +141,9 @@ class Graph:
         for what, values in named.items():
             if not values:
                 raise InputError(f"{what} is empty: expected at least one")
+            wrong = [value for value in values if what == "seeds" and not 0 <= value < 2**32]
+            if wrong:
+                raise InputError(f"seed {wrong[0]}: expected a number from 0 to 2**32 - 1")
             repeated = [value for value in values if values.count(value) > 1]
             if repeated:
                 raise InputError(f"{what} names {repeated[0]!r} more than once")

@@ -33,9 +33,10 @@ from w2s.experiment import (
     Graph,
     Replicate,
 )
+from w2s.files import atomic_write
 from w2s.metrics import Resamples, accuracy_interval, difference_interval, pgr_interval
 from w2s.reliability import agreement_signal, summarize
-from w2s.store import Step, Store, atomic_write
+from w2s.store import Step, Store
 from w2s.tables import GOLD, read_table, write_table
 
 __all__ = ["WEAK", "Labels", "Record", "Result", "collect"]

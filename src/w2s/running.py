@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from w2s.config import Experiment
+from w2s.errors import InputError
 from w2s.experiment import Graph, Progress
 from w2s.results import Result, collect
 from w2s.runners import local
@@ -58,10 +59,13 @@ def run(
     Raises:
         InputError: A setting or the data is wrong.
     """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: expected a folder for the results, or a name for a new one")
     graph = Graph(experiment or Experiment(), progress)
     store = store or Store(default_root())
     on_graph(graph)
     runner(graph.targets(), store, on_event=on_event)
-    result = collect(graph, store, Path(out), info=info)
-    result.save_report(Path(out) / "report.html")
+    result = collect(graph, store, out, info=info)
+    result.save_report(out / "report.html")
     return result

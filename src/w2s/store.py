@@ -19,16 +19,17 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 
 from w2s.errors import InputError
+from w2s.files import TEMPORARY, atomic_write, files_below, sha256_of, sync_folder
 
 __all__ = [
     "Build",
@@ -38,16 +39,12 @@ __all__ = [
     "Step",
     "Store",
     "StoreError",
-    "atomic_write",
     "default_root",
-    "file_sha256",
-    "tree_sha256",
 ]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 MANIFEST = "manifest.json"
-TEMPORARY = ".w2s-tmp"
 KEY_DIGITS = 32
 
 HINTS = {
@@ -250,8 +247,8 @@ class Store:
         folder = self.path(step)
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial.rename(folder)
-        _sync_folder(folder.parent)
-        _sync_folder(partial.parent)
+        sync_folder(folder.parent)
+        sync_folder(partial.parent)
         self._checked.add(folder)
 
     def _build(self, step: Step, partial: Path, say: Callable[[str], None]) -> None:
@@ -340,44 +337,6 @@ def default_root() -> Path:
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "w2s"
 
 
-def atomic_write(path: Path, data: bytes | str) -> None:
-    """Writes a file so that it has its old content or all of the new, whenever the process dies.
-
-    Args:
-        path: The file; its folder is made if it is not there.
-        data: The new content; text is written as UTF-8.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `tempfile`: its files are closed to all but their owner, and a store may be shared.
-    temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
-    try:
-        with temporary.open("xb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's content; read once while size, time of change and inode stay the same."""
-    path = path.resolve()
-    stat = path.stat()
-    return _cached_sha256(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
-
-
-def tree_sha256(folder: Path) -> str:
-    """The SHA-256 of a folder's files, by their names in it and their content; the same wherever it lies.
-
-    Hidden files and folders do not count: `.git` and the hub's `.cache` note when a model was downloaded.
-    """
-    files = {name: file_sha256(path) for name, path in _files(folder).items() if "/." not in f"/{name}"}
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
 def _as_json(value: object, name: str) -> Json:
     """A copy of a setting in plain lists and dictionaries; `name` is its dotted path, for the error."""
     match value:
@@ -420,7 +379,7 @@ def _find_fault(folder: Path, step: Step) -> str | None:
             return f"{name} is missing"
         if (size := path.stat().st_size) != record.bytes:
             return f"{name} has {size} bytes, expected {record.bytes}"
-        if _sha256(path) != record.sha256:
+        if sha256_of(path) != record.sha256:
             return f"{name} has changed content"
     return None
 
@@ -428,41 +387,16 @@ def _find_fault(folder: Path, step: Step) -> str | None:
 def _sync_and_record(folder: Path) -> dict[str, FileRecord]:
     """Brings all files of a folder safely to disk, and returns their sizes and hashes."""
     records = {}
-    for name, path in _files(folder).items():
+    for name, path in files_below(folder).items():
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
             records[name] = FileRecord(bytes=file.tell(), sha256=digest)
     for inner in folder.rglob("*"):
         if inner.is_dir():
-            _sync_folder(inner)
-    _sync_folder(folder)
+            sync_folder(inner)
+    sync_folder(folder)
     return records
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    """All files below a folder by their path in it, in the order of the names."""
-    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@lru_cache(maxsize=4096)
-def _cached_sha256(path: Path, size: int, mtime_ns: int, inode: int) -> str:
-    return _sha256(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Some network file systems refuse to sync a folder. What is lost then is a recent rename: work, not truth.
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _error_number(error: Exception) -> int | None:

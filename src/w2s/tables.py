@@ -24,6 +24,7 @@ __all__ = [
     "TRAINING_SET",
     "Unparsed",
     "check",
+    "check_suffix",
     "read_table",
     "write_table",
 ]
@@ -84,6 +85,7 @@ Unparsed = Literal["class", "drop_question", "drop_answer"]
 """What becomes of an answer that could not be read: a class of its own, or it, or its question, is dropped."""
 
 _SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
+_TEXTS = {field.name: field.type for schema in (SCORED, TRAINING_SET) for field in schema if field.type == pa.string()}
 
 
 def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[str] | None = None) -> pa.Table:
@@ -119,8 +121,21 @@ def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[s
     return pa.table({**columns, **{column: table[column] for column in extra}})
 
 
+def check_suffix(path: Path) -> None:
+    """Make sure that a name is that of a table.
+
+    Raises:
+        InputError: Its suffix is none of those that are read and written.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        expected = ", ".join("*" + suffix for suffix in _SUFFIXES)
+        raise InputError(f"{path}: expected a file named {expected}, not {path.suffix!r}")
+
+
 def read_table(path: str | Path) -> pa.Table:
     """Read Parquet, CSV or JSONL, by the name's suffix.
+
+    Text stays text: in a CSV file the columns that a schema here names as such, so that "007" is not 7.
 
     Raises:
         InputError: The file is missing, empty, of another kind, or broken.
@@ -130,6 +145,7 @@ def read_table(path: str | Path) -> pa.Table:
         raise InputError(f"no such file: {path}")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty")
+    check_suffix(path)
     try:
         match path.suffix.lower():
             case ".parquet":
@@ -143,24 +159,25 @@ def read_table(path: str | Path) -> pa.Table:
                     path,
                     parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
                     convert_options=pyarrow.csv.ConvertOptions(
-                        strings_can_be_null=True, quoted_strings_can_be_null=False
+                        strings_can_be_null=True, quoted_strings_can_be_null=False, column_types=_TEXTS
                     ),
                 )
-            case ".jsonl" | ".json":
+            case _:
                 import pyarrow.json
 
-                return pyarrow.json.read_json(path)
-            case suffix:
-                raise InputError(
-                    f"{path}: expected a file named {', '.join('*' + s for s in _SUFFIXES)}, not {suffix!r}"
-                )
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
+                table = pyarrow.json.read_json(path)
+                if dates := [field for field in table.schema if pa.types.is_temporal(field.type)]:
+                    schema = pa.schema({field.name: pa.string() for field in dates})
+                    return pyarrow.json.read_json(path, parse_options=pyarrow.json.ParseOptions(explicit_schema=schema))
+                return table
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:
     """Write Parquet, CSV or JSONL, by the name's suffix. Lists become JSON text in CSV."""
     path = Path(path)
+    check_suffix(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     match path.suffix.lower():
         case ".parquet":
@@ -177,11 +194,9 @@ def write_table(table: pa.Table, path: str | Path) -> None:
                     text = [None if cell is None else json.dumps(cell) for cell in table[field.name].to_pylist()]
                     table = table.set_column(index, field.name, pa.array(text, pa.string()))
             pyarrow.csv.write_csv(table, path)
-        case ".jsonl" | ".json":
+        case _:
             import json
 
             with path.open("w", encoding="utf-8") as file:
                 for batch in table.to_batches(max_chunksize=4096):
                     file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
-        case suffix:
-            raise InputError(f"{path}: expected a file named {', '.join('*' + s for s in _SUFFIXES)}, not {suffix!r}")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from w2s.files import atomic_write
 from w2s.runners.local import Event, order, plan, run
-from w2s.store import Build, Step, Store, atomic_write
+from w2s.store import Build, Step, Store
 
 
 class Graph:

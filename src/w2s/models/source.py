@@ -8,8 +8,8 @@ from pathlib import Path
 
 from w2s.config import ModelSpec
 from w2s.errors import InputError, unknown_name
+from w2s.files import file_sha256, tree_sha256
 from w2s.models.bundled import BUNDLED
-from w2s.store import file_sha256, tree_sha256
 
 __all__ = ["Source", "resolve"]
 

@@ -1,0 +1,80 @@
+"""Files on disk: written whole or not at all, and named by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+__all__ = ["TEMPORARY", "atomic_write", "file_sha256", "files_below", "sha256_of", "sync_folder", "tree_sha256"]
+
+TEMPORARY = ".w2s-tmp"
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Writes a file so that it has its old content or all of the new, whenever the process dies.
+
+    Args:
+        path: The file; its folder is made if it is not there.
+        data: The new content; text is written as UTF-8.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not `tempfile`: its files are closed to all but their owner, and a store may be shared.
+    temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's content; read once while size, time of change and inode stay the same."""
+    path = path.resolve()
+    stat = path.stat()
+    return _cached_sha256(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+def tree_sha256(folder: Path) -> str:
+    """The SHA-256 of a folder's files, by their names in it and their content; the same wherever it lies.
+
+    Hidden files and folders do not count: `.git` and the hub's `.cache` note when a model was downloaded.
+    """
+    files = {name: file_sha256(path) for name, path in files_below(folder).items() if "/." not in f"/{name}"}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """All files below a folder by their path in it, in the order of the names."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, read now."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _cached_sha256(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    return sha256_of(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Brings a folder's list of names safely to disk."""
+    # Some network file systems refuse to sync a folder. What is lost then is a recent rename: work, not truth.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,81 @@
+"""The table of results for other programs: CSV, and LaTeX for a paper."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, fields
+
+from w2s.report import words
+from w2s.results import Record, Result
+
+__all__ = ["to_csv", "to_latex"]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "−": "$-$",
+    "–": "--",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def to_csv(result: Result) -> str:
+    """Every number of every method: all seeds together (`seed` is "all"), then each seed alone.
+
+    Numbers keep their full precision; what is not defined is empty.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Record)])
+    alone = result.records if len(result.experiment.seeds) > 1 else []
+    for record in [*result.pooled, *alone]:
+        row = asdict(record)
+        row["seed"] = "all" if record.seed is None else record.seed
+        writer.writerow(["" if value is None else value for value in row.values()])
+    return text.getvalue()
+
+
+def to_latex(result: Result) -> str:
+    """The table as a `tabular` with the rules of the package booktabs; put it into a `table` of your own."""
+    header = ["Method", "Accuracy", "PGR", "Against naive", "Examples", "Labels right"]
+    lines = [
+        f"% {' '.join(words.title(result).split())}; 95% intervals. Needs \\usepackage{{booktabs}}.",
+        r"\begin{tabular}{lrrrrr}",
+        r"\toprule",
+        " & ".join(header) + r" \\",
+        r"\midrule",
+        *(" & ".join(_cells(record)) + r" \\" for record in result.pooled),
+        r"\bottomrule",
+    ]
+    notes = sorted({record.pgr_note for record in result.pooled if record.pgr_note})
+    if any(record.uses_gold for record in result.pooled):
+        notes.insert(0, "* trained on ground truth")
+    lines += [rf"\multicolumn{{{len(header)}}}{{l}}{{\footnotesize {_escape(note)}}} \\" for note in notes]
+    return "\n".join([*lines, r"\end{tabular}", ""])
+
+
+def _cells(record: Record) -> list[str]:
+    gain = "–" if record.gain is None else ("+" if record.gain >= 0 else "") + words.share(record.gain)
+    pgr = words.pgr_of(record)
+    return [
+        _escape(record.method) + ("*" if record.uses_gold else ""),
+        _with_interval(words.share(record.accuracy), words.interval(record.accuracy_low, record.accuracy_high)),
+        _with_interval(pgr, words.interval(record.pgr_low, record.pgr_high, 2) if pgr not in ("0", "1") else ""),
+        _with_interval(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
+        f"{record.rows:,.0f}" if record.rows else "--",
+        _escape(words.share(record.label_accuracy)),
+    ]
+
+
+def _with_interval(value: str, ends: str) -> str:
+    return f"{_escape(value)} {{\\footnotesize {_escape(ends)}}}" if ends else _escape(value)
+
+
+def _escape(text: str) -> str:
+    """Text in which no character means anything to LaTeX, on one line."""
+    return " ".join("".join(_SPECIAL.get(character, character) for character in text).split())

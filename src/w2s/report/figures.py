@@ -1,0 +1,92 @@
+"""The figures of a run: the paper's, and those that a reviewer asks for.
+
+    run = read_run(Result.load("runs/latest"))
+    entropy_histogram(run).savefig("figure3.pdf")
+
+Each figure is a `Plot`: a matplotlib figure with a title, a caption and an alt text. None touches pyplot.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from w2s.report.label_figures import (
+    calibration,
+    entropy_histogram,
+    places,
+    reliability_heat_map,
+    risk_coverage_curves,
+)
+from w2s.report.method_figures import accuracies, kept, losses, pgrs
+from w2s.report.reading import Run, read_run
+from w2s.report.style import Plot, save
+from w2s.results import CEILING, WEAK, Result
+
+__all__ = [
+    "Plot",
+    "accuracies",
+    "all_figures",
+    "calibration",
+    "entropy_histogram",
+    "kept",
+    "losses",
+    "pgrs",
+    "places",
+    "read_run",
+    "reliability_heat_map",
+    "risk_coverage_curves",
+    "save_figures",
+]
+
+
+def all_figures(result: Result, *, run: Run | None = None) -> dict[str, Plot]:
+    """The figures that make sense for a run, by name, in the order in which one would read them.
+
+    Args:
+        result: A finished run.
+        run: Its files, where they have been read already.
+    """
+    run = run or read_run(result)
+    figures = {}
+    methods = [record for record in result.pooled if record.method != WEAK]
+    if result.pooled:
+        figures["accuracy"] = accuracies(result)
+    if any(record.method != CEILING and record.pgr is not None for record in methods):
+        figures["pgr"] = pgrs(result)
+    elif any(record.method == CEILING for record in methods) and len(methods) > 1:
+        figures["pgr"] = pgrs(result)  # none is defined, which is a finding: a ceiling was asked for
+    if any(record.rows for record in methods):
+        figures["kept"] = kept(result)
+    answers = run.answers
+    if len(answers):
+        figures["entropy"] = entropy_histogram(run)
+    if answers.known.any():
+        figures["reliability"] = reliability_heat_map(run)
+        figures["risk-coverage"] = risk_coverage_curves(run)
+        figures["calibration"] = calibration(run)
+    diagnoses = [(seed.seed, seed.diagnosis) for seed in run.seeds]
+    if any(diagnosis.position for _, diagnosis in diagnoses):
+        figures["places"] = places(diagnoses)
+    if any(seed.losses for seed in run.seeds):
+        figures["loss"] = losses(run)
+    return figures
+
+
+def save_figures(result: Result, folder: str | Path) -> list[Path]:
+    """Write every figure of a run as `NAME.svg` and `NAME.png`.
+
+    Args:
+        result: A finished run.
+        folder: Where they go; it is made where it is missing.
+
+    Returns:
+        The files.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, figure in all_figures(result).items():
+        for suffix in (".svg", ".png"):
+            paths.append(folder / f"{name}{suffix}")
+            save(figure, paths[-1])
+    return paths

@@ -1,0 +1,222 @@
+"""A run as a web page: one HTML file that needs nothing else, and asks for nothing else.
+
+All text that comes from data or models is escaped by the template, or is data in a JSON script element that
+the page's script puts into text nodes. The page's content security policy forbids every request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from w2s.config import Experiment
+from w2s.files import atomic_write
+from w2s.report import words
+from w2s.report.browser import MAX_BYTES, browser_data
+from w2s.report.figures import all_figures
+from w2s.report.reading import Run, read_run
+from w2s.report.style import Plot, as_page_svg
+from w2s.results import WEAK, Record, Result
+
+__all__ = ["write_page", "write_study_page"]
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """A figure in the page."""
+
+    name: str
+    title: str
+    alt: str
+    caption: str
+    svg: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """One setting, and where its value came from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+def write_page(result: Result, path: str | Path, *, max_bytes: int = MAX_BYTES) -> Path:
+    """Write the page of a run.
+
+    Args:
+        result: A finished run; its tables are read from its folder.
+        path: The HTML file; what is there is replaced.
+        max_bytes: Of the questions in it. Where they are more, the page shows a sample and says so.
+
+    Returns:
+        The file.
+    """
+    run = read_run(result)
+    browser = browser_data(run, max_bytes=max_bytes)
+    checked = any(seed.diagnosis.checked for seed in run.seeds)
+    info = result.info
+    page = _template("page.html").render(
+        title=words.title(result),
+        headline=words.headline(result),
+        subtitle=_subtitle(result, run),
+        diagnoses=[(seed.seed, seed.diagnosis) for seed in run.seeds if seed.diagnosis.rows],
+        same_verdict=len({seed.diagnosis.verdict for seed in run.seeds}) == 1,
+        missing=words.missing(result, checked=checked, answered=browser.total > 0),
+        records=result.pooled,
+        by_seed=_by_seed(result),
+        several=len(result.experiment.seeds) > 1,
+        pgr_notes=sorted({record.pgr_note for record in result.pooled if record.pgr_note}),
+        pictures=_pictures(all_figures(result, run=run)),
+        browser=browser,
+        data=Markup(browser.json),  # made safe there
+        settings=_settings(result),
+        versions=_flat(info.get("versions", {})),
+        machine=_flat(info.get("machine", {})),
+        task=_flat(info.get("task", {})),
+        steps=info.get("steps", []),
+        created=info.get("created", ""),
+        commands=info.get("commands") or ["w2s run --config experiment.yaml"],
+    )
+    return _write(page, Path(path))
+
+
+def write_study_page(results: Sequence[Result], path: str | Path) -> Path:
+    """Write a page that compares experiments.
+
+    Args:
+        results: Finished runs.
+        path: The HTML file; what is there is replaced.
+
+    Returns:
+        The file.
+    """
+    from w2s.report.study_figure import study_dots
+
+    named = list(zip(study_names(results), results, strict=True))
+    figures = {"study": study_dots(named)} if named else {}
+    page = _template("study.html").render(
+        title=f"{len(results)} experiments",
+        experiments=named,
+        methods=list(dict.fromkeys(record.method for result in results for record in result.pooled)),
+        pictures=_pictures(figures),
+        differing=_differing(named),
+    )
+    return _write(page, Path(path))
+
+
+def study_names(results: Sequence[Result]) -> list[str]:
+    """A short name for each experiment: its folder's, numbered where two are the same."""
+    names: list[str] = []
+    for number, result in enumerate(results, 1):
+        name = result.folder.name or "experiment"
+        names.append(f"{name} ({number})" if name in names else name)
+    return names
+
+
+def _subtitle(result: Result, run: Run) -> str:
+    seeds = len(result.experiment.seeds)
+    splits = run.questions["split"].to_pylist()
+    counts = [f"{splits.count(name):,} {name}" for name in ("weak_train", "transfer", "test") if name in splits]
+    questions = f"; questions: {', '.join(counts)}" if counts else ""
+    return f"{seeds} seed{'s' if seeds > 1 else ''}{questions}"
+
+
+def _by_seed(result: Result) -> list[tuple[int, list[Record]]]:
+    """The records of each seed, where there are several."""
+    seeds = result.experiment.seeds
+    if len(seeds) < 2:
+        return []
+    return [(seed, [record for record in result.records if record.seed == seed]) for seed in seeds]
+
+
+def _pictures(figures: Mapping[str, Plot]) -> list[_Picture]:
+    return [
+        _Picture(
+            name=name,
+            title=figure.title,
+            alt=figure.alt,
+            caption=figure.caption,
+            svg=Markup(as_page_svg(figure, name)),  # matplotlib escapes its text
+        )
+        for name, figure in figures.items()
+    ]
+
+
+def _settings(result: Result) -> list[_Setting]:
+    origins = result.info.get("origins", {})
+    defaults = dict(_flat(asdict(Experiment())))
+    return [
+        _Setting(name=name, value=value, origin=origins.get(name, "default" if defaults.get(name) == value else "set"))
+        for name, value in _flat(asdict(result.experiment))
+    ]
+
+
+def _differing(experiments: Sequence[tuple[str, Result]]) -> list[tuple[str, list[str]]]:
+    """The settings in which experiments differ, and their values in each."""
+    flat = [dict(_flat(asdict(result.experiment))) for _, result in experiments]
+    names = list(dict.fromkeys(name for settings in flat for name in settings))
+    rows = [(name, [settings.get(name, "–") for settings in flat]) for name in names]
+    return [(name, values) for name, values in rows if len(set(values)) > 1]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as dotted names and values in words."""
+    rows: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((f"{prefix}{name}", _value(value)))
+    return rows
+
+
+def _value(value: Any) -> str:
+    if value is None or value == {} or value == []:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_value(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _shown(value: Any) -> Any:
+    return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.globals.update(
+        share=words.share,
+        interval=words.interval,
+        pgr_of=words.pgr_of,
+        duration=words.duration,
+        weak_name=WEAK,
+        css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        js=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
+    )
+    return environment.get_template(name)
+
+
+def _write(page: str, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, page)
+    return path

@@ -1,0 +1,212 @@
+"""What a report reads from a run's folder, as arrays: the weak answers, the training sets, the losses.
+
+A folder may lack any of it (a method that trains nothing, questions without ground truth, a run that was
+copied without its logs). What is not there is empty here, and the report leaves out what would need it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from w2s.diagnosis import Diagnosis, diagnose
+from w2s.errors import InputError
+from w2s.reliability import check_scored
+from w2s.results import WEAK, Result
+from w2s.tables import GOLD, QUESTIONS, SCORED, TRAINING_SET, check, read_table
+
+__all__ = ["Answers", "Losses", "Run", "SeedRun", "read_run"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """The weak supervisor's answers to the transfer questions, all seeds in a row; every array is (rows,).
+
+    Attributes:
+        question: A number a question and seed.
+        question_id: As the task names it.
+        label: The canonical answer; None = could not be read.
+        truth: The right answer; None = not known.
+        known: Whether it is known.
+        correct: Whether the answer is right; False where that is not known.
+        entropy: Of the question's answers, in nats.
+        reliability: Of the answer.
+        margin: Share of the question's most frequent answer less that of the next.
+    """
+
+    question: Ints
+    question_id: list[str]
+    label: list[str | None]
+    truth: list[str | None]
+    known: Bools
+    correct: Bools
+    entropy: Floats
+    reliability: Floats
+    margin: Floats
+
+    def __len__(self) -> int:
+        return len(self.question)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """A training's losses: one entry an optimizer step, and those on held-out questions where it watched some."""
+
+    step: Floats
+    loss: Floats
+    eval_step: Floats
+    eval_loss: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedRun:
+    """The files of one seed. `training_sets` and `losses` by method, the weak supervisor's losses among them."""
+
+    seed: int
+    scored: pa.Table
+    diagnosis: Diagnosis
+    training_sets: Mapping[str, pa.Table]
+    losses: Mapping[str, Losses]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A result and its files.
+
+    Attributes:
+        result: What was read.
+        questions: The questions of all splits.
+        gold: Ground truth of the transfer questions, by id.
+        seeds: The files of each seed.
+    """
+
+    result: Result
+    questions: pa.Table
+    gold: Mapping[str, str]
+    seeds: tuple[SeedRun, ...]
+
+    @cached_property
+    def choices(self) -> dict[str, list[str]]:
+        """The options of each question that has some."""
+        pairs = zip(self.questions["question_id"].to_pylist(), self.questions["choices"].to_pylist(), strict=True)
+        return {id: choices for id, choices in pairs if choices}
+
+    @cached_property
+    def answers(self) -> Answers:
+        """The weak answers of all seeds."""
+        tables = [seed.scored for seed in self.seeds]
+        numbers, offset = [], 0
+        for table in tables:
+            numbers.append(_codes(table["question_id"]) + offset)
+            offset = int(numbers[-1].max(initial=offset - 1)) + 1
+        scored = pa.concat_tables([table.select(SCORED.names) for table in tables] or [SCORED.empty_table()])
+        question = np.concatenate([*numbers, np.array([], np.int64)])
+        ids, label = scored["question_id"].to_pylist(), scored["answer"].to_pylist()
+        truth = [self.gold.get(id) for id in ids]
+        return Answers(
+            question=question,
+            question_id=ids,
+            label=label,
+            truth=truth,
+            known=np.array([answer is not None for answer in truth], bool),
+            correct=np.array([a is not None and a == b for a, b in zip(label, truth, strict=True)], bool),
+            entropy=np.round(scored["entropy"].to_numpy(), 9) + 0.0,
+            reliability=scored["reliability"].to_numpy(),
+            margin=_margin(question, _codes(scored["answer"]), scored["vote_share"].to_numpy()),
+        )
+
+
+def read_run(result: Result) -> Run:
+    """Read the files of a finished run.
+
+    Raises:
+        InputError: A file is there but broken.
+    """
+    folder = result.folder
+    questions = _table(folder / "questions.parquet", QUESTIONS, required=["question_id"])
+    gold = _table(folder / "gold.parquet", GOLD, required=["question_id", "answer"])
+    pairs = zip(gold["question_id"].to_pylist(), gold["answer"].to_pylist(), strict=True)
+    known = {id: answer for id, answer in pairs if answer is not None}
+    names, choices = questions["question_id"].to_pylist(), questions["choices"].to_pylist()
+    num_choices = {id: len(options) for id, options in zip(names, choices, strict=True) if options}
+    return Run(
+        result=result,
+        questions=questions,
+        gold=known,
+        seeds=tuple(_seed(result, seed, known, num_choices) for seed in result.experiment.seeds),
+    )
+
+
+def _seed(result: Result, seed: int, gold: Mapping[str, str], num_choices: Mapping[str, int]) -> SeedRun:
+    folder = result.folder / f"seed-{seed}"
+    required = ["question_id", "variation", "answer", "vote_share", "entropy", "reliability"]
+    scored = check_scored(_table(folder / "scored.parquet", SCORED, required=required))
+    methods = {WEAK: folder / WEAK.replace(" ", "-")}
+    methods.update({name: folder / name for name in result.experiment.methods})
+    sets = {
+        name: _table(path / "training_set.parquet", TRAINING_SET, required=["question_id"])
+        for name, path in methods.items()
+        if (path / "training_set.parquet").is_file()
+    }
+    losses = {name: _losses(path / "log.jsonl") for name, path in methods.items() if (path / "log.jsonl").is_file()}
+    return SeedRun(
+        seed=seed,
+        scored=scored,
+        diagnosis=diagnose(scored, gold, num_choices=num_choices),
+        training_sets=sets,
+        losses={name: found for name, found in losses.items() if len(found.loss)},
+    )
+
+
+def _table(path: Path, schema: pa.Schema, *, required: list[str]) -> pa.Table:
+    if not path.is_file():
+        return schema.empty_table()
+    return check(read_table(path), schema, name=str(path), required=required)
+
+
+def _losses(path: Path) -> Losses:
+    entries: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            entries.append(dict(json.loads(line)))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{path}, line {number} cannot be read: {error}") from None
+    trained = [(entry["step"], entry["loss"]) for entry in entries if "loss" in entry]
+    watched = [(entry["step"], entry["eval_loss"]) for entry in entries if "eval_loss" in entry]
+    steps = np.array(trained, np.float64).reshape(-1, 2)
+    evals = np.array(watched, np.float64).reshape(-1, 2)
+    return Losses(step=steps[:, 0], loss=steps[:, 1], eval_step=evals[:, 0], eval_loss=evals[:, 1])
+
+
+def _margin(question: Ints, answer: Ints, share: Floats) -> Floats:
+    """Share of the most frequent answer of each row's question less that of the next, (rows,)."""
+    if not len(question):
+        return np.zeros(0)
+    order = np.lexsort((-share, question))
+    first = order[np.flatnonzero(np.diff(question[order], prepend=-1))]  # a most frequent answer of each question
+    top = np.zeros(question.max() + 1, np.int64)
+    top[question[first]] = answer[first]
+    highest, second = np.zeros(len(top)), np.zeros(len(top))
+    highest[question[first]] = share[first]
+    other = answer != top[question]
+    np.maximum.at(second, question[other], share[other])
+    margin: Floats = (highest - second)[question]
+    return margin
+
+
+def _codes(column: pa.ChunkedArray) -> Ints:
+    codes = column.combine_chunks().dictionary_encode(null_encoding="encode").indices
+    numbers: Ints = codes.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers

@@ -1,0 +1,64 @@
+"""The figure that compares experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from w2s.report.method_figures import PGR_HIGHEST, PGR_LOWEST
+from w2s.report.style import COLOURS, MUTED, PERCENT, Plot, plain, styled
+from w2s.results import Result
+
+__all__ = ["study_dots"]
+
+MARKERS = "osD^vPX*<>"
+
+
+@styled
+def study_dots(experiments: Sequence[tuple[str, Result]]) -> Plot:
+    """Accuracy and PGR of every method in every experiment; a row an experiment."""
+    methods = list(dict.fromkeys(record.method for _, result in experiments for record in result.pooled))
+    plot = Plot(figsize=(6.6, 1.5 + 0.42 * len(experiments)))
+    left, right = plot.subplots(1, 2, sharey=True)
+    handles = {}
+    undefined = []
+    for row, (name, result) in enumerate(experiments):
+        for record in result.pooled:
+            number = methods.index(record.method)
+            shift = (number - (len(methods) - 1) / 2) * 0.6 / max(1, len(methods))
+            colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+            left.plot([record.accuracy_low, record.accuracy_high], [row + shift] * 2, color=colour, lw=1)
+            handles[record.method] = left.plot(
+                record.accuracy, row + shift, marker, color=colour, ms=4.5, ls="none", label=plain(record.method)
+            )[0]
+            if record.pgr is None:
+                continue
+            low, high = record.pgr_low, record.pgr_high
+            if low is not None and high is not None:
+                right.plot([max(low, PGR_LOWEST), min(high, PGR_HIGHEST)], [row + shift] * 2, color=colour, lw=1)
+            if PGR_LOWEST <= record.pgr <= PGR_HIGHEST:
+                right.plot(record.pgr, row + shift, marker, color=colour, ms=4.5)
+        if all(record.pgr is None for record in result.pooled):
+            right.text(0.5, row, "not defined", ha="center", va="center", style="italic", color=MUTED)
+            undefined.append(name)
+    left.set_yticks(range(len(experiments)), [plain(name) for name, _ in experiments])
+    left.set_ylim(len(experiments) - 0.5, -0.5)
+    left.set_xlabel("accuracy")
+    left.xaxis.set_major_formatter(PERCENT)
+    right.set_xlabel("PGR")
+    right.set_xlim(PGR_LOWEST, PGR_HIGHEST)
+    for value in (0, 1):
+        right.axvline(value, color=MUTED, lw=1, ls=(0, (4, 2)), zorder=0)
+    for axes in (left, right):
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+    plot.legend(handles=list(handles.values()), loc="outside upper center", ncols=4)
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{record.method} {record.accuracy:.3f}" for record in result.pooled)
+        for name, result in experiments
+    )
+    none = f" No PGR is defined for {', '.join(undefined)}." if undefined else ""
+    return plot.describe(
+        title="Accuracy and PGR of every experiment",
+        alt=f"Test accuracy by experiment. {told}.{none}",
+        caption="Lines are 95% intervals. PGR beyond the picture is in the table.",
+    )
