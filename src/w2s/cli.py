@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from w2s.errors import InputError, unknown_name
 
@@ -132,6 +132,8 @@ def _one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str
     if found := re.fullmatch(r"(?:Group '([^']+)' does not accept option|Option) '([^']+)'(?: is not accepted)?", text):
         name = ".".join(part for part in found.groups() if part)
         return f"unknown setting {name}: {_listed(name, parser, [option[2:] for option in known])}"
+    if found := re.match(r'Parser key "([^"]+)": Unable to load config', text):
+        return f"{found[1]} is a group of settings: expected a YAML file with them, or --{found[1]}.NAME for one"
     if found := re.fullmatch(r'Parser key "([^"]+)": (.*?)(?: Given value type: .*?)? (?:Given|Got) value: (.*)', text):
         name, types, value = found.groups()
         return f"{name} is {value!r}: expected {_in_words(types, value)}"
@@ -290,6 +292,17 @@ def _train_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def _tasks_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("name", type=str, nargs="?", default=None, help="show this task's prompts")
+
+
+def _report_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("runs", type=str, nargs="+", help="folders of finished runs; several are compared")
+    parser.add_argument("-o", "--out", type=str, default=None, help="the file (or, for figures, the folder) to write")
+    parser.add_argument(
+        "--format",
+        type=Literal["html", "figures", "table", "csv", "latex", "json"],
+        default="html",
+        help="of the report",
+    )
 
 
 def _no_options(parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -549,6 +562,41 @@ def _evaluate(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]
     print(f"; {unread} answers could not be read" if unread else "")
 
 
+def _report(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.files import atomic_write
+    from w2s.report.export import to_csv, to_latex
+    from w2s.report.figures import save_figures
+    from w2s.report.page import write_study_page
+    from w2s.results import Result
+
+    results = [Result.load(folder) for folder in arguments.runs]
+    first, out = results[0], Path(arguments.out) if arguments.out else None
+    if arguments.format == "html":
+        page = out or (first.folder / "report.html" if len(results) == 1 else Path("study.html"))
+        print(first.save_report(page) if len(results) == 1 else write_study_page(results, page))
+        return
+    if arguments.format == "figures":
+        for result in results:
+            folder = out or result.folder / "figures"
+            for path in save_figures(
+                result, folder if len(results) == 1 or out is None else folder / result.folder.name
+            ):
+                print(path)
+        return
+    writers: dict[str, Callable[[Result], str]] = {
+        "table": lambda result: f"{result.table()}\n",
+        "csv": to_csv,
+        "latex": to_latex,
+        "json": lambda result: json.dumps(result.to_dict(), indent=1) + "\n",
+    }
+    text = "\n".join(writers[arguments.format](result) for result in results)
+    if out is None:
+        print(text, end="")
+    else:
+        atomic_write(out, text)
+        print(out)
+
+
 def _tasks(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.report.tables import TextTable, plain_table
     from w2s.tasks import TASKS
@@ -620,6 +668,7 @@ _COMMANDS: dict[str, _Command] = {
     "select": _Command("scored answers to a training set, by one method", _select_options, _select),
     "train": _Command("a training set to an adapter", _train_options, _train),
     "evaluate": _Command("a model, with or without an adapter, on a task's questions", _evaluate_options, _evaluate),
+    "report": _Command("a finished run as a page, figures, or a table for a paper", _report_options, _report),
     "tasks": _Command("the data sets; with a name, its prompts", _tasks_options, _tasks),
     "methods": _Command("the methods and their settings", _no_options, _methods),
     "models": _Command("the models that install as packages", _no_options, _models),

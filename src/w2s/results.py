@@ -152,6 +152,12 @@ class Result:
 
         return write_page(self, Path(path))
 
+    def save_figures(self, folder: str | Path) -> list[Path]:
+        """Write the figures of this run, as SVG and PNG."""
+        from w2s.report.figures import save_figures
+
+        return save_figures(self, folder)
+
     def to_dict(self) -> dict[str, Any]:
         """As `results.json` holds it."""
         return {

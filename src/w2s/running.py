@@ -68,4 +68,5 @@ def run(
     runner(graph.targets(), store, on_event=on_event)
     result = collect(graph, store, out, info=info)
     result.save_report(out / "report.html")
+    result.save_figures(out / "figures")
     return result

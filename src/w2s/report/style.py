@@ -148,15 +148,20 @@ def as_page_svg(figure: Plot, name: str) -> str:
     assert box, "matplotlib writes a viewBox"
     # The page has a title of its own for it, and a style element would hold for all of the page.
     svg = svg[svg.index("<g ") :]
-    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
-    svg = f'<svg {box.group()} aria-hidden="true">{svg}'
-    svg = svg.replace("'DejaVu Sans', ", "")  # whatever the page is set in
-    # Only in styles: a label may well read "#1b1f24".
-    return re.sub(r'style="[^"]*"', lambda style: _page_colours(style.group()), svg)
+    # Only inside of tags: a label may well read "#1b1f24".
+    svg = re.sub(r"<[^>]*>", lambda tag: _page_tag(tag.group(), name), svg)
+    return f'<svg {box.group()} aria-hidden="true">{svg}'
 
 
-def _page_colours(style: str) -> str:
-    return re.sub(r"#[0-9a-f]{6}", lambda colour: _PAGE_NAMES.get(colour.group(), colour.group()), style)
+def _page_tag(tag: str, name: str) -> str:
+    """A tag in the page's colours and fonts, its names marked with the figure's."""
+    if tag.startswith("<g id="):
+        return "<g>"
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = re.sub(r'(url\(|href=")#', rf"\g<1>#{name}-", tag)
+    tag = tag.replace("'DejaVu Sans', ", "")  # whatever the page is set in
+    # A reference may look like a colour, but has more digits.
+    return re.sub(r"#[0-9a-f]{6}\b", lambda colour: _PAGE_NAMES.get(colour.group(), colour.group()), tag)
 
 
 def _svg(figure: Plot, *, text: str, salt: str = "w2s") -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from w2s.reliability import ReliabilitySummary
+from w2s.report import words
 
 if TYPE_CHECKING:
-    from w2s.results import Record, Result
+    from w2s.results import Result
 
 __all__ = ["TextTable", "plain_table", "reliability_table", "render", "results_table"]
 
@@ -34,9 +36,9 @@ def render(table: RenderableType, width: int = 110) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:
-    """A table of text; columns after the first are numbers if their names end in no colon."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
+def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table of text; the columns whose names end in a colon are words, the others numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column.rstrip(":"), justify="left" if column.endswith(":") else "right")
     for row in rows:
@@ -44,67 +46,42 @@ def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     return table
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _with(value: str, ends: str) -> str:
+    return f"{value} {ends}" if ends else value
 
 
-def _interval(value: float | None, low: float | None, high: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return "–"
-    form = "+.3f" if sign else ".3f"
-    ends = f" [{low:{form}}, {high:{form}}]" if low is not None and high is not None else ""
-    return f"{value:{form}}{ends}"
-
-
-def _pgr(record: Record) -> str:
-    if record.method in ("weak supervisor", "ceiling") and record.pgr_note is None:
-        return "0" if record.method == "weak supervisor" else "1"
-    if record.pgr is None:
-        return "undefined" if record.pgr_note else "–"
-    ends = ""
-    if record.pgr_low is not None and record.pgr_high is not None:
-        ends = f" [{record.pgr_low:.2f}, {record.pgr_high:.2f}]"
-    return f"{record.pgr:.2f}{ends}"
-
-
-def results_table(result: Result) -> Table:
+def results_table(result: Result) -> Group:
     """The table of a run: one line a method, all seeds together, 95% intervals in brackets."""
-    experiment = result.experiment
-    seeds = len(experiment.seeds)
-    title = (
-        f"{experiment.task.name}: {experiment.weak.name} teaches {experiment.strong.name}"
-        f" ({seeds} seed{'s' if seeds > 1 else ''}, 95% intervals)"
-    )
-    rows = [
-        [
-            record.method + (" *" if record.uses_gold else ""),
-            _interval(record.accuracy, record.accuracy_low, record.accuracy_high),
-            _pgr(record),
-            _interval(record.gain, record.gain_low, record.gain_high, sign=True),
-            f"{record.rows:,.0f}" if record.rows else "–",
-            _share(record.label_accuracy_weighted),
-        ]
-        for record in result.pooled
-    ]
-    table = plain_table(["method:", "accuracy", "PGR", "against naive", "rows", "labels right"], rows, title=title)
-    notes = []
-    if any(record.uses_gold for record in result.pooled):
-        notes.append("* trained on ground truth")
-    undefined = next((record.pgr_note for record in result.pooled if record.pgr_note), None)
-    if undefined:
-        notes.append(f"PGR: {undefined}")
-    table.caption = "\n".join(notes) or None
-    table.caption_justify = "left"
-    return table
+    seeds = len(result.experiment.seeds)
+    rows = []
+    for record in result.pooled:
+        pgr = words.pgr_of(record)
+        ends = "" if pgr in ("0", "1") else words.interval(record.pgr_low, record.pgr_high, 2)
+        gain = "–" if record.gain is None else ("+" if record.gain >= 0 else "") + words.share(record.gain)
+        rows.append(
+            [
+                record.method + (" *" if record.uses_gold else ""),
+                _with(words.share(record.accuracy), words.interval(record.accuracy_low, record.accuracy_high)),
+                _with(pgr, ends),
+                _with(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
+                f"{record.rows:,.0f}" if record.rows else "–",
+                words.share(record.label_accuracy_weighted),
+            ]
+        )
+    title = f"{words.title(result)} ({seeds} seed{'s' if seeds > 1 else ''}; 95% intervals)"
+    notes = ["* trained on ground truth"] if any(record.uses_gold for record in result.pooled) else []
+    notes += sorted({f"PGR: {record.pgr_note}" for record in result.pooled if record.pgr_note})
+    columns = ["method:", "accuracy", "PGR", "against naive", "rows", "labels right"]
+    return Group(Text(title, style="bold"), plain_table(columns, rows), *(Text(note) for note in notes))
 
 
-def reliability_table(summary: ReliabilitySummary) -> Table:
-    """How reliable a set of answers is: questions and answers by entropy."""
+def reliability_table(summary: ReliabilitySummary) -> Group:
+    """How reliable a set of answers is: questions by entropy."""
     rows = [
         [f"{level.entropy:.3f}", f"{level.questions:,}", f"{level.questions / max(1, summary.questions):.1%}"]
         for level in summary.entropies
     ]
     fewest, most = summary.variations
     asked = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    title = f"{summary.questions:,} questions, each answered {asked} times; {summary.unanimity_rate:.1%} unanimous"
-    return plain_table(["entropy (nats)", "questions", "share"], rows, title=title)
+    title = f"{summary.questions:,} questions, {asked} answers each; {summary.unanimity_rate:.1%} unanimous"
+    return Group(Text(title, style="bold"), plain_table(["entropy (nats)", "questions", "share"], rows))
