@@ -247,7 +247,7 @@ class Experiment:
     )
     method_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0])
-    weak_training: TrainingSpec = field(default_factory=lambda: TrainingSpec(batch_size=8, learning_rate=3e-4))
+    weak_training: TrainingSpec = field(default_factory=lambda: TrainingSpec(batch_size=8, learning_rate=2e-4))
     student_training: TrainingSpec = field(default_factory=TrainingSpec)
     answering: AnsweringSpec = field(default_factory=AnsweringSpec)
     evaluation: AnsweringSpec = field(default_factory=AnsweringSpec)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -116,7 +117,7 @@ def convert_gguf(parts: tuple[Path, ...], out: Path, *, sha256: str | None = Non
         model = AutoModelForCausalLM.from_pretrained(
             out, gguf_file=joined.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
         )
-    except (ValueError, KeyError, OSError, NotImplementedError) as error:
+    except Exception as error:  # the reader of a damaged file may fail in any way
         raise InputError(f"{parts[0]} cannot be converted: {' '.join(str(error).split())}") from None
     finally:
         joined.unlink()
@@ -136,7 +137,7 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
             location, revision=revision, trust_remote_code=spec.trust_remote_code, use_fast=True
         )
         model = AutoModelForCausalLM.from_pretrained(location, dtype=dtype, use_safetensors=True, **common)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise InputError(f"model {spec.name!r} cannot be loaded: {' '.join(str(error).split())}") from None
     if tokenizer.pad_token_id is None:
         # Only a filler: padded positions are masked out or come after everything that is read.
@@ -190,15 +191,34 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
     Args:
         base: The model.
         adapter: A folder as peft saves it, or None for the model as it is.
+
+    Raises:
+        InputError: The adapter is damaged, or that of another model.
     """
     if adapter is None:
         yield base
         return
-    from peft import PeftModel
+    from peft import PeftConfig, get_peft_model
 
-    tuned = PeftModel.from_pretrained(base.model, str(adapter), autocast_adapter_dtype=False)
-    tuned.to(base.device, base.dtype).eval()
+    wrong = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
     try:
+        config = PeftConfig.from_pretrained(str(adapter))
+        config.inference_mode = True
+        tuned = get_peft_model(base.model, config, autocast_adapter_dtype=False)
+    except wrong as error:
+        raise _unfit(adapter, error) from None
+    try:
+        try:
+            missing = tuned.load_adapter(str(adapter), "default", autocast_adapter_dtype=False).missing_keys
+        except wrong as error:
+            raise _unfit(adapter, error) from None
+        if missing:
+            raise InputError(f"adapter {adapter} is not of this model: it has no {missing[0]}")
+        tuned.to(base.device, base.dtype).eval()
         yield replace(base, model=tuned)
     finally:
         tuned.unload()
+
+
+def _unfit(adapter: Path, error: Exception) -> InputError:
+    return InputError(f"adapter {adapter} cannot be put on this model: {' '.join(str(error).split())[:300]}")

@@ -43,7 +43,7 @@ def resolve(spec: ModelSpec) -> Source:
     if name in BUNDLED:
         model = BUNDLED[name]
         return Source(identity=f"sha256:{model.sha256}", gguf=tuple(model.files()), sha256=model.sha256)
-    path = Path(name).expanduser()
+    path = Path(name or "no name").expanduser()  # that of no name would be the working directory
     if path.is_file():
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
@@ -71,12 +71,16 @@ def _hub_commit(name: str, revision: str | None) -> str:
     """The commit that a hub id stands for: asked of the hub, or of its local cache where there is no network."""
     import httpx
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     try:
         commit = HfApi().model_info(name, revision=revision, timeout=10).sha
         assert commit is not None, f"the hub gave no commit for {name}"
         return commit
+    except HFValidationError as error:
+        raise InputError(
+            f"model {name!r} is no hub id, and no local folder or file either: {' '.join(str(error).split())}"
+        ) from None
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code in (401, 403, 404):
             raise InputError(

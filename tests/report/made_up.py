@@ -1,0 +1,205 @@
+"""A finished run's folder, made up: everything that a report reads, and no model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from w2s.config import Experiment
+from w2s.files import atomic_write
+from w2s.metrics import accuracy_interval
+from w2s.reliability import agreement_signal, score_answers, summarize
+from w2s.results import CEILING, WEAK, Labels, Record, Result
+from w2s.tables import ANSWERS, GOLD, QUESTIONS, TRAINING_SET, write_table
+
+HOSTILE = (
+    "<script>window.hacked = 1</script>",
+    "</script><img src=x onerror='window.hacked = 1'>",
+    "<!-- <script> -->",
+    "a very long word " + "x" * 9_000,
+    "שלום עולם, مرحبا بالعالم \u202e reversed",
+    "emoji 👩‍🚀🏳️‍🌈 and $\\frac{1}{2}$ and {{ 7 * 7 }} & 'quotes\" \\end{document}",
+    "",
+    "null \x00 byte, bell \x07",
+)
+
+Kind = Literal["options", "fixed", "free"]
+METHODS = ("zero-shot", "naive", "filtering-sampled", "reweighting-sampled", CEILING)
+
+
+def write_run(
+    folder: Path,
+    *,
+    num_questions: int = 40,
+    num_variations: int = 5,
+    seeds: Sequence[int] = (0,),
+    gold: bool = True,
+    kind: Kind = "options",
+    texts: Sequence[str] = (),
+    prompt_length: int = 0,
+    methods: Sequence[str] = METHODS,
+    pgr: bool = True,
+    info: dict[str, Any] | None = None,
+) -> Result:
+    """Write a run.
+
+    Args:
+        folder: Where it goes.
+        num_questions: Of the transfer split.
+        num_variations: Answers to each.
+        seeds: Of the run.
+        gold: Whether the transfer questions have ground truth.
+        kind: Options that differ by question, a fixed pair of answers, or free answers.
+        texts: Of the first questions; they are also what the supervisor said, and among the answers.
+        prompt_length: Characters that every prompt has at least.
+        methods: Compared.
+        pgr: Whether PGR is defined.
+        info: More of `Result.info`.
+    """
+    rng = np.random.default_rng(7)
+    experiment = Experiment(seeds=list(seeds), methods=list(methods))
+    questions = [_question(index, kind, texts) for index in range(num_questions)]
+    truths = {question["question_id"]: question.pop("truth") for question in questions}
+    write_table(pa.Table.from_pylist(questions, schema=QUESTIONS), folder / "questions.parquet")
+    known = [{"question_id": id, "split": "transfer", "answer": truth} for id, truth in truths.items()] if gold else []
+    write_table(pa.Table.from_pylist(known, schema=GOLD), folder / "gold.parquet")
+    labels = []
+    for seed in seeds:
+        base = folder / f"seed-{seed}"
+        rows = [
+            row
+            for index, question in enumerate(questions)
+            for row in _answers(rng, question, truths, num_variations, kind, texts[index : index + 1], prompt_length)
+        ]
+        scored = score_answers(pa.Table.from_pylist(rows, schema=ANSWERS))
+        write_table(scored, base / "scored.parquet")
+        _log(base / "weak-supervisor" / "log.jsonl", rng)
+        for name in methods:
+            if name == "zero-shot":
+                continue
+            _log(base / name / "log.jsonl", rng)
+            kept = scored.filter(pa.array(scored["entropy"].to_numpy() < 0.6)) if "filter" in name else scored
+            kept = kept.append_column("weight", pa.array(kept["reliability"].to_numpy(), pa.float32()))
+            write_table(kept.select(TRAINING_SET.names), base / name / "training_set.parquet")
+        summary = summarize(scored)
+        labels.append(
+            Labels(
+                seed=seed,
+                rows=scored.num_rows,
+                questions=summary.questions,
+                unanimity_rate=summary.unanimity_rate,
+                unparsed_rate=summary.unparsed_rate,
+                accuracy=agreement_signal(scored, truths).accuracy if gold and num_questions else None,
+            )
+        )
+    names = [WEAK, *methods]
+    result = Result(
+        experiment=experiment,
+        records=[_record(name, index, seed, pgr) for seed in seeds for index, name in enumerate(names)],
+        pooled=[_record(name, i, seeds[0] if len(seeds) == 1 else None, pgr) for i, name in enumerate(names)],
+        labels=labels,
+        folder=folder,
+        info={
+            "created": "2026-01-02T03:04:05+00:00",
+            "versions": {"python": "3.11", "w2s": "0.1.0"},
+            "machine": {"system": "Linux", "processors": 2},
+            "task": {"name": "geography", "num_variations": num_variations},
+            "steps": [{"label": "naive · seed 0", "kind": "training", "seconds": 75.2, "path": "somewhere"}],
+            **(info or {}),
+        },
+    )
+    atomic_write(folder / "results.json", json.dumps(result.to_dict()))
+    return result
+
+
+def _question(index: int, kind: Kind, texts: Sequence[str]) -> dict[str, Any]:
+    text = texts[index] if index < len(texts) else f"Which country is city {index} in?"
+    question: dict[str, Any] = {"question_id": f"q{index}", "split": "transfer", "text": text, "fields": "{}"}
+    if kind == "options":
+        truth = texts[index] if index < len(texts) else f"land {index % 97}"
+        question["choices"] = [f"land {(index + offset) % 97}" for offset in (1, 2, 3)]
+        question["choices"].insert(index % 4, truth)
+        question["truth"] = truth
+    else:
+        fixed = ("acceptable", "unacceptable")[index % 2]
+        question |= {"choices": None, "truth": fixed if kind == "fixed" else str(index)}
+    return question
+
+
+def _answers(
+    rng: np.random.Generator,
+    question: dict[str, Any],
+    truths: dict[str, str],
+    num_variations: int,
+    kind: Kind,
+    said: Sequence[str],
+    prompt_length: int,
+) -> list[dict[str, Any]]:
+    """Some questions are easy: answered rightly and alike; the others are guessed."""
+    truth = truths[question["question_id"]]
+    easy = rng.random() < 0.6
+    wrong = {
+        "options": [choice for choice in question["choices"] or [] if choice != truth],
+        "fixed": ["acceptable", "unacceptable"],
+        "free": [str(number) for number in range(1000, 1004)],
+    }[kind]
+    rows = []
+    for variation in range(num_variations):
+        right = rng.random() < (0.97 if easy else 0.35)
+        answer = truth if right else str(rng.choice(wrong))
+        unread = not easy and rng.random() < 0.05
+        prompt = f"Variation {variation}: {question['text']}\n{'option ' * (prompt_length // 7)}\nAnswer:"
+        rows.append(
+            {
+                "question_id": question["question_id"],
+                "variation": variation,
+                "prompt": prompt,
+                "completion": said[0] if said else f" {answer}",
+                "answer": None if unread else answer,
+                "place": int(rng.integers(4)) if kind == "options" else None,
+                "choice_logprobs": None,
+                "supervisor": "weak",
+            }
+        )
+    return rows
+
+
+def _log(path: Path, rng: np.random.Generator) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    loss = 0.2 + 3 * np.exp(-np.arange(60) / 8) * rng.uniform(0.6, 1.4, 60)
+    lines = [json.dumps({"step": step + 1, "epoch": step / 30, "loss": value}) for step, value in enumerate(loss)]
+    lines.append(json.dumps({"step": 30, "epoch": 1.0, "eval_loss": 0.5}))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _record(name: str, index: int, seed: int | None, pgr: bool) -> Record:
+    accuracy = {WEAK: 0.6, "zero-shot": 0.4, CEILING: 0.9}.get(name, 0.62 + 0.04 * index) + 0.01 * (seed or 0)
+    interval = accuracy_interval(np.arange(200) < 200 * accuracy)
+    of_pgr = name != WEAK and CEILING in METHODS
+    value = (accuracy - 0.6) / 0.3
+    return Record(
+        method=name,
+        seed=seed,
+        uses_gold=name == CEILING,
+        accuracy=interval.estimate,
+        accuracy_low=interval.low,
+        accuracy_high=interval.high,
+        pgr=value if of_pgr and pgr else None,
+        pgr_low=value - 0.2 if of_pgr and pgr else None,
+        pgr_high=value + 0.2 if of_pgr and pgr else None,
+        pgr_note="ceiling - weak is +0.010: not clearly above 0" if of_pgr and not pgr else None,
+        gain=0.02 * index if name not in (WEAK, "naive") else None,
+        gain_low=0.02 * index - 0.03 if name not in (WEAK, "naive") else None,
+        gain_high=0.02 * index + 0.03 if name not in (WEAK, "naive") else None,
+        gain_p=0.2 if name not in (WEAK, "naive") else None,
+        rows=0 if name == "zero-shot" else 600 - 30 * index,
+        questions=0 if name == "zero-shot" else 300,
+        label_accuracy=None if name == "zero-shot" else 0.7 + 0.02 * index,
+        label_accuracy_weighted=None if name == "zero-shot" else 0.7 + 0.03 * index,
+        seconds=None if name == "zero-shot" else 12.5,
+    )

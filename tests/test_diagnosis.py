@@ -1,0 +1,235 @@
+"""The diagnosis of supervisors whose faults are known, because they were made up with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2s import metrics
+from w2s.diagnosis import Diagnosis, Verdict, diagnose
+from w2s.errors import InputError
+from w2s.reliability import score_answers
+from w2s.tables import ANSWERS, SCORED
+
+CHOICES = ("a", "b", "c", "d")
+Answer = Callable[[np.random.Generator, int, int, list[str]], str | None]
+"""(rng, question, variation, options in the order of the prompt) -> the option chosen"""
+
+
+def supervised(answer: Answer, *, questions: int = 300, variations: int = 5, seed: int = 0) -> pa.Table:
+    """Scored answers of a supervisor to questions whose right answer is "a" + the question's number modulo 4."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for question in range(questions):
+        for variation in range(variations):
+            order = [f"{name}{question}" for name in rng.permutation(CHOICES)]
+            chosen = answer(rng, question, variation, order)
+            rows.append(
+                {
+                    "question_id": f"q{question}",
+                    "variation": variation,
+                    "answer": chosen,
+                    "place": order.index(chosen) if chosen in order else None,
+                    "choice_logprobs": [0.0] * 4,
+                }
+            )
+    return score_answers(pa.Table.from_pylist(rows, schema=ANSWERS))
+
+
+def truth(questions: int = 300) -> dict[str, str]:
+    return {f"q{question}": f"a{question}" for question in range(questions)}
+
+
+def knowing_some(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+    """Right on every other question, a guess on the others."""
+    return f"a{question}" if question % 2 else str(rng.choice(order))
+
+
+def stubborn(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+    """The same whatever the wording, right half of the time."""
+    return f"{'ab'[question % 2]}{question}"
+
+
+def guessing(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+    return str(rng.choice(order))
+
+
+def first_place(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+    return order[0] if rng.random() < 0.8 else str(rng.choice(order))
+
+
+def silent(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str | None:
+    return None if rng.random() < 0.7 else str(rng.choice(order))
+
+
+@pytest.mark.parametrize(
+    "answer, with_gold, without_gold",
+    [
+        (knowing_some, Verdict.INFORMATIVE, Verdict.UNCHECKED),
+        (stubborn, Verdict.UNANIMOUS, Verdict.UNANIMOUS),
+        (guessing, Verdict.UNINFORMATIVE, Verdict.UNCHECKED),
+        (first_place, Verdict.BY_POSITION, Verdict.BY_POSITION),
+        (silent, Verdict.UNREADABLE, Verdict.UNREADABLE),
+    ],
+)
+def test_verdict_names_the_fault(answer: Answer, with_gold: Verdict, without_gold: Verdict) -> None:
+    scored = supervised(answer)
+    assert diagnose(scored, truth()).verdict == with_gold
+    assert diagnose(scored).verdict == without_gold
+
+
+def test_verdict_tells_the_numbers_behind_it() -> None:
+    found = diagnose(supervised(knowing_some), truth())
+    assert found.auroc_reliability is not None
+    assert f"AUROC {found.auroc_reliability.estimate:.2f}" in found.sentence
+    assert f"{found.accuracy_unanimous:.0%} of the answers are right" in found.sentence
+    assert "right answers from wrong" in found.title
+
+
+def test_without_ground_truth_it_says_so() -> None:
+    found = diagnose(supervised(knowing_some), {"another question": "a"})
+    assert not found.checked
+    assert found.accuracy is found.auroc_reliability is None
+    assert any("no ground truth" in note for note in found.notes)
+
+
+def test_half_answered_by_place_is_half_an_effect() -> None:
+    def half(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+        return order[2] if rng.random() < 0.5 else str(rng.choice(order))
+
+    position = diagnose(supervised(half, questions=2000)).position
+    assert position is not None
+    assert position.effect == pytest.approx(0.5, abs=0.03)
+    assert position.favourite == 2
+    assert position.p_value < 1e-6
+    share = position.places[2].share
+    assert share.low < 0.5 + 0.5 / 4 < share.high
+
+
+def test_significant_but_tiny_preference_is_no_alarm() -> None:
+    def slight(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+        return order[0] if rng.random() < 0.05 else str(rng.choice(order))
+
+    found = diagnose(supervised(slight, questions=1500))
+    assert found.position is not None
+    assert found.position.p_value < 0.001
+    assert not found.position.noted
+    assert found.verdict == Verdict.UNCHECKED
+
+
+def test_preference_of_an_informative_supervisor_is_a_note() -> None:
+    def first_when_unsure(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+        return f"a{question}" if question % 2 else order[0]
+
+    found = diagnose(supervised(first_when_unsure), truth())
+    assert found.verdict == Verdict.INFORMATIVE
+    assert any("place 1 of 4" in note for note in found.notes)
+
+
+def test_places_never_chosen_count_where_the_number_of_options_is_known() -> None:
+    scored = supervised(lambda rng, question, variation, order: order[int(rng.integers(2))])
+    assert (found := diagnose(scored).position) and len(found.places) == 4
+    bare = scored.drop_columns(["choice_logprobs"])
+    assert (found := diagnose(bare).position) and len(found.places) == 2
+    told = diagnose(bare, num_choices={f"q{question}": 4 for question in range(300)}).position
+    assert told and len(told.places) == 4 and told.favourite in (0, 1)
+
+
+def test_one_answer_to_everything_is_named() -> None:
+    def yes(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+        return "yes" if rng.random() < 0.97 else "no"
+
+    gold = {f"q{question}": ("yes", "no")[question % 2] for question in range(300)}
+    found = diagnose(supervised(yes), gold)
+    assert found.verdict == Verdict.ONE_ANSWER
+    assert "“yes”" in found.sentence and "right for 50%" in found.sentence
+    assert [item.answer for item in found.answers] == ["yes", "no"]
+    mostly = {id: "yes" if int(id[1:]) % 30 else "no" for id in gold}
+    assert diagnose(supervised(yes), mostly).verdict != Verdict.ONE_ANSWER, "it is right to say yes"
+
+
+def test_answers_that_differ_by_question_have_no_answer_bias() -> None:
+    assert diagnose(supervised(guessing)).answers == ()
+
+
+def test_variation_that_flips_answers_is_found() -> None:
+    def misread(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
+        return f"{'b' if variation == 3 and question % 3 else 'a'}{question}"
+
+    found = diagnose(supervised(misread))
+    assert [round(item.share.estimate, 2) for item in found.disagreement] == [0, 0, 0, 0.67, 0]
+    assert any(note.startswith("Variation 3") for note in found.notes)
+
+
+def test_one_variation_is_too_few() -> None:
+    found = diagnose(supervised(knowing_some, variations=1), truth())
+    assert found.verdict == Verdict.TOO_FEW_VARIATIONS
+    assert found.variations == (1, 1)
+
+
+def test_no_answers_at_all() -> None:
+    found = diagnose(SCORED.empty_table())
+    assert found.verdict == Verdict.TOO_FEW_VARIATIONS
+    assert "no answers" in found.sentence
+    assert np.isnan(found.unanimity_rate)
+
+
+def test_few_questions_give_no_verdict_on_agreement() -> None:
+    found = diagnose(supervised(knowing_some, questions=4, seed=3), truth())
+    assert found.verdict in (Verdict.UNCLEAR, Verdict.UNINFORMATIVE, Verdict.INFORMATIVE)
+    assert found.auroc_reliability is None or found.auroc_reliability.high - found.auroc_reliability.low > 0.1
+
+
+def test_all_right_answers_leave_nothing_to_tell_apart() -> None:
+    gold = truth()
+    scored = supervised(lambda rng, question, variation, order: None if rng.random() < 0.2 else f"a{question}")
+    readable = scored.filter(pa.compute.is_valid(scored["answer"]))
+    assert diagnose(readable, gold).verdict == Verdict.UNCLEAR
+
+
+def test_auroc_is_that_of_metrics() -> None:
+    scored = supervised(knowing_some)
+    found = diagnose(scored, truth()).auroc_reliability
+    right = [
+        answer == f"a{id[1:]}"
+        for id, answer in zip(scored["question_id"].to_pylist(), scored["answer"].to_pylist(), strict=True)
+    ]
+    assert found is not None
+    assert found.estimate == metrics.auroc(scored["reliability"].to_numpy(), right)
+
+
+def test_intervals_of_auroc_hold_the_truth_as_often_as_they_say() -> None:
+    """Of 120 small samples; the rows of a question are not independent, and taken so they would cover less."""
+
+    def auroc(questions: int, seed: int) -> metrics.Interval:
+        scored = supervised(knowing_some, questions=questions, variations=3, seed=seed)
+        found = diagnose(scored, truth(questions)).auroc_reliability
+        assert found is not None
+        return found
+
+    expected = auroc(6000, 999).estimate
+    found = [auroc(60, seed) for seed in range(120)]
+    assert 0.9 <= np.mean([one.low <= expected <= one.high for one in found]) <= 0.99
+
+
+@settings(max_examples=40)
+@given(st.permutations(range(60)))
+def test_order_of_rows_changes_nothing(order: list[int]) -> None:
+    scored = supervised(knowing_some, questions=12)
+    assert plain(diagnose(scored.take(order), truth())) == plain(diagnose(scored, truth()))
+
+
+def plain(found: Diagnosis) -> str:
+    """As text, rounded: sums in another order differ in the last bits."""
+    return json.dumps(json.loads(json.dumps(found.to_dict()), parse_float=lambda text: round(float(text), 9)))
+
+
+def test_table_without_scores_is_refused() -> None:
+    with pytest.raises(InputError, match="vote_share"):
+        diagnose(supervised(guessing).drop_columns(["vote_share"]))
