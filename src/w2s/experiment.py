@@ -259,7 +259,11 @@ class Graph:
             tables = {table: read_table(build.inputs[table] / files[step.kind]) for table, step in inputs.items()}
             training_set = selector(**tables, seed=seed, **settings)
             if not training_set.table.num_rows:
-                raise InputError(f"method {name}: no row is left to train on ({training_set.selection.rule})")
+                unread = training_set.selection.dropped.get("unreadable", 0)
+                raise InputError(
+                    f"method {name}: no answer is left to train on; of {training_set.selection.rows_in},"
+                    f" {unread} could not be read (see --answering.mode and --task.weak_train)"
+                )
             write_table(training_set.table, build.out / TRAINING_SET_FILE)
             atomic_write(build.out / SELECTION_FILE, json.dumps(training_set.selection.to_dict(), indent=1))
 

@@ -94,6 +94,8 @@ def generate_texts(
         input_ids=ids.to(lm.device),
         attention_mask=mask.to(lm.device),
         max_new_tokens=max_new_tokens,
+        # A chat model may think that a plain prompt is where it should end.
+        min_new_tokens=1,
         pad_token_id=lm.tokenizer.pad_token_id,
         stopping_criteria=StoppingCriteriaList([_FirstLine(lm, len(encoded))]),
         **sampling,

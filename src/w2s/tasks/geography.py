@@ -50,7 +50,7 @@ class Geography(MultipleChoice):
 
     Two of the wrong countries are of the same continent, the third is any other; they are drawn as often as
     they have cities. Were all countries drawn alike, "always the one with the most cities" would be right for
-    73% of the questions without knowing any city; as it is, for 32%. Left out are cities that share their name
+    72% of the questions without knowing any city; as it is, for 33%. Left out are cities that share their name
     with one in another country, and those whose name gives the country away or is none ("Sector 4").
     """
 
