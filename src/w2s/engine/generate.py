@@ -29,7 +29,7 @@ _PLAIN: dict[str, Any] = {
     "repetition_penalty": None,
     "no_repeat_ngram_size": None,
     "min_length": None,
-    "min_new_tokens": None,
+    "min_new_tokens": 1,  # a chat model may take a plain prompt for the place to end
     "bad_words_ids": None,
     "sequence_bias": None,
     "suppress_tokens": None,
@@ -94,8 +94,6 @@ def generate_texts(
         input_ids=ids.to(lm.device),
         attention_mask=mask.to(lm.device),
         max_new_tokens=max_new_tokens,
-        # A chat model may think that a plain prompt is where it should end.
-        min_new_tokens=1,
         pad_token_id=lm.tokenizer.pad_token_id,
         stopping_criteria=StoppingCriteriaList([_FirstLine(lm, len(encoded))]),
         **sampling,

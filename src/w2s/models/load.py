@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,11 +113,13 @@ def convert_gguf(parts: tuple[Path, ...], out: Path, *, sha256: str | None = Non
             f"{parts[0]} is damaged: expected sha256 {sha256}, found {digest.hexdigest()}; install it again"
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(out, gguf_file=joined.name)
-        # Without dequantize=True the model is dense but marked as quantized, and cannot be saved or trained.
-        model = AutoModelForCausalLM.from_pretrained(
-            out, gguf_file=joined.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
-        )
+        # Its bars have no switch, and would break into the lines of progress.
+        with redirect_stderr(io.StringIO()):
+            tokenizer = AutoTokenizer.from_pretrained(out, gguf_file=joined.name)
+            # Without dequantize=True the model is dense but marked as quantized, and cannot be saved or trained.
+            model = AutoModelForCausalLM.from_pretrained(
+                out, gguf_file=joined.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
+            )
     except Exception as error:  # the reader of a damaged file may fail in any way
         raise InputError(f"{parts[0]} cannot be converted: {' '.join(str(error).split())}") from None
     finally:
