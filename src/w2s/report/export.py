@@ -68,7 +68,7 @@ def _cells(record: Record) -> list[str]:
         _with_interval(pgr, words.interval(record.pgr_low, record.pgr_high, 2) if pgr not in ("0", "1") else ""),
         _with_interval(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
         f"{record.rows:,.0f}" if record.rows else "--",
-        _escape(words.share(record.label_accuracy)),
+        _escape(words.share(record.label_accuracy_weighted)),
     ]
 
 

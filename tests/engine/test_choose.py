@@ -1,0 +1,122 @@
+"""Scoring options: the fast way against one full pass for each option."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from support.tiny import SLIDING_WINDOW
+from w2s.engine import choose
+from w2s.engine.choose import choose_batches, score_choices
+from w2s.engine.encoding import encode_pairs
+from w2s.models.load import LanguageModel
+
+# Of one token after any prompt, of this tokenizer.
+LETTERS = ["A", "B", "C", "D", "7", "?", "\n"]
+WORDS = [" Norway", " Peru", " not acceptable", " the city of Lyon", " Portugal", " Q", " 42", "\nx"]
+
+prompts = st.lists(st.sampled_from([*WORDS, "Which country", "\n", "é"]), min_size=1, max_size=25).map("".join)
+short_rows = st.tuples(prompts, st.lists(st.sampled_from(LETTERS), min_size=1, max_size=5))
+rows = short_rows | st.tuples(prompts, st.lists(st.sampled_from(WORDS + LETTERS), min_size=1, max_size=5))
+BUDGETS = st.sampled_from([1, 40, 200, 4096])
+
+LONG = "Which country is the city of Bergen in?\nOptions: Norway, Peru, Spain, Kenya.\nAnswer:"
+SHORT = "Lyon?"
+
+
+def slow(lm: LanguageModel, prompt: str, options: list[str]) -> list[float]:
+    """One forward pass over prompt and option, for each option, without padding, mask or cache."""
+    scores = []
+    for option in options:
+        pair = encode_pairs(lm, [prompt], [option])[0]
+        ids = torch.tensor([pair.prompt + pair.completion])
+        with torch.no_grad():
+            logprobs = lm.model(input_ids=ids, use_cache=False).logits.double().log_softmax(-1)
+        start = len(pair.prompt)
+        scores.append(sum(logprobs[0, start + i - 1, token].item() for i, token in enumerate(pair.completion)))
+    return scores
+
+
+def fast(lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int) -> list[list[float]]:
+    scores: dict[int, list[float]] = {}
+    for batch in choose_batches(lm, [row[0] for row in table], [row[1] for row in table], tokens=tokens):
+        scores |= dict(zip(batch.rows, score_choices(lm, batch), strict=True))
+    return [scores[row] for row in range(len(table))]
+
+
+def check(lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int) -> None:
+    for found, (prompt, options) in zip(fast(lm, table, tokens), table, strict=True):
+        assert found == pytest.approx(slow(lm, prompt, options), abs=1e-4)
+
+
+tried = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+
+
+@tried
+@given(table=st.lists(short_rows, min_size=1, max_size=6), tokens=BUDGETS)
+@example(table=[(LONG, ["A", "B"]), (SHORT, ["A", "B", "C", "D"])], tokens=4096)
+def test_options_of_one_token_score_as_in_full_passes(
+    lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int
+) -> None:
+    check(lm, table, tokens)
+
+
+@tried
+@given(table=st.lists(rows, min_size=1, max_size=6), tokens=BUDGETS)
+@example(table=[(LONG, [" Norway", " the city of Lyon"]), (SHORT, ["A", " Peru", " not acceptable"])], tokens=4096)
+@example(table=[(LONG, [" the city of Lyon"] * 2), (SHORT, ["A", "B"])], tokens=4096)
+def test_options_of_any_length_score_as_in_full_passes(
+    lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int
+) -> None:
+    check(lm, table, tokens)
+
+
+def test_a_row_scores_the_same_whatever_stands_beside_it(lm: LanguageModel) -> None:
+    row = (SHORT, [" Norway", "A", " the city of Lyon"])
+    alone = fast(lm, [row], 4096)[0]
+    for others in ([(LONG, ["A"])], [(LONG, [" acceptable acceptable acceptable"])] * 3, [("x", ["A", "B"])] * 7):
+        assert fast(lm, [*others, row, *others], 4096)[len(others)] == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_row_keeps_its_own_order_of_options(lm: LanguageModel) -> None:
+    options = [" Norway", "A", " the city of Lyon", "B"]
+    forward = fast(lm, [(LONG, options)], 4096)[0]
+    backward = fast(lm, [(LONG, options[::-1])], 4096)[0]
+    assert backward == pytest.approx(forward[::-1], abs=1e-5)
+    assert len(set(forward)) == len(options)
+
+
+def test_options_of_one_token_take_one_pass_and_longer_ones_two(lm: LanguageModel) -> None:
+    calls: list[tuple[int, ...]] = []
+    hook = lm.model.register_forward_pre_hook(
+        lambda model, args, kwargs: calls.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    try:
+        fast(lm, [(SHORT, ["A", "B", "C"]), (LONG, ["A", "B", "C"])], 4096)
+        assert [shape[0] for shape in calls] == [2]
+        calls.clear()
+        long = " the city of Lyon"
+        width = len(encode_pairs(lm, [SHORT], [long])[0].completion)
+        fast(lm, [(SHORT, ["B", "A", long]), (LONG, ["A", long, long])], 4096)
+        assert calls[0][0] == 2
+        assert calls[1:] == [(3, width - 1)]  # the options that have a second token, without their prompts
+    finally:
+        hook.remove()
+
+
+def test_the_sliding_window_is_shorter_than_the_prompts_of_these_tests(lm: LanguageModel) -> None:
+    """Otherwise a wrong window would pass all of the above."""
+    assert len(encode_pairs(lm, [LONG], ["A"])[0].prompt) > 3 * SLIDING_WINDOW
+
+
+def test_few_rows_go_together_where_the_vocabulary_is_large(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    vocabulary = lm.model.config.get_text_config().vocab_size
+    monkeypatch.setattr(choose, "_HEAD_ELEMENTS", 2 * 3 * vocabulary)
+    batches = choose_batches(lm, [SHORT] * 5, [["A", "B", "C"]] * 5, tokens=4096)
+    assert [len(batch.rows) for batch in batches] == [2, 2, 1]
+
+
+def test_no_prompts_give_no_batches(lm: LanguageModel) -> None:
+    assert choose_batches(lm, [], [], tokens=100) == []

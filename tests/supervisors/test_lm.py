@@ -1,0 +1,151 @@
+"""A local model as supervisor, and how it is evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from support.tasks import choice_task, number_task, questions_and_gold
+from support.tiny import load_tiny
+from w2s.config import AnsweringSpec
+from w2s.engine.choose import choose_batches, score_choices
+from w2s.engine.generate import generate_texts
+from w2s.errors import InputError
+from w2s.evaluation import evaluate
+from w2s.models.load import LanguageModel
+from w2s.supervisors import lm as local
+from w2s.supervisors.asking import answer_questions
+from w2s.supervisors.lm import LocalModel, answering_mode
+from w2s.tables import PREDICTIONS
+from w2s.tasks.base import Task
+
+
+@pytest.fixture(scope="module")
+def lm(tiny_llama: Path) -> LanguageModel:
+    """A random Llama."""
+    return load_tiny(tiny_llama)
+
+
+def ask(lm: LanguageModel, task: Task, *, seed: int = 0, **spec: Any) -> list[dict[str, Any]]:
+    supervisor = LocalModel(lm, task, AnsweringSpec(**spec), name="weak", seed=seed)
+    questions, _ = questions_and_gold(task)
+    table = answer_questions(supervisor, task, questions, num_variations=3, seed=0, say=lambda text: None)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def variations_of(task: Task) -> list[Any]:
+    return [(question, v) for question in questions_and_gold(task)[0] for v in task.vary(question, 3, 0)]
+
+
+@pytest.mark.parametrize("answer_format", ["letter", "text"])
+@pytest.mark.parametrize("tokens", [1, 100, 4096])
+def test_the_likeliest_option_is_chosen(lm: LanguageModel, answer_format: str, tokens: int) -> None:
+    task = choice_task(answer_format)
+    rows = ask(lm, task, tokens_per_batch=tokens)
+    for row, (question, variation) in zip(rows, variations_of(task), strict=True):
+        (batch,) = choose_batches(lm, [variation.prompt], [variation.completions], tokens=4096)
+        scores = score_choices(lm, batch)[0]
+        assert row["choice_logprobs"] == pytest.approx(scores, abs=1e-4)
+        best = scores.index(max(scores))
+        assert row["answer"] == question.choices[best]
+        assert row["place"] == variation.places[best]
+        assert row["completion"] == variation.completions[best]
+    assert len({row["place"] for row in rows}) > 1
+
+
+def test_options_are_compared_by_the_token_where_that_is_asked(lm: LanguageModel) -> None:
+    task = choice_task("text")
+    rows = ask(lm, task, length_normalized=True)
+    plain = ask(lm, task)
+    assert [row["choice_logprobs"] for row in rows] == [row["choice_logprobs"] for row in plain]
+    for row, (question, variation) in zip(rows, variations_of(task), strict=True):
+        lengths = [len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in variation.completions]
+        means = [score / length for score, length in zip(row["choice_logprobs"], lengths, strict=True)]
+        assert row["answer"] == question.choices[means.index(max(means))]
+    assert [row["answer"] for row in rows] != [row["answer"] for row in plain]
+
+
+def test_written_answers_are_read_by_the_task_and_keep_their_text(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"A": " B. something", "B": " Peru", "C": " no idea", "": ""}
+    texts = [said[key] for key in ("A", "B", "C", "")] * 5
+
+    def write(lm: LanguageModel, prompts: list[str], **settings: Any) -> list[str]:
+        return [texts[order[prompt]] for prompt in prompts]
+
+    task = choice_task()
+    order = {variation.prompt: row for row, (_, variation) in enumerate(variations_of(task))}
+    monkeypatch.setattr(local, "generate_texts", write)
+    rows = ask(lm, task, mode="generate", tokens_per_batch=60)
+    for number, (row, (question, variation)) in enumerate(zip(rows, variations_of(task), strict=True)):
+        assert row["completion"] == texts[number] and row["choice_logprobs"] is None
+        match number % 4:
+            case 0:
+                assert row["answer"] == question.choices[variation.places.index(1)] and row["place"] == 1
+            case 1:
+                assert row["answer"] == "Peru" and row["place"] == variation.places[2]
+            case _:
+                assert row["answer"] is None and row["place"] is None
+
+
+def test_free_answers_have_no_place(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "generate_texts", lambda lm, prompts, **settings: [" 14"] * len(prompts))
+    rows = ask(lm, number_task())
+    assert {(row["answer"], row["place"]) for row in rows} == {("14", None)} and len(rows) == 15
+
+
+def test_greedy_answers_are_what_the_model_writes_whatever_the_batches(lm: LanguageModel) -> None:
+    task = number_task()
+    rows = ask(lm, task, max_new_tokens=6, tokens_per_batch=1)
+    assert rows == ask(lm, task, max_new_tokens=6)
+    prompts = [variation.prompt for _, variation in variations_of(task)]
+    assert [row["completion"] for row in rows] == generate_texts(lm, prompts, max_new_tokens=6)
+
+
+def test_sampled_answers_are_repeated_by_their_seed_and_differ_between_batches(lm: LanguageModel) -> None:
+    def sample(seed: int) -> list[str]:
+        settings = {"sampling_temperature": 1.5, "max_new_tokens": 6, "tokens_per_batch": 1}
+        return [row["completion"] for row in ask(lm, number_task(), seed=seed, **settings)]
+
+    assert sample(3) == sample(3) != sample(4)
+
+
+def test_a_mode_that_a_task_has_not_is_refused() -> None:
+    with pytest.raises(InputError, match="mode 'choose': task number can be answered by generate only"):
+        answering_mode(number_task(), AnsweringSpec(mode="choose"))
+    assert answering_mode(choice_task(), AnsweringSpec()) == "choose"
+    assert answering_mode(choice_task(), AnsweringSpec(mode="generate")) == "generate"
+
+
+def test_an_evaluation_compares_with_what_is_known(lm: LanguageModel, tmp_path: Path) -> None:
+    task = choice_task()
+    questions, gold = questions_and_gold(task)
+    gold["Lima"] = None
+    del gold["Oslo"]
+    told: list[tuple[int, int]] = []
+    table = evaluate(
+        lm, task, questions, gold, AnsweringSpec(), name="student", journal=tmp_path / "journal",
+        progress=lambda *step: told.append(step), say=lambda text: None,
+    )  # fmt: skip
+    assert table.schema == PREDICTIONS
+    rows = table.to_pylist()
+    assert [row["question_id"] for row in rows] == [q.id for q in questions if q.id not in ("Lima", "Oslo")]
+    assert [row["correct"] for row in rows] == [row["answer"] == gold[row["question_id"]] for row in rows]
+    first = {row["question_id"]: row["answer"] for row in ask(lm, task) if row["variation"] == 0}
+    assert all(row["answer"] == first[row["question_id"]] for row in rows)
+    assert told[-1] == (4, 4)
+
+
+def test_an_answer_that_cannot_be_read_is_wrong(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "generate_texts", lambda lm, prompts, **settings: [" no idea", *[" 12"] * 4])
+    task = number_task()
+    questions, gold = questions_and_gold(task)
+    table = evaluate(lm, task, questions, gold, AnsweringSpec(), name="student", say=lambda text: None)
+    right = dict(zip(table["question_id"].to_pylist(), table["correct"].to_pylist(), strict=True))
+    assert sum(right.values()) <= 1 and table["answer"].null_count == 1
+    assert isinstance(table["correct"], pa.ChunkedArray)

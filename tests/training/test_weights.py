@@ -1,0 +1,174 @@
+"""What a weight means: against a loop written by hand, and the laws that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from peft.utils import get_peft_model_state_dict
+from torch import Tensor
+from transformers import set_seed
+
+from support.tiny import load_tiny
+from support.training import CITIES, Run, loss_of, same, train, training_set
+from w2s.models.load import LanguageModel, adapted
+from w2s.training.data import TrainingRow, encode_training_set
+
+UNEVEN = [0.2, 1.0, 0.05, 0.7, 1.0, 0.4, 0.9, 0.3, 0.6, 0.8]
+
+
+def rows_of(lm: LanguageModel, table: pa.Table) -> list[TrainingRow]:
+    return encode_training_set(lm, table, max_length=512, end_of_text=True).rows
+
+
+@contextmanager
+def batches_seen(lm: LanguageModel, rows: list[TrainingRow]):  # type: ignore[no-untyped-def]
+    """Notes which rows go through the model together."""
+    seen: list[list[int]] = []
+
+    def note(model: Any, args: Any, kwargs: dict[str, Tensor]) -> None:
+        found = []
+        for line in kwargs["input_ids"].tolist():
+            (match,) = [number for number, row in enumerate(rows) if line[: len(row.ids)] == row.ids]
+            found.append(match)
+        seen.append(found)
+
+    hook = lm.model.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+def by_hand(
+    lm: LanguageModel,
+    rows: list[TrainingRow],
+    batches: Sequence[Sequence[int]],
+    *,
+    weights: Sequence[float] | None = None,
+    rate: float = 1e-2,
+    seed: int = 0,
+) -> tuple[list[float], dict[str, Tensor]]:
+    """Plain supervised fine-tuning, one row at a time: the mean over the batch's completion tokens."""
+    set_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", bias="none", task_type="CAUSAL_LM")
+    model = get_peft_model(lm.model, config)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.0)
+    losses = []
+    for step, batch in enumerate(batches):
+        each = [loss_of(lm, rows[row].ids, rows[row].start) for row in batch]
+        share = [1.0 if weights is None else weights[row] for row in batch]
+        tokens = sum(w * len(loss) for w, loss in zip(share, each, strict=True))
+        loss = sum(w * loss.sum() for w, loss in zip(share, each, strict=True)) / tokens
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (1 - step / len(batches))
+        optimizer.step()
+        losses.append(loss.item())
+    adapter = {name: value.detach().clone() for name, value in get_peft_model_state_dict(model).items()}
+    model.unload()
+    lm.model.requires_grad_(False)
+    return losses, adapter
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma"])
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_equal_weights_are_plain_fine_tuning(
+    weight: float, architecture: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    model = load_tiny(request.getfixturevalue(f"tiny_{architecture}"))
+    table = training_set([weight] * len(CITIES))
+    rows = rows_of(model, table)
+    with batches_seen(model, rows) as seen:
+        run = train(model, tmp_path, table)
+    assert [len(batch) for batch in seen] == [4, 4, 2] * 2
+    assert seen[:3] != seen[3:] and sorted(row for batch in seen[:3] for row in batch) == list(range(len(CITIES)))
+    losses, adapter = by_hand(model, rows, seen)
+    assert run.losses == pytest.approx(losses, abs=2e-5)
+    assert same(run.adapter, adapter, 1e-4)
+    assert run.losses[-1] < run.losses[0] - 0.2, "nothing was learned: the comparison would say nothing"
+
+
+def test_unequal_weights_are_a_mean_weighted_by_token(lm: LanguageModel, tmp_path: Path) -> None:
+    table = training_set(UNEVEN)
+    rows = rows_of(lm, table)
+    with batches_seen(lm, rows) as seen:
+        run = train(lm, tmp_path, table)
+    losses, adapter = by_hand(lm, rows, seen, weights=UNEVEN)
+    assert run.losses == pytest.approx(losses, abs=2e-5)
+    assert same(run.adapter, adapter, 1e-4)
+    assert not same(run.adapter, by_hand(lm, rows, seen)[1], 1e-2)
+
+
+def test_twice_the_weights_change_nothing(lm: LanguageModel, tmp_path: Path) -> None:
+    once = train(lm, tmp_path / "1", training_set(UNEVEN))
+    twice = train(lm, tmp_path / "2", training_set([2 * weight for weight in UNEVEN]))
+    assert same(once.adapter, twice.adapter) and once.losses == twice.losses
+
+
+def test_a_row_of_no_weight_is_as_good_as_absent(lm: LanguageModel, tmp_path: Path) -> None:
+    weights = [0.0 if number in (0, 3, 9) else weight for number, weight in enumerate(UNEVEN)]
+    table = training_set(weights)
+    absent = table.take(pa.array([number for number, weight in enumerate(weights) if weight]))
+    one, other = train(lm, tmp_path / "1", table), train(lm, tmp_path / "2", absent)
+    assert same(one.adapter, other.adapter) and one.losses == other.losses
+    assert (one.report.rows, one.report.weightless) == (7, 3)
+
+
+def test_a_row_of_more_weight_is_learned_better(lm: LanguageModel, tmp_path: Path) -> None:
+    rows = [("Lyon", "France"), ("Lyon", "Norway")]
+    for number, weights in enumerate(([1.0, 0.1], [0.1, 1.0])):
+        run = train(lm, tmp_path / str(number), training_set(weights, rows), epochs=15, batch_size=2)
+        with adapted(lm, run.out / "adapter") as tuned, torch.no_grad():
+            losses = [loss_of(tuned, row.ids, row.start).sum() for row in rows_of(lm, training_set(rows=rows))]
+        assert losses[number] < losses[1 - number]
+
+
+@pytest.mark.parametrize("normalization", ["weights", "paper"])
+@pytest.mark.parametrize("micro", [1, 2])
+def test_micro_batches_do_not_change_the_outcome(
+    lm: LanguageModel, tmp_path: Path, micro: int, normalization: str
+) -> None:
+    table = training_set(UNEVEN)
+    common = {"batch_size": 8, "normalization": normalization}
+    whole = train(lm, tmp_path / "whole", table, **common)
+    parts = train(lm, tmp_path / "parts", table, micro_batch_size=micro, **common)
+    assert same(whole.adapter, parts.adapter, 1e-3)
+    assert parts.losses == pytest.approx(whole.losses, abs=2e-5)
+    assert len(parts.losses) == len(whole.losses) == 4  # ten rows in steps of eight and two, twice
+
+
+def test_the_papers_loss_is_a_mean_over_every_position(lm: LanguageModel, tmp_path: Path) -> None:
+    table = training_set(UNEVEN)
+    rows = rows_of(lm, table)
+    with torch.no_grad():
+        each = [row.weight * loss_of(lm, row.ids, row.start).sum() for row in rows]
+    positions = len(rows) * max(len(row.ids) for row in rows)
+    run = train(lm, tmp_path, table, batch_size=len(rows), epochs=1, normalization="paper")
+    assert run.losses == pytest.approx([sum(each).item() / positions], rel=1e-5)
+
+
+def test_weights_of_the_papers_loss_are_a_learning_rate(lm: LanguageModel, tmp_path: Path) -> None:
+    """Unlike those of the other: its loss shrinks with them. (Its step does not, for AdamW takes the scale off.)"""
+    table = training_set([0.25] * len(CITIES))
+    light = train(lm, tmp_path / "1", table, normalization="paper", epochs=1)
+    heavy = train(lm, tmp_path / "2", normalization="paper", epochs=1)
+    assert light.losses[0] == pytest.approx(heavy.losses[0] / 4, rel=1e-5)
+
+
+def test_the_watched_loss_does_not_depend_on_the_size_of_the_weights(lm: LanguageModel, tmp_path: Path) -> None:
+    def watched(run: Run) -> list[float]:
+        return [entry["eval_loss"] for entry in run.log if "eval_loss" in entry]
+
+    one = watched(train(lm, tmp_path / "1", eval_fraction=0.3))
+    light = watched(train(lm, tmp_path / "2", training_set([0.25] * len(CITIES)), eval_fraction=0.3))
+    assert one == pytest.approx(light, rel=1e-5) and len(one) == 2
