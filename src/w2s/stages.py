@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec
 from w2s.errors import InputError, unknown_name
+from w2s.files import tree_sha256
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
 from w2s.store import Store, default_root
@@ -93,9 +94,15 @@ def label(
             num_variations=asked.num_variations,
             seed=seed,
             journal=journal,
+            identity=_identity(folder, answering or AnsweringSpec()),
             progress=progress,
             say=say,
         )
+
+
+def _identity(adapter: Path | None, answering: AnsweringSpec) -> str:
+    """What decides the answers besides model, seed and questions."""
+    return repr((answering, tree_sha256(adapter) if adapter else None))
 
 
 def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:

@@ -163,3 +163,12 @@ def test_gold_answers_of_free_questions_are_written_out() -> None:
     task = number_task()
     questions, gold = questions_and_gold(task)
     assert gold_answers(task, questions, gold)["completion"].to_pylist() == [f" {12 + n}" for n in range(5)]
+
+
+def test_a_journal_of_another_adapter_of_the_same_name_is_not_taken_over(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    with pytest.raises(Killed):
+        ask(Counting(dies_at=6), journal, identity="one adapter")
+    other = Counting()
+    ask(other, journal, identity="another")
+    assert sorted(other.asked) == list(range(ROWS))

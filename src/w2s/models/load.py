@@ -61,14 +61,16 @@ def choose_device(wanted: str) -> torch.device:
     try:
         device = torch.device(wanted)
     except RuntimeError:
+        raise InputError(f"unknown device {wanted!r}: expected auto, {', '.join(there)}") from None
+    if device.index is not None:
+        # transformers' Trainer takes the first device that it sees, and would train on another than this.
         raise InputError(
-            f"unknown device {wanted!r}: expected auto, {', '.join(there)}, or one such as cuda:1"
-        ) from None
+            f"device {wanted!r}: expected auto, {', '.join(there)};"
+            f" CUDA_VISIBLE_DEVICES={device.index} chooses one of several"
+        )
     if not there.get(device.type, False):
         have = ", ".join(kind for kind, is_there in there.items() if is_there)
         raise InputError(f"device {wanted!r} is not here: this machine's torch has {have}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {wanted!r} is not here: there are {torch.cuda.device_count()} CUDA devices")
     return device
 
 

@@ -26,6 +26,7 @@ def answer_questions(
     num_variations: int,
     seed: int,
     journal: Path | None = None,
+    identity: str = "",
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = print,
 ) -> pa.Table:
@@ -39,6 +40,7 @@ def answer_questions(
         seed: Of the variations.
         journal: A JSONL file that takes each batch as it is answered. Where it holds batches already, from a
             try that was killed, those are not asked again.
+        identity: What of the supervisor its name does not tell; batches of another one are not taken over.
         progress: Is told the answers done and the answers in all.
         say: Is told what a user should know.
 
@@ -49,7 +51,7 @@ def answer_questions(
         Asked(question, variation) for question in questions for variation in task.vary(question, num_variations, seed)
     ]
     answers: dict[int, Answer] = {}
-    identity = _identity(supervisor.name, asked)
+    identity = _identity(supervisor.name + identity, asked)
     if journal is not None:
         answers = _read_journal(journal, identity)
         if answers:
