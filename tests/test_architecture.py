@@ -25,6 +25,7 @@ FLOORS: list[set[str]] = [
     {"evaluation", "presets"},
     {"experiment", "diagnosis"},
     {"results"},
+    {"collecting"},
     {"runners"},
     {"report"},
     {"running", "stages"},

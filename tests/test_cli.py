@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -336,7 +337,9 @@ def test_an_interrupt_is_one_line_and_status_130(
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["methods"]])
 def test_a_reader_who_goes_away_leaves_no_traceback(words: list[str]) -> None:
     command = [sys.executable, "-m", "w2s", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Buffered, as for most users: what is printed then reaches the pipe at the very end.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert process.stderr.read() == ""

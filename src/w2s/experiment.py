@@ -259,10 +259,12 @@ class Graph:
             tables = {table: read_table(build.inputs[table] / files[step.kind]) for table, step in inputs.items()}
             training_set = selector(**tables, seed=seed, **settings)
             if not training_set.table.num_rows:
-                unread = training_set.selection.dropped.get("unreadable", 0)
+                selection = training_set.selection
+                unread = selection.dropped.get("unreadable", 0)
+                hint = " (see --answering.mode and --task.weak_train)" if unread else ""
                 raise InputError(
-                    f"method {name}: no answer is left to train on; of {training_set.selection.rows_in},"
-                    f" {unread} could not be read (see --answering.mode and --task.weak_train)"
+                    f"method {name}: no row is left to train on; of {selection.rows_in} answers"
+                    f" {unread} could not be read{hint}"
                 )
             write_table(training_set.table, build.out / TRAINING_SET_FILE)
             atomic_write(build.out / SELECTION_FILE, json.dumps(training_set.selection.to_dict(), indent=1))

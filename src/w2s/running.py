@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from w2s.collecting import collect
 from w2s.config import Experiment
 from w2s.errors import InputError
 from w2s.experiment import Graph, Progress
-from w2s.results import Result, collect
+from w2s.results import Result
 from w2s.runners import local
 from w2s.runners.local import Event
 from w2s.store import Step, Store, default_root

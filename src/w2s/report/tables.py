@@ -15,7 +15,7 @@ from w2s.report import words
 if TYPE_CHECKING:
     from w2s.results import Result
 
-__all__ = ["TextTable", "plain_table", "reliability_table", "render", "results_table"]
+__all__ = ["TextTable", "plain_table", "reliability_table", "render", "results_table", "show"]
 
 
 class TextTable(str):
@@ -34,6 +34,15 @@ def render(table: RenderableType, width: int = 110) -> str:
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def show(table: RenderableType, width: int = 110) -> None:
+    """Print a table: with its emphasis on a terminal, as plain text of a fixed width elsewhere."""
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+    else:
+        print(render(table, width))
 
 
 def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

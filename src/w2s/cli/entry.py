@@ -1,0 +1,181 @@
+"""The `w2s` command: parse, call, print. What it does is elsewhere; here is how it is said."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from w2s.cli import commands, options
+from w2s.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+
+__all__ = ["main"]
+
+# What the system says where a file cannot be written: the user's to put right, wherever it comes up.
+_UNWRITABLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+}
+
+
+class _Command(NamedTuple):
+    """A subcommand: one line of help, its options, and what it does with them."""
+
+    summary: str
+    options: Callable[[ArgumentParser, Sequence[str]], None]
+    call: Callable[[Namespace, ArgumentParser, Sequence[str]], None]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command. Exit status: 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if "--debug" in words:
+        _dispatch([word for word in words if word != "--debug"])
+        return
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to each other: no user can do anything
+    try:
+        try:
+            _dispatch(words)
+        finally:
+            sys.stdout.flush()  # here and not at exit, where Python would complain of a reader who has gone
+    except InputError as error:
+        print(f"w2s: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("w2s: interrupted; what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            print(f"w2s: {error.filename or 'cannot write'}: {os.strerror(error.errno).lower()}", file=sys.stderr)
+            sys.exit(2)
+        name = type(error).__name__
+        text = " ".join(str(error).split())
+        print(f"w2s: {name}: {text} (not expected; --debug shows where)", file=sys.stderr)
+        sys.exit(1)
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return
+    if words[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"w2s {version('w2s')}")
+        return
+    name, rest = words[0], words[1:]
+    if name not in _COMMANDS:
+        raise unknown_name("command", name, _COMMANDS)
+    command = _COMMANDS[name]
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(
+        prog=f"w2s {name}",
+        usage=f"w2s {name} [OPTIONS]",
+        description=command.summary,
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    command.options(parser, rest)
+    options.check_groups(parser, rest)
+    try:
+        arguments = parser.parse_args(rest)
+    except ArgumentError as error:
+        raise InputError(_one_line(str(error), parser, rest)) from None
+    command.call(arguments, parser, rest)
+
+
+def _help() -> str:
+    lines = [
+        "usage: w2s COMMAND [OPTIONS]",
+        "",
+        "Weak-to-strong generalization with reliability-aware supervision.",
+        "",
+    ]
+    lines += [f"  {name:<10} {command.summary}" for name, command in _COMMANDS.items()]
+    lines += ["", "w2s COMMAND --help shows a command's options; --debug, with any of them, the traceback of an error."]
+    return "\n".join(lines)
+
+
+def _one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
+    """What argparse says of a wrong option or setting, in one line, with the nearest name that exists."""
+    text = " ".join(message.split()).removeprefix("error: ")
+    known = [option for option in parser._option_string_actions if option.startswith("--")]
+    for word in words:
+        option = word.split("=")[0].rstrip("+")
+        if option.startswith("--") and option not in known:
+            return f"unknown option {option}: {_listed(option, parser, known)}"
+    if found := re.fullmatch(r"(?:Group '([^']+)' does not accept option|Option) '([^']+)'(?: is not accepted)?", text):
+        name = ".".join(part for part in found.groups() if part)
+        return f"unknown setting {name}: {_listed(name, parser, [option[2:] for option in known])}"
+    if found := re.match(r'Parser key "([^"]+)": Unable to load config', text):
+        return f"{found[1]} is a group of settings: expected a YAML file with them, or --{found[1]}.NAME for one"
+    if found := re.fullmatch(r'Parser key "([^"]+)": (.*?)(?: Given value type: .*?)? (?:Given|Got) value: (.*)', text):
+        name, types, value = found.groups()
+        return f"{name} is {value!r}: expected {_in_words(types, value)}"
+    return text
+
+
+def _listed(name: str, parser: ArgumentParser, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{parser.prog} --help lists them{hint}"
+
+
+def _in_words(types: str, value: str) -> str:
+    """The types that jsonargparse names as Python does, as a user would say them."""
+    names = [name for group in re.findall(r"Literal\[([^\]]*)\]", types) for name in re.findall(r"'([^']*)'", group)]
+    names = list(dict.fromkeys(names))
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+    words |= {"list": "a list, such as [a, b]", "dict": "a mapping, such as {a: 1}"}
+    expected = [word for name, word in words.items() if f"<class '{name}'>" in types]
+    expected += [names[0] if len(names) == 1 else f"one of {', '.join(names)}"] if names else []
+    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
+    return (" or ".join(expected) or types) + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+_COMMANDS: dict[str, _Command] = {
+    "run": _Command(
+        "the whole experiment: table, figures, page and all artifacts", options.run_options, commands.run_command
+    ),
+    "label": _Command(
+        "ask a model every variation of every question: an answers table", options.label_options, commands.label_command
+    ),
+    "score": _Command(
+        "how far answers agree: an answers table to a scored one", options.score_options, commands.score_command
+    ),
+    "select": _Command(
+        "scored answers to a training set, by one method", options.select_options, commands.select_command
+    ),
+    "train": _Command("a training set to an adapter", options.train_options, commands.train_command),
+    "evaluate": _Command(
+        "a model, with or without an adapter, on a task's questions",
+        options.evaluate_options,
+        commands.evaluate_command,
+    ),
+    "report": _Command(
+        "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command
+    ),
+    "tasks": _Command("the data sets; with a name, its prompts", options.tasks_options, commands.tasks_command),
+    "methods": _Command("the methods and their settings", options.no_options, commands.methods_command),
+    "models": _Command("the models that install as packages", options.no_options, commands.models_command),
+    "doctor": _Command("what is installed, and what this machine can do", options.no_options, commands.doctor_command),
+}

@@ -1,0 +1,175 @@
+"""The options of each command: the fields of the settings, and a few words of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from w2s.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+__all__ = [
+    "check_groups",
+    "evaluate_options",
+    "label_options",
+    "no_options",
+    "report_options",
+    "run_options",
+    "score_options",
+    "select_options",
+    "tasks_options",
+    "train_options",
+    "value_of",
+]
+
+
+def _add_fields(parser: ArgumentParser, defaults: Any) -> None:
+    """Every field of a settings dataclass as an option, `defaults` being an instance of it."""
+    parser.add_class_arguments(type(defaults), as_group=False)
+    parser.set_defaults(dataclasses.asdict(defaults))
+
+
+def value_of(words: Sequence[str], option: str) -> str | None:
+    """What follows an option, before the options are known."""
+    for index, word in enumerate(words):
+        if word == option and index + 1 < len(words):
+            return words[index + 1]
+        if word.startswith(option + "="):
+            return word.split("=", 1)[1]
+    return None
+
+
+def _task_name(words: Sequence[str]) -> str:
+    """The task that the command line or the settings file names: a preset depends on it."""
+    from w2s.tasks import TASKS
+
+    name = value_of(words, "--task.name")
+    if name is None:
+        task = _file_settings(words).get("task")
+        name = task.get("name") if isinstance(task, dict) else None
+    name = "geography" if name is None else name
+    if name not in TASKS:
+        raise unknown_name("task", str(name), TASKS)
+    return name
+
+
+def _file_settings(words: Sequence[str]) -> dict[str, Any]:
+    """What the settings file holds, if there is one."""
+    file = value_of(words, "--config")
+    if file is None:
+        return {}
+    if not Path(file).is_file():
+        raise InputError(f"no such file: {file}")
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        raise InputError(f"{file} is empty: expected settings, as --print_config shows them")
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds a {type(content).__name__}: expected settings, as --print_config shows them")
+    return content
+
+
+def check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:
+    """Make sure that a settings file has settings where there is a group of them; jsonargparse takes anything."""
+    known = parser._option_string_actions
+    for name, value in _file_settings(words).items():
+        if not isinstance(value, dict) and any(option.startswith(f"--{name}.") for option in known):
+            raise InputError(f"{name} is {value!r} in {value_of(words, '--config')}: expected settings below it")
+
+
+def _config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
+    _file_settings(words)
+    parser.add_argument("--config", action="config", help="a YAML file with any of these options")
+
+
+def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.presets import PRESETS, preset
+    from w2s.running import DEFAULT_FOLDER
+
+    chosen = preset(value_of(words, "--preset") or "small", _task_name(words))
+    _config_option(parser, words)
+    parser.add_argument("--preset", type=str, default="small", help=f"settings to begin with: {', '.join(PRESETS)}")
+    parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+    parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    _add_fields(parser, chosen)
+
+
+def _stage_options(parser: ArgumentParser, words: Sequence[str], *, split: str) -> None:
+    from w2s.config import AnsweringSpec, ModelSpec, TaskSpec
+
+    _config_option(parser, words)
+    parser.add_class_arguments(TaskSpec, "task")
+    parser.add_class_arguments(ModelSpec, "model")
+    parser.add_class_arguments(AnsweringSpec, "answering")
+    parser.add_argument("--adapter", type=str, default=None, help="a trained adapter, as w2s train leaves it")
+    parser.add_argument("--split", type=str, default=split, help="weak_train, transfer or test")
+    parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+
+
+def label_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    _stage_options(parser, words, split="transfer")
+    parser.add_argument("--seed", type=int, default=0, help="of the variations, and of sampled answers")
+    parser.add_argument("--gold", action="store_true", help="write the right answers instead of asking a model")
+
+
+def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    _stage_options(parser, words, split="test")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("answers", type=str, help="a table with question_id, variation and answer")
+    parser.add_argument("--temperature", type=float, default=0.2, help="of the reliability score")
+    parser.add_argument("--unparsed", type=str, default="class", help="class, drop_question or drop_answer")
+    parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def select_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("scored", type=str, help="a table of scored answers, as w2s score writes it")
+    parser.add_argument("--method", type=str, required=True, help="a method that w2s methods lists")
+    parser.add_argument("--out", type=str, required=True, help="a table to write: .parquet, .csv or .jsonl")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--settings", type=dict[str, float], default={}, help="of the method: '{quantile: 0.25}'")
+
+
+def train_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.config import ModelSpec, TrainingSpec
+
+    _config_option(parser, words)
+    parser.add_argument("training_set", type=str, help="a table with prompt and completion; weight is optional")
+    parser.add_class_arguments(ModelSpec, "model")
+    parser.add_class_arguments(TrainingSpec, "training")
+    parser.add_argument("--out", type=str, required=True, help="a folder; the adapter goes to OUT/adapter")
+    parser.add_argument("--seed", type=int, default=0, help="of the adapter and the order of the rows")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+
+
+def tasks_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("name", type=str, nargs="?", default=None, help="show this task's prompts")
+
+
+def report_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("runs", type=str, nargs="+", help="folders of finished runs; several are compared")
+    parser.add_argument("-o", "--out", type=str, default=None, help="the file (or, for figures, the folder) to write")
+    parser.add_argument(
+        "--format",
+        type=Literal["html", "figures", "table", "csv", "latex", "json"],
+        default="html",
+        help="of the report",
+    )
+
+
+def no_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    """None."""
