@@ -241,7 +241,7 @@ def test_a_dry_run_lists_the_steps_and_computes_nothing(say: Say, config: Path, 
     store, out = tmp_path / "store", tmp_path / "run"
     text = say("run", "--config", config, "--store", store, "--out", out, "--dry-run")
     assert not store.exists() and not out.exists()
-    assert "15 of 15 steps to do" in text
+    assert "17 of 17 steps to do" in text
     for step in ("weak answers · seed 0", "naive: training · seed 0", "ground truth of transfer", "ceiling: test"):
         assert re.search(rf"^to do +[\w-]+ +{re.escape(step)}.* [0-9a-f]{{12}}$", text, re.MULTILINE), step
 
@@ -250,16 +250,16 @@ def test_a_dry_run_lists_the_steps_and_computes_nothing(say: Say, config: Path, 
 def test_a_run_prints_its_table_and_the_saved_settings_repeat_it(say: Say, config: Path, tmp_path: Path) -> None:
     store = ["--store", tmp_path / "store"]
     first = say("run", "--config", config, *store, "--out", tmp_path / "run", "--seeds", "[3]")
-    for part in ("naive", "ceiling *", "weak supervisor", "15 steps computed, 0 found done", "results.json"):
+    for part in ("naive", "ceiling *", "weak supervisor", "17 steps computed, 0 found done", "results.json"):
         assert part in first
     saved = tmp_path / "run" / "experiment.yaml"
     second = say("run", "--config", saved, *store, "--out", tmp_path / "again")
-    assert "0 steps computed, 14 found done" in second
+    assert "0 steps computed, 16 found done" in second
     before, after = Result.load(tmp_path / "run"), Result.load(tmp_path / "again")
     assert before.experiment == after.experiment and after.experiment.seeds == [3]
     assert before.records == after.records and before.labels == after.labels
     dry = say("run", "--config", saved, *store, "--dry-run")
-    assert "0 of 15 steps to do" in dry and "to do  " not in dry
+    assert "0 of 17 steps to do" in dry and "to do  " not in dry
 
     # In JSON, and nothing but JSON; what is changed on the command line wins over the file.
     printed = json.loads(

@@ -80,6 +80,7 @@ class _Collector:
                     "temperature": graph.temperature,
                     "unparsed": graph.unparsed,
                 },
+                "dropped": graph.splits.dropped,
                 "store": str(self._store.root),
                 "steps": [self._step_info(step) for step in graph.targets()],
             },
@@ -232,7 +233,9 @@ class _Collector:
     def _copy(self, folder: Path) -> None:
         """The tables and logs of the run, for people and for the report; adapters stay in the store."""
         graph = self._graph
-        questions = read_table(self._file(graph.questions, QUESTIONS_FILE))
+        questions = pa.concat_tables(
+            [read_table(self._file(step, QUESTIONS_FILE)) for step in graph.questions.values()]
+        )
         write_table(questions, folder / QUESTIONS_FILE)
         gold = []
         for split, step in graph.gold.items():

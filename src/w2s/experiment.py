@@ -6,14 +6,19 @@ builds. Each build reads its inputs' folders and writes its own; `results.py` re
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from w2s.config import AnsweringSpec, Experiment, TrainingSpec
 from w2s.errors import InputError
-from w2s.files import atomic_write
+from w2s.files import atomic_write, file_sha256
 from w2s.methods import Method, get_method
 from w2s.methods.base import Selector, Settings, Student
 from w2s.methods.ceiling import ceiling
@@ -100,27 +105,21 @@ class Graph:
                 )
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
         self.splits = self.task.splits()
-        data: dict[str, Json] = {
-            "task": self.task.name,
-            "data": self.task.fingerprint(),
-            "sizes": {name: getattr(experiment.task, name) for name in ("weak_train", "transfer", "test")},
-            "split_seed": experiment.task.split_seed,
-        }
+        self._check_gold()
+        paraphrases = experiment.task.paraphrases
         self._asking: dict[str, Json] = {
             "task": self.task.name,
             "templates": dict(self.task.templates),
             "answer_format": self.task.answer_format,
-            "data": self.task.fingerprint(),
+            "paraphrases": file_sha256(Path(paraphrases)) if paraphrases else None,
         }
-        self.questions = Step(
-            kind="questions", label="questions", settings=data, inputs={}, build=self._build_questions
-        )
-        self.gold = {split: self._gold(split, data) for split in ("weak_train", "transfer", "test")}
+        self.questions = {split: self._questions(split) for split in SPLITS}
+        self.gold = {split: self._gold(split) for split in SPLITS}
         self.replicates = [self._replicate(seed) for seed in experiment.seeds]
 
     def targets(self) -> list[Step]:
         """Every step whose result a report reads, in a good order: weak model first, then the strong one."""
-        steps = [self.questions, *self.gold.values()]
+        steps = [*self.questions.values(), *self.gold.values()]
         for replicate in self.replicates:
             steps += [replicate.supervisor, replicate.answers, replicate.scored, replicate.weak_predictions]
         for replicate in self.replicates:
@@ -150,30 +149,48 @@ class Graph:
 
     # ── questions and ground truth ──────────────────────────────────────────────────────────────────────────
 
-    def _build_questions(self, build: Build) -> None:
-        write_table(self.splits.questions, build.out / QUESTIONS_FILE)
-        atomic_write(build.out / "dropped.json", json.dumps(self.splits.dropped, indent=1))
-        for reason, count in self.splits.dropped.items():
-            if count:
-                build.say(f"{count} {reason}")
+    def _questions(self, split: str) -> Step:
+        """The questions of one split, known by their content: how many the other splits have is nothing to it."""
+        rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
 
-    def _gold(self, split: str, data: Mapping[str, Json]) -> Step:
+        def run(build: Build) -> None:
+            write_table(rows, build.out / QUESTIONS_FILE)
+
+        return Step(
+            kind="questions",
+            label=f"questions of {split}",
+            settings={"split": split, "rows": _content(rows)},
+            inputs={},
+            build=run,
+        )
+
+    def _gold(self, split: str) -> Step:
         """Ground truth of one split, as answers. A step of its own, so that who reads it shows in the graph."""
+        truth = gold_of(self.splits.gold, split)
 
         def run(build: Build) -> None:
             from w2s.supervisors.asking import gold_answers
 
             questions = questions_of(read_table(build.inputs["questions"] / QUESTIONS_FILE), split)
-            table = gold_answers(self.task, questions, gold_of(self.splits.gold, split))
-            write_table(table, build.out / ANSWERS_FILE)
+            write_table(gold_answers(self.task, questions, truth), build.out / ANSWERS_FILE)
 
         return Step(
             kind="gold",
             label=f"ground truth of {split}",
-            settings={"split": split, "asking": self._asking, **data},
-            inputs={"questions": self.questions},
+            settings={
+                "split": split,
+                "asking": self._asking,
+                "rows": _content(self.splits.gold.filter(pc.equal(self.splits.gold["split"], split))),
+            },
+            inputs={"questions": self.questions[split]},
             build=run,
         )
+
+    def _check_gold(self) -> None:
+        known = any(gold_of(self.splits.gold, "transfer").values())
+        for name in self.experiment.methods:
+            if get_method(name).uses_gold and not known:
+                raise InputError(f"method {name} needs ground truth of transfer, and no question there has an answer")
 
     # ── one seed ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -233,7 +250,7 @@ class Graph:
                 "answering": self._answering(experiment.answering),
                 "model": self._weak.settings,
             },
-            inputs={"questions": self.questions, "supervisor": supervisor, **self._weak.inputs},
+            inputs={"questions": self.questions["transfer"], "supervisor": supervisor, **self._weak.inputs},
             build=run,
         )
 
@@ -341,7 +358,7 @@ class Graph:
                 "model": model.settings,
             },
             inputs={
-                "questions": self.questions,
+                "questions": self.questions["test"],
                 "gold": self.gold["test"],
                 **({"adapter": adapter} if adapter else {}),
                 **model.inputs,
@@ -385,3 +402,8 @@ class _Stages:
     def train(self, name: str, training_set: Step) -> Step:
         graph = self._graph
         return graph._train(name, graph._strong, graph.experiment.student_training, training_set, self._seed)
+
+
+def _content(table: pa.Table) -> str:
+    """A hash of a table's rows."""
+    return hashlib.sha256(json.dumps(table.to_pylist(), sort_keys=True).encode()).hexdigest()

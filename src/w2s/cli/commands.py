@@ -88,6 +88,9 @@ def _announce(display: Display, graph: Graph, store: Store) -> None:
     planned = local.plan(graph.targets(), store)
     to_do = sum(one.needed for one in planned)
     display.say(f"task      {task.name}: {task.weak_train} weak_train · {task.transfer} transfer · {task.test} test")
+    left_out = ", ".join(f"{count} {reason}" for reason, count in graph.splits.dropped.items() if count)
+    if left_out:
+        display.say(f"left out  {left_out}")
     display.say(f"models    {experiment.weak.name} teaches {experiment.strong.name}")
     display.say(f"methods   {', '.join(experiment.methods)} · seeds {', '.join(map(str, experiment.seeds))}")
     display.say(
