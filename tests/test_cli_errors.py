@@ -68,6 +68,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> list[st
         (["doctor", "--verbose"], "unknown option --verbose: w2s doctor --help lists them"),
         (["run", "--method_settings", "{filtering: {quantil: 0.5}}"], "… 'quantil': … did you mean 'quantile'?"),
         (["run", "--method_settings", "{naive: {quantile: 0.5}}"], "method 'naive' has no settings: …"),
+        (["run", "--method_settings", "{filtering: {quantile: 2}}"], "quantile 2: expected a number from 0 to 1"),
         (["run", "--method_settings", "{filterng: {quantile: 0.5}}"], "… did you mean 'filtering'?"),
         (["run", "--task.templates", "{txt: x}"], "unknown template of task geography 'txt': … did you mean 'text'?"),
         (

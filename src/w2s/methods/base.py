@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from w2s.errors import InputError, unknown_name
 from w2s.methods.selection import TrainingSet
 from w2s.store import Step
+from w2s.tables import ANSWERS, SCORED
 
 __all__ = ["Method", "Selector", "Stages", "Student", "select_then_train", "untrained"]
 
@@ -60,6 +61,7 @@ class Method:
         settings: The method's own settings and their defaults.
         uses_gold: It sees ground truth of the transfer questions, so it is a bound or a control.
         selector: Makes its training set, where the method is one selection and one training.
+        check: Refuses settings of values that the method cannot use, before anything is computed.
     """
 
     name: str
@@ -68,12 +70,13 @@ class Method:
     settings: Settings
     uses_gold: bool = False
     selector: Selector | None = None
+    check: Callable[[Settings], object] = dict
 
     def resolve(self, given: Settings) -> dict[str, Any]:
         """The method's settings, with those given in place of the defaults.
 
         Raises:
-            InputError: The method has no such setting, or the value is of another type.
+            InputError: The method has no such setting, or the value is of another type or out of range.
         """
         for name, value in given.items():
             if name not in self.settings:
@@ -83,14 +86,16 @@ class Method:
             default = self.settings[name]
             if isinstance(value, bool) != isinstance(default, bool) or not isinstance(value, (type(default), int)):
                 raise InputError(f"{name} of method {self.name} is {value!r}: expected a {type(default).__name__}")
-        return {**self.settings, **given}
+        resolved = {**self.settings, **given}
+        self.check(resolved)
+        return resolved
 
 
 def select_then_train(name: str, selector: Selector, *, summary: str) -> Method:
     """A method of one selection and one training.
 
     The selector's tables are its positional parameters (`scored`, `gold_answers`), its settings the
-    keyword-only ones besides `seed`.
+    keyword-only ones besides `seed`. It is tried on empty tables first, for what it says of its settings.
     """
     parameters = inspect.signature(selector).parameters.values()
     tables = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
@@ -105,6 +110,10 @@ def select_then_train(name: str, selector: Selector, *, summary: str) -> Method:
         training_set = stages.select(name, selector, inputs, resolved)
         return Student(training_set, stages.train(name, training_set))
 
+    def check(resolved: Settings) -> TrainingSet:
+        empty = {"scored": SCORED.empty_table(), "gold_answers": ANSWERS.empty_table()}
+        return selector(*(empty[table] for table in tables), seed=0, **resolved)
+
     return Method(
         name=name,
         summary=summary,
@@ -112,6 +121,7 @@ def select_then_train(name: str, selector: Selector, *, summary: str) -> Method:
         settings=settings,
         uses_gold="gold_answers" in tables,
         selector=selector,
+        check=check,
     )
 
 
