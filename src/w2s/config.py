@@ -93,7 +93,7 @@ class ModelSpec:
     name: str = "smollm2-135m"
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    device: str = "auto"
+    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
     attention: str = "auto"
     chat_template: bool = False
     trust_remote_code: bool = False
