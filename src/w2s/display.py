@@ -10,24 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from w2s.report.words import duration
+
 if TYPE_CHECKING:
     from w2s.runners.local import Event
 
-__all__ = ["Display", "duration"]
+__all__ = ["Display"]
 
 _LINE_EVERY = 20.0  # seconds between plain lines of progress
-
-
-def duration(seconds: float) -> str:
-    """A time for people: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 class Display:

@@ -238,7 +238,8 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
 
 def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s import stages
-    from w2s.display import Display, duration
+    from w2s.display import Display
+    from w2s.report.words import duration
     from w2s.tables import read_table
 
     table = read_table(arguments.training_set)
