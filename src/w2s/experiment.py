@@ -29,7 +29,7 @@ from w2s.tables import read_table, write_table
 from w2s.tasks import gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
-__all__ = ["Arm", "Graph", "Progress", "Replicate"]
+__all__ = ["Arm", "Graph", "Progress", "Replicate", "no_progress"]
 
 ANSWERS_FILE, SCORED_FILE, TRAINING_SET_FILE = "answers.parquet", "scored.parquet", "training_set.parquet"
 PREDICTIONS_FILE, QUESTIONS_FILE, GOLD_FILE = "predictions.parquet", "questions.parquet", "gold.parquet"
@@ -43,7 +43,7 @@ class Progress(Protocol):
         """`done` of `total` units, and the tokens worked on so far where that is known."""
 
 
-def _no_progress(label: str, done: int, total: int, unit: str, tokens: int = 0) -> None:
+def no_progress(label: str, done: int, total: int, unit: str, tokens: int = 0) -> None:
     """Nobody is told."""
 
 
@@ -88,7 +88,7 @@ class Graph:
         InputError: A setting names something that does not exist, or two of them do not fit together.
     """
 
-    def __init__(self, experiment: Experiment, progress: Progress = _no_progress) -> None:
+    def __init__(self, experiment: Experiment, progress: Progress = no_progress) -> None:
         self.experiment = experiment
         self._progress = progress
         self._check()

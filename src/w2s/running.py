@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from w2s.collecting import collect
 from w2s.config import Experiment
 from w2s.errors import InputError
-from w2s.experiment import Graph, Progress
+from w2s.experiment import Graph, Progress, no_progress
 from w2s.results import Result
 from w2s.runners import local
 from w2s.runners.local import Event
@@ -30,10 +30,6 @@ def _tell_nobody(_: object) -> None:
     """Goes nowhere."""
 
 
-def _no_progress(label: str, done: int, total: int, unit: str, tokens: int = 0) -> None:
-    """Nobody is told."""
-
-
 def run(
     experiment: Experiment | None = None,
     *,
@@ -42,7 +38,7 @@ def run(
     runner: Runner = local.run,
     on_graph: Callable[[Graph], None] = _tell_nobody,
     on_event: Callable[[Event], None] = _tell_nobody,
-    progress: Progress = _no_progress,
+    progress: Progress = no_progress,
     info: dict[str, Any] | None = None,
 ) -> Result:
     """Run a whole experiment: what the store holds already is not computed again.
