@@ -1,0 +1,93 @@
+"""What the benchmarks share: models by name, each side of a comparison in a process of its own, one table."""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from w2s.config import ModelSpec
+from w2s.models.load import LanguageModel
+from w2s.models.prepared import PreparedModel
+from w2s.store import Store, default_root
+
+__all__ = ["Side", "device_name", "in_own_process", "language_model", "print_table", "silent"]
+
+
+def silent(line: str) -> None:
+    """Takes what a step says, and does nothing."""
+
+
+@contextmanager
+def language_model(name: str, *, dtype: str = "auto", device: str = "auto") -> Iterator[LanguageModel]:
+    """A model in memory: a bundled name, a hub id, a folder or a `.gguf` file."""
+    model = PreparedModel(ModelSpec(name=name, dtype=dtype, device=device))  # type: ignore[arg-type]
+    store = Store(default_root())
+    inputs = {key: store.run(step, silent) for key, step in model.inputs.items()}
+    with model.loaded(inputs, None, silent) as lm:
+        yield lm
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one side of a comparison gave.
+
+    Attributes:
+        value: What its function returned.
+        peak_gb: The most memory that its process held, in 1e9 bytes; on a GPU, the most that torch held there.
+    """
+
+    value: Any
+    peak_gb: float
+
+
+def _measured(function: Callable[..., Any], arguments: dict[str, Any]) -> Side:
+    import torch
+
+    value = function(**arguments)
+    if torch.cuda.is_available():
+        return Side(value, torch.cuda.max_memory_allocated() / 1e9)
+    return Side(value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
+
+
+def in_own_process(function: Callable[..., Any], **arguments: Any) -> Side:
+    """Call a function in a fresh process: no memory, cache or setting of the other side is there.
+
+    Args:
+        function: At the top of a module.
+        arguments: Its keyword arguments.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measured, function, arguments).result()
+
+
+def device_name() -> str:
+    """The GPU, or the processor and how many of its cores torch uses."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {torch.get_num_threads()} cores"
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a title and a table whose first column is text and whose others are numbers."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    print(title)
+    for row in [header, *rows]:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        print("  ".join(cells).rstrip(), flush=True)
