@@ -181,14 +181,15 @@ class AnsweringSpec:
         max_new_tokens: Of a generated answer.
         sampling_temperature: 0 is greedy; above it, generated answers are sampled.
         length_normalized: Options are compared by log-probability a token instead of in all.
-        tokens_per_batch: Prompt tokens, padding included, that go through the model at once.
+        tokens_per_batch: Prompt tokens, padding included, that go through the model at once; by default what suits
+            the device.
     """
 
     mode: Mode | None = None
     max_new_tokens: int = 50
     sampling_temperature: float = 0.0
     length_normalized: bool = False
-    tokens_per_batch: int = 4096
+    tokens_per_batch: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no model could answer with."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.tiny import SLIDING_WINDOW
 from w2s.engine import choose
-from w2s.engine.choose import choose_batches, score_choices
+from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
 from w2s.engine.encoding import encode_pairs
 from w2s.models.load import LanguageModel
 
@@ -88,22 +91,91 @@ def test_a_row_keeps_its_own_order_of_options(lm: LanguageModel) -> None:
     assert len(set(forward)) == len(options)
 
 
-def test_options_of_one_token_take_one_pass_and_longer_ones_two(lm: LanguageModel) -> None:
+@contextmanager
+def shapes_of_passes(lm: LanguageModel) -> Iterator[list[tuple[int, ...]]]:
     calls: list[tuple[int, ...]] = []
     hook = lm.model.register_forward_pre_hook(
         lambda model, args, kwargs: calls.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
     try:
-        fast(lm, [(SHORT, ["A", "B", "C"]), (LONG, ["A", "B", "C"])], 4096)
-        assert [shape[0] for shape in calls] == [2]
-        calls.clear()
-        long = " the city of Lyon"
-        width = len(encode_pairs(lm, [SHORT], [long])[0].completion)
-        fast(lm, [(SHORT, ["B", "A", long]), (LONG, ["A", long, long])], 4096)
-        assert calls[0][0] == 2
-        assert calls[1:] == [(3, width - 1)]  # the options that have a second token, without their prompts
+        yield calls
     finally:
         hook.remove()
+
+
+def test_a_prompt_goes_through_once_for_all_its_options_and_no_last_token_does(lm: LanguageModel) -> None:
+    with shapes_of_passes(lm) as calls:
+        fast(lm, [(LONG, ["A", "B", "C"])], 4096)
+        prompt = len(encode_pairs(lm, [LONG], ["A"])[0].prompt)
+        assert calls == [(1, prompt)]
+        calls.clear()
+        options = ["A", " the city of Lyon", " Portugal"]
+        lengths = [len(pair.completion) for pair in encode_pairs(lm, [LONG] * 3, options)]
+        fast(lm, [(LONG, options)], 4096)
+        assert calls == [(1, prompt + sum(lengths) - 3)]
+
+
+# Orders of the options of one question, as a variation has them.
+OPTIONS = " Norway, Peru, Spain, Kenya. Portugal? Norway, Peru, the city, acceptable."
+VARIED = [f"{LONG}{OPTIONS}{end}" for end in ("\nB", "\nA Norway", "", "\nA Norway Peru")]
+
+
+@pytest.mark.parametrize("options", [["A", "B"], [" Norway", "A", " the city of Lyon"]], ids=["one", "many"])
+@pytest.mark.parametrize("tokens", [200, 4096])
+def test_prompts_that_share_most_of_themselves_go_through_as_one_tree(
+    lm: LanguageModel, options: list[str], tokens: int
+) -> None:
+    table = [(SHORT, options), *((prompt, options) for prompt in VARIED), ("Lyon Norway?", options)]
+    check(lm, table, tokens)
+    batches = choose_batches(lm, [row[0] for row in table], [row[1] for row in table], tokens=4096)
+    assert sorted(size for batch in batches for size in batch.trees) == [1, 1, 4]
+
+
+def test_prompts_that_share_little_go_apart(lm: LanguageModel) -> None:
+    (batch,) = choose_batches(lm, ["Which country is Lyon in?", "In Peru, which city is it?"], [["A"]] * 2, tokens=4096)
+    assert batch.trees == [1, 1]
+
+
+@tried
+@given(table=st.lists(rows, min_size=1, max_size=6), tokens=BUDGETS)
+def test_an_architecture_without_masks_of_our_own_scores_as_in_full_passes(
+    lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "_takes_trees", lambda lm: False)
+        check(lm, table, tokens)
+
+
+def test_a_tree_too_large_for_its_mask_takes_the_cache(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = [(LONG, [" Norway", " the city of Lyon"])]
+    monkeypatch.setattr(choose, "_LARGEST_TREE", 10)
+    with shapes_of_passes(lm) as calls:
+        check(lm, table, 4096)
+    assert len(calls) >= 2
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = [(SHORT, ["A", " Norway"]), *((prompt, ["B", "A"]) for prompt in VARIED), (LONG, [" the city of Lyon"])]
+    expected = fast(lm, table, 4096)
+    score = choose._score
+
+    def small(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
+        if len(batch.trees) > 1:
+            raise torch.OutOfMemoryError
+        return score(lm, batch)
+
+    monkeypatch.setattr(choose, "_score", small)
+    for found, wanted in zip(fast(lm, table, 4096), expected, strict=True):
+        assert found == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_single_row_that_does_not_fit_is_an_error(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(choose, "_score", never)
+    with pytest.raises(torch.OutOfMemoryError):
+        fast(lm, [(SHORT, ["A"]), (LONG, ["A"])], 4096)
 
 
 def test_the_sliding_window_is_shorter_than_the_prompts_of_these_tests(lm: LanguageModel) -> None:
@@ -113,8 +185,8 @@ def test_the_sliding_window_is_shorter_than_the_prompts_of_these_tests(lm: Langu
 
 def test_few_rows_go_together_where_the_vocabulary_is_large(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     vocabulary = lm.model.config.get_text_config().vocab_size
-    monkeypatch.setattr(choose, "_HEAD_ELEMENTS", 2 * 3 * vocabulary)
-    batches = choose_batches(lm, [SHORT] * 5, [["A", "B", "C"]] * 5, tokens=4096)
+    monkeypatch.setattr(choose, "_HEAD_ELEMENTS", {"cpu": 2 * vocabulary})
+    batches = choose_batches(lm, [f"{letter} 42 Peru, Peru?" for letter in "12345"], [["A", "B", "C"]] * 5, tokens=4096)
     assert [len(batch.rows) for batch in batches] == [2, 2, 1]
 
 

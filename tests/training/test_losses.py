@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from w2s.training import losses
+from w2s.engine import logits as engine_logits
 from w2s.training.losses import token_cross_entropy
 
 
@@ -21,7 +21,7 @@ def test_losses_and_gradients_are_those_of_torch(tokens: int, vocabulary: int, b
     targets = torch.randint(vocabulary, (tokens,))
     pull = torch.rand(tokens)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(losses, "_BLOCK", {"cpu": block})
+        patch.setattr(engine_logits, "_BLOCK", {"cpu": block})
         found = token_cross_entropy(logits, targets)
         (grad,) = torch.autograd.grad(found @ pull, logits)
     expected = functional.cross_entropy(logits, targets, reduction="none")

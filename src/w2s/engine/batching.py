@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["token_batches"]
+__all__ = ["default_budget", "token_batches"]
 
 
-def token_batches(lengths: Sequence[int], *, tokens: int, rows: int | None = None) -> list[list[int]]:
+def default_budget(device_type: str) -> int:
+    """Tokens that go through a model at once: what keeps the device busy and its nearest memory from overflowing.
+
+    Args:
+        device_type: "cpu", "cuda" or "mps".
+    """
+    return 2048 if device_type == "cpu" else 16_384
+
+
+def token_batches(
+    lengths: Sequence[int], *, tokens: int, reads: Sequence[int] | None = None, most_reads: int | None = None
+) -> list[list[int]]:
     """Group rows by length, so that little of a batch is padding.
 
     The grouping depends on the lengths alone, never on what has been done before: a run that goes on after a
@@ -16,7 +27,8 @@ def token_batches(lengths: Sequence[int], *, tokens: int, rows: int | None = Non
     Args:
         lengths: (rows,) in tokens.
         tokens: A batch's rows times its longest row stay under this, unless it is one row.
-        rows: The most rows of a batch.
+        reads: (rows,) how many positions of each row reach the output head; by default one.
+        most_reads: A batch has no more of these, unless it is one row.
 
     Returns:
         Batches of row indices, the longest rows first: a batch too large for memory fails at once, not at the end.
@@ -24,12 +36,16 @@ def token_batches(lengths: Sequence[int], *, tokens: int, rows: int | None = Non
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     batches: list[list[int]] = []
     current: list[int] = []
+    read = 0
     for row in order:
+        reading = 1 if reads is None else reads[row]
         longest = lengths[current[0]] if current else lengths[row]
-        if current and ((len(current) + 1) * longest > tokens or (rows is not None and len(current) >= rows)):
+        too_long = (len(current) + 1) * longest > tokens
+        if current and (too_long or (most_reads is not None and read + reading > most_reads)):
             batches.append(current)
-            current = []
+            current, read = [], 0
         current.append(row)
+        read += reading
     if current:
         batches.append(current)
     return batches

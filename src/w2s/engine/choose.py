@@ -1,4 +1,4 @@
-"""Log-probability of each option after its prompt; the prompt goes through the model once, not once an option."""
+"""Log-probability of each option after its prompt; what options and prompts share goes through the model once."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ import torch
 from torch import Tensor
 
 from w2s.engine.batching import token_batches
+from w2s.engine.cached import score_with_cache
 from w2s.engine.encoding import Encoded, encode_pairs
+from w2s.engine.logits import log_normalizer
+from w2s.engine.trees import Tree, grow_tree, shared_length
 from w2s.models.load import LanguageModel
 
 __all__ = ["ChoiceBatch", "choose_batches", "score_choices"]
 
 # Logits held at once, in elements: a vocabulary has up to 262,144 entries, so rows of the head are what fills memory.
-_HEAD_ELEMENTS = 1 << 26
+_HEAD_ELEMENTS = {"cpu": 1 << 26, "cuda": 1 << 29}
+
+# A mask has an entry for each pair of tokens: longer trees are dearer than a second pass.
+_LARGEST_TREE = 4096
+
+# Prompts go through the model as one tree where they share at least this much of it: below, what attention
+# wastes on pairs of branches is worth more than the tokens saved (benchmarks/choose.py measures both ways).
+_SHARED = 0.3
 
 
 class ChoiceBatch(NamedTuple):
@@ -24,10 +34,12 @@ class ChoiceBatch(NamedTuple):
     Attributes:
         rows: Indices of the prompts.
         pairs: (rows, options) tokens of each prompt with each of its options.
+        trees: How many of the rows, in their order, make a tree of tokens each.
     """
 
     rows: list[int]
     pairs: list[list[Encoded]]
+    trees: list[int]
 
 
 def choose_batches(
@@ -37,7 +49,7 @@ def choose_batches(
 
     Args:
         lm: The model.
-        prompts: (rows,)
+        prompts: (rows,) Those that share much of their beginning should follow each other.
         options: (rows, options) the completions to score after each prompt.
         tokens: Budget of a batch, padding included.
     """
@@ -51,12 +63,23 @@ def choose_batches(
     for row in options:
         pairs.append(flat[start : start + len(row)])
         start += len(row)
-    lengths = [len(row[0].prompt) + sum(len(pair.completion) for pair in row) for row in pairs]
-    most = max((sum(len(pair.completion) for pair in row) for row in pairs), default=1)
-    head_rows = max(1, _HEAD_ELEMENTS // (lm.model.config.get_text_config().vocab_size * max(1, most)))
+    groups = _groups(pairs, tokens) if _takes_trees(lm) else [[row] for row in range(len(pairs))]
+    trees = [_tree([pairs[row] for row in group]) for group in groups]
+    reads = [len(_read_nodes([pairs[row] for row in group], tree)) for group, tree in zip(groups, trees, strict=True)]
+    vocabulary = lm.model.config.get_text_config().vocab_size
+    batches = token_batches(
+        [len(tree.ids) for tree in trees],
+        tokens=tokens,
+        reads=reads,
+        most_reads=_HEAD_ELEMENTS.get(lm.device.type, 1 << 26) // vocabulary,
+    )
     return [
-        ChoiceBatch(batch, [pairs[row] for row in batch])
-        for batch in token_batches(lengths, tokens=tokens, rows=head_rows)
+        ChoiceBatch(
+            rows := [row for group in batch for row in groups[group]],
+            [pairs[row] for row in rows],
+            [len(groups[group]) for group in batch],
+        )
+        for batch in batches
     ]
 
 
@@ -64,8 +87,8 @@ def choose_batches(
 def score_choices(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
     """Log-probability of every option of every row: the sum over the option's tokens.
 
-    Options of one token each take one pass that reads the last position of the prompt. Longer ones take a
-    second pass over the options alone, on the cached prompt.
+    One pass over trees of tokens, in which each prompt stands once, with its options as branches. A batch that
+    does not fit into a GPU's memory is halved.
 
     Args:
         lm: The model.
@@ -74,86 +97,137 @@ def score_choices(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
     Returns:
         (rows, options) in nats, in the order of `batch.rows`.
     """
-    if all(len(pair.completion) == 1 for row in batch.pairs for pair in row):
-        return _score_single_tokens(lm, batch)
-    return _score_with_cache(lm, batch)
+    try:
+        return _score(lm, batch)
+    except torch.OutOfMemoryError:
+        if len(batch.trees) == 1:
+            raise
+    half = len(batch.trees) // 2
+    cut = sum(batch.trees[:half])
+    first = ChoiceBatch(batch.rows[:cut], batch.pairs[:cut], batch.trees[:half])
+    second = ChoiceBatch(batch.rows[cut:], batch.pairs[cut:], batch.trees[half:])
+    return [*score_choices(lm, first), *score_choices(lm, second)]
 
 
-def _score_single_tokens(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
-    lengths = [len(row[0].prompt) for row in batch.pairs]
-    # Padding on the right comes after all that is read, and attention is causal: no mask is needed.
-    ids = torch.zeros(len(lengths), max(lengths), dtype=torch.long)
-    last = torch.zeros_like(ids, dtype=torch.bool)
-    for row, (pairs, length) in enumerate(zip(batch.pairs, lengths, strict=True)):
-        ids[row, :length] = torch.tensor(pairs[0].prompt)
-        last[row, length - 1] = True
-    logits = lm.model(
-        input_ids=ids.to(lm.device), logits_to_keep=last.to(lm.device), use_cache=False
-    ).logits.float()  # (rows, vocabulary)
-    normalizer = logits.logsumexp(-1)
-    scores = []
-    for row, pairs in enumerate(batch.pairs):
-        tokens = torch.tensor([pair.completion[0] for pair in pairs], device=logits.device)
-        scores.append((logits[row, tokens] - normalizer[row]).tolist())
-    return scores
+def _score(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
+    groups: list[list[list[Encoded]]] = []
+    start = 0
+    for size in batch.trees:
+        groups.append(batch.pairs[start : start + size])
+        start += size
+    trees = [_tree(group) for group in groups]
+    if any(tree.branches for tree in trees) and not (
+        _takes_trees(lm) and max(len(tree.ids) for tree in trees) <= _LARGEST_TREE
+    ):
+        return score_with_cache(lm, batch.pairs)
+    return _score_trees(lm, groups, trees)
 
 
-def _score_with_cache(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
-    rows = len(batch.pairs)
-    width = max(len(row[0].prompt) for row in batch.pairs)
-    # Padding on the left, so that every prompt ends where its options begin: a layer with a sliding window
-    # counts slots of the cache, not position ids.
-    ids = torch.zeros(rows, width, dtype=torch.long)
-    mask = torch.zeros(rows, width, dtype=torch.long)
-    for row, pairs in enumerate(batch.pairs):
-        ids[row, width - len(pairs[0].prompt) :] = torch.tensor(pairs[0].prompt)
-        mask[row, width - len(pairs[0].prompt) :] = 1
-    ids, mask = ids.to(lm.device), mask.to(lm.device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    last = torch.zeros_like(mask, dtype=torch.bool)
-    last[:, -1] = True
-    output = lm.model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=last, use_cache=True)
-    first = output.logits.float()  # (rows, vocabulary)
-    first = first - first.logsumexp(-1, keepdim=True)
+def _groups(pairs: Sequence[list[Encoded]], tokens: int) -> list[list[int]]:
+    """Rows that follow each other and share so much that one tree of them is worth its mask."""
+    groups: list[list[int]] = []
+    size = 0
+    for row, options in enumerate(pairs):
+        prompt = options[0].prompt
+        length = len(prompt) + sum(len(option.completion) - 1 for option in options)
+        if groups:
+            shared = shared_length(pairs[groups[-1][0]][0].prompt, prompt)
+            added = length - shared
+            if shared >= _SHARED * length and size + added <= min(tokens, _LARGEST_TREE):
+                groups[-1].append(row)
+                size += added
+                continue
+        groups.append([row])
+        size = length
+    return groups
 
-    owner = [row for row, pairs in enumerate(batch.pairs) for _ in pairs]
-    tails = [pair.completion for pairs in batch.pairs for pair in pairs]
-    scores = first[owner, [tail[0] for tail in tails]]
-    long = [index for index, tail in enumerate(tails) if len(tail) > 1]
-    rest = _score_tails(
-        lm,
-        cache=output.past_key_values,
-        mask=mask,
-        owner=torch.tensor([owner[index] for index in long], device=lm.device),
-        tails=[tails[index] for index in long],
+
+def _tree(group: Sequence[list[Encoded]]) -> Tree:
+    """All that a group's options are read after: no option's last token is an input."""
+    return grow_tree([option.prompt + option.completion[:-1] for options in group for option in options])
+
+
+def _read_nodes(group: Sequence[list[Encoded]], tree: Tree) -> list[int]:
+    """The nodes whose prediction is read, in order."""
+    paths = iter(tree.paths)
+    return sorted({node for row in group for option in row for node in next(paths)[len(option.prompt) - 1 :]})
+
+
+def _takes_trees(lm: LanguageModel) -> bool:
+    """Whether the model's attention takes a mask of our own, and is all that carries one token to another."""
+    config = lm.model.config.get_text_config()
+    return (
+        getattr(lm.model, "_supports_attention_backend", False)
+        and lm.model.config._attn_implementation in ("sdpa", "eager")
+        and set(getattr(config, "layer_types", None) or ()) <= {"full_attention", "sliding_attention"}
     )
-    scores[torch.tensor(long, device=lm.device)] += rest
-    values = iter(scores.tolist())
-    return [[next(values) for _ in pairs] for pairs in batch.pairs]
 
 
-def _score_tails(lm: LanguageModel, *, cache: object, mask: Tensor, owner: Tensor, tails: list[list[int]]) -> Tensor:
-    """Log-probability of every option's second to last token, given the cached prompt of its owner."""
-    cache.reorder_cache(owner)  # type: ignore[attr-defined]
-    width = max(len(tail) for tail in tails) - 1
-    ids = torch.zeros(len(tails), width, dtype=torch.long)
-    targets = torch.zeros(len(tails), width, dtype=torch.long)
-    read = torch.zeros(len(tails), width, dtype=torch.bool)
-    for row, tail in enumerate(tails):
-        ids[row, : len(tail) - 1] = torch.tensor(tail[:-1])
-        targets[row, : len(tail) - 1] = torch.tensor(tail[1:])
-        read[row, : len(tail) - 1] = True
-    ids, targets, read = ids.to(lm.device), targets.to(lm.device), read.to(lm.device)
-    prompt_mask = mask[owner]
-    positions = prompt_mask.sum(-1, keepdim=True) + torch.arange(width, device=lm.device)
+def _attention_mask(lm: LanguageModel, ends: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
+    """What each node may look at: its path, and of that, in a layer with a window, what is near.
+
+    Args:
+        lm: The model.
+        ends: (trees, nodes)
+        positions: (trees, nodes)
+
+    Returns:
+        (trees, 1, nodes, nodes), added to the attention's scores; where layers differ, one for each type.
+    """
+    nodes = torch.arange(ends.shape[1], device=ends.device)
+    seen = (nodes[None, None, :] <= nodes[None, :, None]) & (nodes[None, :, None] < ends[:, None, :])
+    config = lm.model.config.get_text_config()
+    types = set(getattr(config, "layer_types", None) or ())
+    window = getattr(config, "sliding_window", None)
+    masks = {"full_attention": seen}
+    if window is not None:
+        masks["sliding_attention"] = seen & (positions[:, :, None] - positions[:, None, :] < window)
+    added = {
+        name: torch.zeros(mask.shape, dtype=lm.dtype, device=ends.device)
+        .masked_fill_(~mask, torch.finfo(lm.dtype).min)
+        .unsqueeze(1)
+        for name, mask in masks.items()
+        if not types or name in types
+    }
+    if len(types) > 1:
+        return added
+    return added["full_attention" if window is None or types == {"full_attention"} else "sliding_attention"]
+
+
+def _score_trees(
+    lm: LanguageModel, groups: Sequence[Sequence[list[Encoded]]], trees: Sequence[Tree]
+) -> list[list[float]]:
+    width = max(len(tree.ids) for tree in trees)
+    ids = torch.zeros(len(trees), width, dtype=torch.long)
+    positions = torch.zeros_like(ids)
+    # Padding comes after all that is read; it sees itself, for a row of attention over nothing is no number.
+    ends = torch.arange(1, width + 1).repeat(len(trees), 1)
+    read = torch.zeros_like(ids, dtype=torch.bool)
+    sources: list[int] = []  # the row of the logits that each token is read from
+    targets: list[int] = []
+    rows_before = 0
+    for index, (group, tree) in enumerate(zip(groups, trees, strict=True)):
+        length = len(tree.ids)
+        ids[index, :length] = torch.tensor(tree.ids)
+        positions[index, :length] = torch.tensor(tree.positions)
+        ends[index, :length] = torch.tensor(tree.ends)
+        nodes = _read_nodes(group, tree)
+        read[index, nodes] = True
+        place = {node: rows_before + row for row, node in enumerate(nodes)}
+        rows_before += len(nodes)
+        paths = iter(tree.paths)
+        for options in group:
+            for option in options:
+                sources += [place[node] for node in next(paths)[len(option.prompt) - 1 :]]
+                targets += option.completion
+    inputs: dict[str, object] = {}
+    if any(tree.branches for tree in trees):
+        inputs["attention_mask"] = _attention_mask(lm, ends.to(lm.device), positions.to(lm.device))
+        inputs["position_ids"] = positions.to(lm.device)
     logits = lm.model(
-        input_ids=ids,
-        attention_mask=torch.cat([prompt_mask, read.long()], dim=-1),
-        position_ids=positions,
-        past_key_values=cache,
-        logits_to_keep=read,
-        use_cache=True,
-    ).logits.float()  # (tokens read, vocabulary)
-    each = logits.gather(-1, targets[read][:, None]).squeeze(-1) - logits.logsumexp(-1)
-    rows = torch.arange(len(tails), device=lm.device)[:, None].expand_as(read)[read]
-    return torch.zeros(len(tails), device=lm.device).index_add_(0, rows, each)
+        input_ids=ids.to(lm.device), logits_to_keep=read.to(lm.device), use_cache=False, **inputs
+    ).logits  # (nodes read, vocabulary)
+    source = torch.tensor(sources, device=logits.device)
+    chosen = logits[source, torch.tensor(targets, device=logits.device)].float()
+    values = iter((chosen - log_normalizer(logits)[source]).double().tolist())
+    return [[sum(next(values) for _ in option.completion) for option in row] for group in groups for row in group]

@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from w2s.config import ModelSpec
 from w2s.errors import InputError
+from w2s.models.memory import keep_freed_memory
 
 __all__ = ["LanguageModel", "adapted", "choose_device", "choose_dtype", "convert_gguf", "load_model"]
 
@@ -151,6 +152,8 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         raise InputError(f"model {spec.name!r} has no chat template: expected chat_template: false")
     model.requires_grad_(False)
     model.to(device).eval()
+    if device.type == "cpu":
+        keep_freed_memory()
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,

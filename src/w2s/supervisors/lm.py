@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from w2s.config import AnsweringSpec, Mode
+from w2s.engine.batching import default_budget
 from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
 from w2s.engine.generate import generate_batches, generate_texts
 from w2s.errors import InputError
@@ -44,6 +45,7 @@ class LocalModel:
         self._task = task
         self._spec = spec
         self._mode = answering_mode(task, spec)
+        self._tokens = spec.tokens_per_batch or default_budget(lm.device.type)
         self._seed = seed
         self.name = name
 
@@ -52,11 +54,9 @@ class LocalModel:
         prompts = [one.variation.prompt for one in asked]
         if self._mode == "choose":
             options = [one.variation.completions for one in asked]
-            batches = choose_batches(self._lm, prompts, options, tokens=self._spec.tokens_per_batch)
+            batches = choose_batches(self._lm, prompts, options, tokens=self._tokens)
             return [Batch(batch.rows, partial(self._choose, asked, batch)) for batch in batches]
-        groups = generate_batches(
-            self._lm, prompts, max_new_tokens=self._spec.max_new_tokens, tokens=self._spec.tokens_per_batch
-        )
+        groups = generate_batches(self._lm, prompts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
         return [Batch(rows, partial(self._write, asked, rows, index)) for index, rows in enumerate(groups)]
 
     def _choose(self, asked: Sequence[Asked], batch: ChoiceBatch) -> list[Answer]:

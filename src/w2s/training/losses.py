@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["token_cross_entropy"]
+from w2s.engine.logits import block_rows, log_normalizer
 
-# Elements worked on at once: a block in float32 stays in a processor's cache, and is no launch too many on a GPU.
-_BLOCK = {"cpu": 1 << 19, "cuda": 1 << 26}
+__all__ = ["token_cross_entropy"]
 
 
 class _TokenCrossEntropy(torch.autograd.Function):
@@ -18,18 +17,17 @@ class _TokenCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
-        step = max(1, _BLOCK.get(logits.device.type, 1 << 22) // logits.shape[-1])
-        normalizer = torch.cat([block.float().logsumexp(-1) for block in torch.split(logits, step)])
+        normalizer = log_normalizer(logits)
         ctx.save_for_backward(logits, targets, normalizer)
-        ctx.step = step
         return normalizer - logits.gather(-1, targets[:, None]).squeeze(-1).float()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         logits, targets, normalizer = ctx.saved_tensors
         grad = torch.empty_like(logits)
-        for start in range(0, len(logits), ctx.step):
-            rows = slice(start, start + ctx.step)
+        step = block_rows(logits)
+        for start in range(0, len(logits), step):
+            rows = slice(start, start + step)
             # Not float() and then in place: that of float32 logits is no copy, and they are not ours to write to.
             block = (logits[rows] - normalizer[rows, None]).exp_()
             block.scatter_add_(-1, targets[rows, None], block.new_full((len(block), 1), -1.0))
