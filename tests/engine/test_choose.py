@@ -142,7 +142,7 @@ def test_an_architecture_without_masks_of_our_own_scores_as_in_full_passes(
     lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choose, "_takes_trees", lambda lm: False)
+        patch.setattr(choose, "takes_masks", lambda lm: False)
         check(lm, table, tokens)
 
 

@@ -120,3 +120,39 @@ def test_a_batch_is_padded_on_the_right_and_learns_from_completions_alone(
         assert batch["input_ids"][i].tolist() == p + c + [0] * filling
         assert batch["labels"][i].tolist() == [IGNORED] * len(p) + c + [IGNORED] * filling
     assert batch["weight"].tolist() == pytest.approx([0.1 * i for i in range(len(parts))])
+    assert "ends" not in batch
+
+
+@given(rows)
+def test_a_packed_batch_holds_each_example_whole_and_once_within_the_longest(
+    parts: list[tuple[list[int], list[int]]],
+) -> None:
+    examples = [TrainingRow(p + c, len(p), 0.1 * i) for i, (p, c) in enumerate(parts)]
+    batch = Collator(filler=0, packs=True)(examples)
+    assert batch["input_ids"].shape[1] == max(len(row.ids) for row in examples)
+    if len(batch["input_ids"]) == len(examples):
+        assert "ends" not in batch
+        return
+    found: dict[int, list[int]] = {}
+    for place, (line, labels) in enumerate(zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True)):
+        start = 0
+        while start < len(line) and line[start] != 0:
+            index = int(batch["example"][place, start])
+            row, end = examples[index], start + len(examples[index].ids)
+            found[index] = line[start:end]
+            assert labels[start:end] == [IGNORED] * row.start + row.ids[row.start :]
+            assert batch["positions"][place, start:end].tolist() == list(range(end - start))
+            assert batch["ends"][place, start:end].tolist() == [end] * (end - start)
+            start = end
+        assert labels[start:] == [IGNORED] * (len(line) - start)
+        assert batch["ends"][place, start:].tolist() == list(range(start + 1, len(line) + 1))
+    assert found == {index: row.ids for index, row in enumerate(examples)}
+    assert batch["weight"].tolist() == pytest.approx([0.1 * i for i in range(len(parts))])
+
+
+def test_the_first_token_of_an_example_is_never_learned() -> None:
+    batch = Collator(filler=0, packs=True)(
+        [TrainingRow([5, 6, 7, 8], 1, 1.0), TrainingRow([9, 4], 0, 1.0), TrainingRow([3, 3], 0, 1.0)]
+    )
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 8], [9, 4, 3, 3]]
+    assert batch["labels"].tolist() == [[IGNORED, 6, 7, 8], [IGNORED, 4, IGNORED, 3]]

@@ -17,8 +17,9 @@ from transformers import set_seed
 
 from support.tiny import load_tiny
 from support.training import CITIES, Run, loss_of, same, train, training_set
+from w2s.engine.masks import attention_mask
 from w2s.models.load import LanguageModel, adapted
-from w2s.training.data import TrainingRow, encode_training_set
+from w2s.training.data import Collator, TrainingRow, encode_training_set
 
 UNEVEN = [0.2, 1.0, 0.05, 0.7, 1.0, 0.4, 0.9, 0.3, 0.6, 0.8]
 
@@ -35,11 +36,27 @@ def batches_seen(lm: LanguageModel, rows: list[TrainingRow]):  # type: ignore[no
     def note(model: Any, args: Any, kwargs: dict[str, Tensor]) -> None:
         found = []
         for line in kwargs["input_ids"].tolist():
-            (match,) = [number for number, row in enumerate(rows) if line[: len(row.ids)] == row.ids]
-            found.append(match)
+            # One after the other, up to the padding; every row begins with the beginning-of-text token.
+            while line and line[0] == rows[0].ids[0]:
+                (match,) = [number for number, row in enumerate(rows) if line[: len(row.ids)] == row.ids]
+                found.append(match)
+                line = line[len(rows[match].ids) :]
         seen.append(found)
 
     hook = lm.model.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def shapes_seen(lm: LanguageModel):  # type: ignore[no-untyped-def]
+    """Notes how many rows each pass has."""
+    seen: list[int] = []
+    hook = lm.model.register_forward_pre_hook(
+        lambda model, args, kwargs: seen.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
     try:
         yield seen
     finally:
@@ -172,3 +189,47 @@ def test_the_watched_loss_does_not_depend_on_the_size_of_the_weights(lm: Languag
     one = watched(train(lm, tmp_path / "1", eval_fraction=0.3))
     light = watched(train(lm, tmp_path / "2", training_set([0.25] * len(CITIES)), eval_fraction=0.3))
     assert one == pytest.approx(light, rel=1e-5) and len(one) == 2
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen", "gemma"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_examples_that_share_a_row_do_not_see_each_other(
+    architecture: str, attention: str, request: pytest.FixtureRequest
+) -> None:
+    model = load_tiny(request.getfixturevalue(f"tiny_{architecture}"))
+    rows = [TrainingRow(list(range(10, 10 + length)), length - 3, 1.0) for length in (30, 12, 14, 7, 20)]
+    batch = Collator(filler=0, packs=True)(rows)
+    assert len(batch["input_ids"]) == 3
+    model.model.set_attn_implementation(attention)
+    try:
+        with torch.no_grad():
+            logprobs = model.model(
+                input_ids=batch["input_ids"],
+                attention_mask=attention_mask(model, ends=batch["ends"], positions=batch["positions"]),
+                position_ids=batch["positions"],
+                use_cache=False,
+            ).logits.log_softmax(-1)
+        for index, row in enumerate(rows):
+            here = (batch["example"] == index) & (batch["input_ids"] != 0)
+            predicted = logprobs[here][row.start - 1 : -1]
+            found = -predicted.gather(-1, torch.tensor(row.ids[row.start :])[:, None]).squeeze(-1)
+            with torch.no_grad():
+                expected = loss_of(model, row.ids, row.start)
+            assert torch.allclose(found, expected, atol=1e-5)
+    finally:
+        model.model.set_attn_implementation("sdpa")
+
+
+@pytest.mark.parametrize("normalization", ["weights", "paper"])
+def test_rows_shared_or_apart_train_the_same_adapter(
+    lm: LanguageModel, normalization: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = training_set(UNEVEN)
+    with shapes_seen(lm) as shared:
+        together = train(lm, tmp_path / "together", table, normalization=normalization)
+    monkeypatch.setattr("w2s.training.student.takes_masks", lambda lm: False)
+    with shapes_seen(lm) as single:
+        apart = train(lm, tmp_path / "apart", table, normalization=normalization)
+    assert sum(shared) < sum(single)
+    assert together.losses == pytest.approx(apart.losses, abs=2e-5)
+    assert same(together.adapter, apart.adapter, 1e-4)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from w2s.engine.batching import token_batches
 from w2s.engine.cached import score_with_cache
 from w2s.engine.encoding import Encoded, encode_pairs
 from w2s.engine.logits import log_normalizer
+from w2s.engine.masks import attention_mask, takes_masks
 from w2s.engine.trees import Tree, grow_tree, shared_length
 from w2s.models.load import LanguageModel
 
@@ -63,7 +63,7 @@ def choose_batches(
     for row in options:
         pairs.append(flat[start : start + len(row)])
         start += len(row)
-    groups = _groups(pairs, tokens) if _takes_trees(lm) else [[row] for row in range(len(pairs))]
+    groups = _groups(pairs, tokens) if takes_masks(lm) else [[row] for row in range(len(pairs))]
     trees = [_tree([pairs[row] for row in group]) for group in groups]
     reads = [len(_read_nodes([pairs[row] for row in group], tree)) for group, tree in zip(groups, trees, strict=True)]
     vocabulary = lm.model.config.get_text_config().vocab_size
@@ -117,7 +117,7 @@ def _score(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
         start += size
     trees = [_tree(group) for group in groups]
     if any(tree.branches for tree in trees) and not (
-        _takes_trees(lm) and max(len(tree.ids) for tree in trees) <= _LARGEST_TREE
+        takes_masks(lm) and max(len(tree.ids) for tree in trees) <= _LARGEST_TREE
     ):
         return score_with_cache(lm, batch.pairs)
     return _score_trees(lm, groups, trees)
@@ -153,47 +153,6 @@ def _read_nodes(group: Sequence[list[Encoded]], tree: Tree) -> list[int]:
     return sorted({node for row in group for option in row for node in next(paths)[len(option.prompt) - 1 :]})
 
 
-def _takes_trees(lm: LanguageModel) -> bool:
-    """Whether the model's attention takes a mask of our own, and is all that carries one token to another."""
-    config = lm.model.config.get_text_config()
-    return (
-        getattr(lm.model, "_supports_attention_backend", False)
-        and lm.model.config._attn_implementation in ("sdpa", "eager")
-        and set(getattr(config, "layer_types", None) or ()) <= {"full_attention", "sliding_attention"}
-    )
-
-
-def _attention_mask(lm: LanguageModel, ends: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
-    """What each node may look at: its path, and of that, in a layer with a window, what is near.
-
-    Args:
-        lm: The model.
-        ends: (trees, nodes)
-        positions: (trees, nodes)
-
-    Returns:
-        (trees, 1, nodes, nodes), added to the attention's scores; where layers differ, one for each type.
-    """
-    nodes = torch.arange(ends.shape[1], device=ends.device)
-    seen = (nodes[None, None, :] <= nodes[None, :, None]) & (nodes[None, :, None] < ends[:, None, :])
-    config = lm.model.config.get_text_config()
-    types = set(getattr(config, "layer_types", None) or ())
-    window = getattr(config, "sliding_window", None)
-    masks = {"full_attention": seen}
-    if window is not None:
-        masks["sliding_attention"] = seen & (positions[:, :, None] - positions[:, None, :] < window)
-    added = {
-        name: torch.zeros(mask.shape, dtype=lm.dtype, device=ends.device)
-        .masked_fill_(~mask, torch.finfo(lm.dtype).min)
-        .unsqueeze(1)
-        for name, mask in masks.items()
-        if not types or name in types
-    }
-    if len(types) > 1:
-        return added
-    return added["full_attention" if window is None or types == {"full_attention"} else "sliding_attention"]
-
-
 def _score_trees(
     lm: LanguageModel, groups: Sequence[Sequence[list[Encoded]]], trees: Sequence[Tree]
 ) -> list[list[float]]:
@@ -222,7 +181,7 @@ def _score_trees(
                 targets += option.completion
     inputs: dict[str, object] = {}
     if any(tree.branches for tree in trees):
-        inputs["attention_mask"] = _attention_mask(lm, ends.to(lm.device), positions.to(lm.device))
+        inputs["attention_mask"] = attention_mask(lm, ends=ends.to(lm.device), positions=positions.to(lm.device))
         inputs["position_ids"] = positions.to(lm.device)
     logits = lm.model(
         input_ids=ids.to(lm.device), logits_to_keep=read.to(lm.device), use_cache=False, **inputs

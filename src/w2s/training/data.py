@@ -95,19 +95,65 @@ def encode_training_set(lm: LanguageModel, table: pa.Table, *, max_length: int, 
 
 @dataclass(frozen=True)
 class Collator:
-    """Rows as one batch, padded on the right, where causal attention never looks.
+    """Rows as one batch, short ones behind each other, so that little of it is padding.
 
-    Returns (rows, tokens) `input_ids` and `labels`, and (rows,) `weight`.
+    A row of the batch is as wide as the longest example. Padding stands on the right, where causal attention
+    never looks.
+
+    Attributes:
+        filler: The token of the padding.
+        packs: Whether several examples may share a row; the model must then take the mask that keeps them apart.
+
+    Returns (examples,) `weight`; (rows, tokens) `input_ids`, `labels`, and `example`, the example that a token is
+    of; and where examples share a row, (rows, tokens) `ends` and `positions`, as `attention_mask` takes them.
     """
 
     filler: int
+    packs: bool = False
 
     def __call__(self, rows: Sequence[TrainingRow]) -> dict[str, Tensor]:
-        width = max(len(row.ids) for row in rows)
-        ids = torch.full((len(rows), width), self.filler, dtype=torch.long)
-        labels = torch.full((len(rows), width), IGNORED, dtype=torch.long)
-        for index, row in enumerate(rows):
-            tokens = torch.tensor(row.ids)
-            ids[index, : len(row.ids)] = tokens
-            labels[index, row.start : len(row.ids)] = tokens[row.start :]
-        return {"input_ids": ids, "labels": labels, "weight": torch.tensor([row.weight for row in rows])}
+        lengths = [len(row.ids) for row in rows]
+        width = max(lengths)
+        packed = _pack(lengths, width) if self.packs else [[index] for index in range(len(rows))]
+        ids = torch.full((len(packed), width), self.filler, dtype=torch.long)
+        labels = torch.full_like(ids, IGNORED)
+        example = torch.zeros_like(ids)
+        positions = torch.zeros_like(ids)
+        ends = torch.arange(1, width + 1).repeat(len(packed), 1)  # padding sees itself
+        for place, indices in enumerate(packed):
+            start = 0
+            for index in indices:
+                row, end = rows[index], start + lengths[index]
+                tokens = torch.tensor(row.ids)
+                learned = max(row.start, 1)  # nothing comes before an example's first token
+                ids[place, start:end] = tokens
+                labels[place, start + learned : end] = tokens[learned:]
+                example[place, start:end] = index
+                positions[place, start:end] = torch.arange(lengths[index])
+                ends[place, start:end] = end
+                start = end
+        batch = {
+            "weight": torch.tensor([row.weight for row in rows]),
+            "input_ids": ids,
+            "labels": labels,
+            "example": example,
+        }
+        if len(packed) < len(rows):
+            batch |= {"ends": ends, "positions": positions}
+        return batch
+
+
+def _pack(lengths: Sequence[int], width: int) -> list[list[int]]:
+    """Put each example into the first row that has room, the longest first."""
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        length = lengths[index]
+        place = next((place for place, free in enumerate(room) if free >= length), None)
+        if place is None:
+            rows.append([index])
+            room.append(width - length)
+        else:
+            rows[place].append(index)
+            room[place] -= length
+    return rows

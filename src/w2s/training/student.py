@@ -21,6 +21,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from w2s.config import TrainingSpec
+from w2s.engine.masks import takes_masks
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import last_checkpoint
@@ -257,8 +258,9 @@ def train_student(
         trainer = WeightedTrainer(
             model=model,
             args=arguments,
+            lm=lm,
             spec=spec,
-            data_collator=Collator(filler=lm.tokenizer.pad_token_id or 0),
+            data_collator=Collator(filler=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
             train_dataset=rows,
             eval_dataset=held or None,
             callbacks=[_Watch(out / "log.jsonl", count * spec.epochs / steps, progress)],

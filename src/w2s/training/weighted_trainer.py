@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from w2s.config import TrainingSpec
+from w2s.engine.masks import attention_mask
+from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import SafeCheckpoints
 from w2s.training.data import IGNORED
 from w2s.training.losses import token_cross_entropy
@@ -22,7 +24,7 @@ def denominator(batches: list[dict[str, Tensor]], normalization: str) -> Tensor:
 
     "weights": the sum over supervised tokens of their example's weight, so that equal weights, whatever they
     are, give the token mean of plain supervised fine-tuning. "paper": every position of the batch, prompt and
-    padding included, as the mean over a full (rows, tokens) loss has it.
+    padding included, as the mean over a full (examples, tokens) loss has it.
 
     Args:
         batches: The micro-batches of one optimizer step, from `Collator`.
@@ -33,11 +35,10 @@ def denominator(batches: list[dict[str, Tensor]], normalization: str) -> Tensor:
     """
     if normalization == "paper":
         width = max(batch["labels"].shape[1] for batch in batches)
-        return torch.tensor(float(sum(len(batch["labels"]) for batch in batches) * width))
+        return torch.tensor(float(sum(len(batch["weight"]) for batch in batches) * width))
     total = torch.zeros(())
     for batch in batches:
-        counts = (batch["labels"] != IGNORED).sum(-1).cpu()  # (rows,)
-        total = total + (batch["weight"].cpu() * counts).sum()
+        total = total + batch["weight"][batch["example"][batch["labels"] != IGNORED]].sum().cpu()
     return total
 
 
@@ -51,8 +52,9 @@ class WeightedTrainer(SafeCheckpoints):
     # The loss of a micro-batch is divided by the whole batch's denominator already.
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *args: Any, spec: TrainingSpec, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._lm = lm
         self._spec = spec
 
     def get_batch_samples(
@@ -63,10 +65,10 @@ class WeightedTrainer(SafeCheckpoints):
             return batches, None
         total = denominator(batches, self._spec.normalization).to(device)
         if self.args.world_size > 1:
-            rows = torch.tensor(float(sum(len(batch["labels"]) for batch in batches)), device=device)
-            rows, total = self.accelerator.gather(rows), self.accelerator.gather(total)  # (processes,) each
-            # The batch is as wide as its longest row, whichever process holds it.
-            total = rows.sum() * (total / rows).max() if self._spec.normalization == "paper" else total.sum()
+            count = torch.tensor(float(sum(len(batch["weight"]) for batch in batches)), device=device)
+            count, total = self.accelerator.gather(count), self.accelerator.gather(total)  # (processes,) each
+            # The batch is as wide as its longest example, whichever process holds it.
+            total = count.sum() * (total / count).max() if self._spec.normalization == "paper" else total.sum()
         return batches, total
 
     def compute_loss(
@@ -76,13 +78,17 @@ class WeightedTrainer(SafeCheckpoints):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        labels, weight = inputs["labels"], inputs["weight"]
+        labels = inputs["labels"]
         predicts = torch.zeros_like(labels, dtype=torch.bool)
         predicts[:, :-1] = labels[:, 1:] != IGNORED
+        apart: dict[str, Any] = {}
+        if "ends" in inputs:
+            apart["attention_mask"] = attention_mask(self._lm, ends=inputs["ends"], positions=inputs["positions"])
+            apart["position_ids"] = inputs["positions"]
         with self._compute_dtype(model, labels.device):
-            outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False)
+            outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False, **apart)
         targets = labels[:, 1:][predicts[:, :-1]]  # (supervised,)
-        weights = weight[:, None].expand_as(labels)[predicts]
+        weights = inputs["weight"][inputs["example"][predicts]]
         losses = token_cross_entropy(outputs.logits, targets)
         if not model.training:  # Trainer then gives a plain count of tokens
             num_items_in_batch = denominator([inputs], self._spec.normalization)

@@ -1,0 +1,49 @@
+"""Which tokens a token may look at, where several sequences stand in one row."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from w2s.models.load import LanguageModel
+
+__all__ = ["attention_mask", "takes_masks"]
+
+
+def takes_masks(lm: LanguageModel) -> bool:
+    """Whether the model's attention takes a mask of our own, and is all that carries one token to another."""
+    config = lm.model.config.get_text_config()
+    return (
+        getattr(lm.model, "_supports_attention_backend", False)
+        and lm.model.config._attn_implementation in ("sdpa", "eager")
+        and set(getattr(config, "layer_types", None) or ()) <= {"full_attention", "sliding_attention"}
+    )
+
+
+def attention_mask(lm: LanguageModel, *, ends: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
+    """Let each token look at those before it whose end it comes before; in a layer with a window, at the near ones.
+
+    Args:
+        lm: A model that takes masks.
+        ends: (rows, tokens) Token `i` sees token `j` where `j <= i < ends[j]`. A padded token must see itself, for
+            attention over nothing is no number.
+        positions: (rows, tokens) the place of each in its own sequence.
+
+    Returns:
+        (rows, 1, tokens, tokens), added to the attention's scores; where layers differ, one for each type.
+    """
+    slots = torch.arange(ends.shape[1], device=ends.device)
+    seen = (slots[None, None, :] <= slots[None, :, None]) & (slots[None, :, None] < ends[:, None, :])
+    config = lm.model.config.get_text_config()
+    types = set(getattr(config, "layer_types", None) or ())
+    window = getattr(config, "sliding_window", None)
+    near = seen if window is None else seen & (positions[:, :, None] - positions[:, None, :] < window)
+
+    def added(mask: Tensor) -> Tensor:
+        scores = torch.zeros(mask.shape, dtype=lm.dtype, device=mask.device)
+        return scores.masked_fill_(~mask, torch.finfo(lm.dtype).min).unsqueeze(1)
+
+    if len(types) > 1:
+        return {"full_attention": added(seen), "sliding_attention": added(near)}
+    # Without types, a model with a window has it in every layer.
+    return added(seen if types == {"full_attention"} else near)
