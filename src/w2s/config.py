@@ -128,7 +128,8 @@ class TrainingSpec:
     Attributes:
         epochs: Passes over the training set.
         batch_size: Examples of one optimizer step.
-        micro_batch_size: Examples held in memory at once; by default the whole batch. Does not change the outcome.
+        micro_batch_size: Examples held in memory at once; by default as many as suit the device. Does not change the
+            outcome.
         learning_rate: Its peak.
         schedule: How the rate falls.
         warmup: Share of the steps in which the rate rises.

@@ -31,7 +31,6 @@ def _paper(task: str) -> Experiment:
     training = TrainingSpec(
         epochs=3,
         batch_size=24,
-        micro_batch_size=4,
         learning_rate=5e-5,
         max_length=1600 if task == "ethics" else 512,
         normalization="paper",

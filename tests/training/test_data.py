@@ -13,7 +13,7 @@ from support.training import CITIES, training_set
 from w2s.engine.encoding import encode_pairs
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
-from w2s.training.data import IGNORED, Collator, TrainingRow, encode_training_set
+from w2s.training.data import IGNORED, Collator, TrainingRow, encode_training_set, parts_of
 
 LONGEST = 24  # tokens of the longest completion here, with its end; see the test of that
 
@@ -115,10 +115,13 @@ def test_a_batch_is_padded_on_the_right_and_learns_from_completions_alone(
     batch = Collator(filler=0)([TrainingRow(p + c, len(p), 0.1 * i) for i, (p, c) in enumerate(parts)])
     width = max(len(p) + len(c) for p, c in parts)
     assert batch["input_ids"].shape == batch["labels"].shape == (len(parts), width)
-    for i, (p, c) in enumerate(parts):
+    assert sorted(batch["example"][:, 0].tolist()) == list(range(len(parts)))
+    for place, i in enumerate(batch["example"][:, 0].tolist()):
+        p, c = parts[i]
         filling = width - len(p) - len(c)
-        assert batch["input_ids"][i].tolist() == p + c + [0] * filling
-        assert batch["labels"][i].tolist() == [IGNORED] * len(p) + c + [IGNORED] * filling
+        assert batch["input_ids"][place].tolist() == p + c + [0] * filling
+        assert batch["labels"][place].tolist() == [IGNORED] * len(p) + c + [IGNORED] * filling
+    assert batch["used"].tolist() == sorted((len(p) + len(c) for p, c in parts), reverse=True)
     assert batch["weight"].tolist() == pytest.approx([0.1 * i for i in range(len(parts))])
     assert "ends" not in batch
 
@@ -148,6 +151,23 @@ def test_a_packed_batch_holds_each_example_whole_and_once_within_the_longest(
         assert batch["ends"][place, start:].tolist() == list(range(start + 1, len(line) + 1))
     assert found == {index: row.ids for index, row in enumerate(examples)}
     assert batch["weight"].tolist() == pytest.approx([0.1 * i for i in range(len(parts))])
+
+
+@given(rows, st.booleans(), st.integers(1, 60))
+def test_parts_hold_all_that_is_learned_within_their_budget(
+    pairs: list[tuple[list[int], list[int]]], packs: bool, tokens: int
+) -> None:
+    batch = Collator(filler=0, packs=packs)([TrainingRow(p + c, len(p), 1.0) for p, c in pairs])
+    parts = list(parts_of(batch, tokens=tokens))
+    assert sum(len(part["input_ids"]) for part in parts) == len(batch["input_ids"])
+    for part in parts:
+        rows_here, width = part["input_ids"].shape
+        assert rows_here == 1 or rows_here * width <= tokens + width
+        assert width == part["used"].max()
+        assert part["weight"].tolist() == batch["weight"].tolist()
+        assert {value.shape for value in part.values() if value.dim() == 2} == {(rows_here, width)}
+    learned = [token for part in parts for token in part["labels"].flatten().tolist() if token != IGNORED]
+    assert sorted(learned) == sorted(token for p, c in pairs for token in c)
 
 
 def test_the_first_token_of_an_example_is_never_learned() -> None:

@@ -19,6 +19,7 @@ from support.tiny import load_tiny
 from support.training import CITIES, Run, loss_of, same, train, training_set
 from w2s.engine.masks import attention_mask
 from w2s.models.load import LanguageModel, adapted
+from w2s.training import weighted_trainer
 from w2s.training.data import Collator, TrainingRow, encode_training_set
 
 UNEVEN = [0.2, 1.0, 0.05, 0.7, 1.0, 0.4, 0.9, 0.3, 0.6, 0.8]
@@ -162,6 +163,23 @@ def test_micro_batches_do_not_change_the_outcome(
     assert same(whole.adapter, parts.adapter, 1e-3)
     assert parts.losses == pytest.approx(whole.losses, abs=2e-5)
     assert len(parts.losses) == len(whole.losses) == 4  # ten rows in steps of eight and two, twice
+
+
+@pytest.mark.parametrize("tokens", [1, 70])
+@pytest.mark.parametrize("architecture", ["llama", "gemma"])
+def test_a_step_in_parts_is_the_step_as_a_whole(
+    architecture: str, tokens: int, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_tiny(request.getfixturevalue(f"tiny_{architecture}"))
+    table = training_set(UNEVEN)
+    with shapes_seen(model) as wholes:
+        whole = train(model, tmp_path / "whole", table)
+    monkeypatch.setitem(weighted_trainer._TOKENS, "cpu", tokens)
+    with shapes_seen(model) as pieces:
+        parts = train(model, tmp_path / "parts", table)
+    assert len(pieces) > len(wholes) and sum(pieces) == sum(wholes)
+    assert same(whole.adapter, parts.adapter, 1e-3)
+    assert parts.losses == pytest.approx(whole.losses, abs=2e-5)
 
 
 def test_the_papers_loss_is_a_mean_over_every_position(lm: LanguageModel, tmp_path: Path) -> None:

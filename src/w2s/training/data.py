@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from w2s.engine.encoding import encode_pairs
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 
-__all__ = ["IGNORED", "Collator", "Tokens", "TrainingRow", "encode_training_set"]
+__all__ = ["IGNORED", "Collator", "Tokens", "TrainingRow", "encode_training_set", "parts_of"]
 
 IGNORED = -100  # a label that is not learned from
 
@@ -104,8 +104,9 @@ class Collator:
         filler: The token of the padding.
         packs: Whether several examples may share a row; the model must then take the mask that keeps them apart.
 
-    Returns (examples,) `weight`; (rows, tokens) `input_ids`, `labels`, and `example`, the example that a token is
-    of; and where examples share a row, (rows, tokens) `ends` and `positions`, as `attention_mask` takes them.
+    Returns (examples,) `weight`; (rows,) `used`, how much of a row is no padding; (rows, tokens) `input_ids`, `labels`,
+    and `example`, the example that a token is of; and where examples share a row, (rows, tokens) `ends` and
+    `positions`, as `attention_mask` takes them.
     """
 
     filler: int
@@ -114,7 +115,8 @@ class Collator:
     def __call__(self, rows: Sequence[TrainingRow]) -> dict[str, Tensor]:
         lengths = [len(row.ids) for row in rows]
         width = max(lengths)
-        packed = _pack(lengths, width) if self.packs else [[index] for index in range(len(rows))]
+        longest_first = sorted(range(len(rows)), key=lambda index: -lengths[index])
+        packed = _pack(lengths, longest_first, width) if self.packs else [[index] for index in longest_first]
         ids = torch.full((len(packed), width), self.filler, dtype=torch.long)
         labels = torch.full_like(ids, IGNORED)
         example = torch.zeros_like(ids)
@@ -134,6 +136,7 @@ class Collator:
                 start = end
         batch = {
             "weight": torch.tensor([row.weight for row in rows]),
+            "used": torch.tensor([sum(lengths[index] for index in indices) for indices in packed]),
             "input_ids": ids,
             "labels": labels,
             "example": example,
@@ -143,11 +146,29 @@ class Collator:
         return batch
 
 
-def _pack(lengths: Sequence[int], width: int) -> list[list[int]]:
-    """Put each example into the first row that has room, the longest first."""
+def parts_of(batch: dict[str, Tensor], *, tokens: int) -> Iterator[dict[str, Tensor]]:
+    """Cut a batch into parts of at most so many tokens, or one row; each as wide as its own rows need.
+
+    Args:
+        batch: From `Collator`.
+        tokens: Rows times width of a part.
+    """
+    rows, width = batch["input_ids"].shape
+    count = min(rows, math.ceil(rows * width / tokens))
+    for index in range(count):
+        some = slice(rows * index // count, rows * (index + 1) // count)
+        wide = int(batch["used"][some].max())
+        yield {
+            name: value[some, :wide] if value.dim() == 2 else value[some] if name == "used" else value
+            for name, value in batch.items()
+        }
+
+
+def _pack(lengths: Sequence[int], order: Sequence[int], width: int) -> list[list[int]]:
+    """Put each example, in that order, into the first row that has room."""
     rows: list[list[int]] = []
     room: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+    for index in order:
         length = lengths[index]
         place = next((place for place, free in enumerate(room) if free >= length), None)
         if place is None:

@@ -31,7 +31,7 @@ from w2s.training.weighted_trainer import WeightedTrainer
 
 __all__ = ["Progress", "TrainingReport", "train_student"]
 
-_SHORT = 128  # tokens
+_SHORT = 256  # tokens
 
 # How a batch is cut, and how often the state is saved.
 _CHANGE_NOTHING = ("micro_batch_size", "gradient_checkpointing", "checkpoints")

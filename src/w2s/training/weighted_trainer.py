@@ -13,10 +13,13 @@ from w2s.config import TrainingSpec
 from w2s.engine.masks import attention_mask
 from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import SafeCheckpoints
-from w2s.training.data import IGNORED
+from w2s.training.data import IGNORED, parts_of
 from w2s.training.losses import token_cross_entropy
 
 __all__ = ["WeightedTrainer", "denominator"]
+
+# Tokens that go forward and backward at once; more is no faster, and what is kept for the gradients grows with it.
+_TOKENS = {"cpu": 1024, "cuda": 4096}
 
 
 def denominator(batches: list[dict[str, Tensor]], normalization: str) -> Tensor:
@@ -70,6 +73,19 @@ class WeightedTrainer(SafeCheckpoints):
             # The batch is as wide as its longest example, whichever process holds it.
             total = count.sum() * (total / count).max() if self._spec.normalization == "paper" else total.sum()
         return batches, total
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Forward and backward in parts that fit a processor's cache, or a GPU's memory; the gradients add up."""
+        parts = list(parts_of(inputs, tokens=_TOKENS.get(self.args.device.type, 4096)))
+        loss = torch.zeros((), device=self.args.device)
+        for index, part in enumerate(parts):
+            last = index == len(parts) - 1
+            # Processes may have different numbers of parts; they meet after the last.
+            with nullcontext() if last else self.accelerator.no_sync(model):
+                loss = loss + super().training_step(model, part, num_items_in_batch)
+        return loss
 
     def compute_loss(
         self,
