@@ -82,6 +82,7 @@ class LocalModel:
             self._lm,
             [asked[row].variation.prompt for row in rows],
             max_new_tokens=self._spec.max_new_tokens,
+            tokens=self._spec.tokens_per_batch,
             sampling_temperature=self._spec.sampling_temperature,
             # A seed a batch: a run that goes on after a kill samples what it would have sampled.
             seed=self._seed * 1_000_003 + index,
