@@ -6,8 +6,8 @@
 The first table is a supervisor's work: five orders of each question's options, listed in the prompt and answered
 by letter. The other way is one prompt at a time, sent through `generate` for up to 50 new tokens, and the text is
 read. It is timed on a few prompts, drawn at random, since each may cost seconds. A model that takes the prompt for the
-place to end writes nothing, fast: so there is a row for `generate` as it is, and one where the first token may not be
-the end.
+place to end writes nothing, fast: so there is a row for `generate` as it is, one where the first token may not be the
+end, and one that always writes all 50.
 
 The second table is the form of lm-evaluation-harness: the log-likelihood of each of four endings after the text, and
 no list of options. The other way is the harness itself: its Hugging Face model, on the same strings, at several batch
@@ -24,10 +24,12 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import NamedTuple
+from unittest import mock
 
-from common import Side, device_name, in_own_process, language_model, print_table
+from common import Side, device_name, in_own_process, language_model, plain_model, print_table
 
 from w2s.config import AnsweringSpec, TaskSpec
 from w2s.models.load import LanguageModel
@@ -104,11 +106,12 @@ def share_right(answers: Sequence[str | None], gold: Sequence[str | None]) -> fl
     return sum(answer is not None and answer == right for answer, right in zip(answers, gold, strict=True)) / len(gold)
 
 
-def answer_by_option(model: str, spec: TaskSpec) -> Labelled:
-    """w2s: the likeliest letter, prompts in batches."""
+def answer_by_option(model: str, spec: TaskSpec, shares: bool) -> Labelled:
+    """w2s: the likeliest letter, prompts in batches; what the orders of a question share is read once, or each time."""
     task, questions, _ = load_questions(spec)
     asked = ask(task, questions)
-    with language_model(model) as lm:
+    sharing = nullcontext() if shares else mock.patch("w2s.engine.choose._SHARED", 2.0)  # more than all of a prompt
+    with sharing, language_model(model) as lm:
         supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name=model)
         answer_all(supervisor, asked[:WARM])
         began = time.perf_counter()
@@ -122,7 +125,7 @@ def answer_one_at_a_time(model: str, spec: TaskSpec, rows: Sequence[int], at_lea
     """The plain way: tokenize a prompt, let the model write, read what it wrote."""
     task, questions, _ = load_questions(spec)
     asked = ask(task, questions)
-    with language_model(model) as lm:
+    with plain_model(model) as lm:
         _answer_one(lm, task, asked[0], at_least)
         began = time.perf_counter()
         answered = [_answer_one(lm, task, asked[row], at_least) for row in rows]
@@ -189,7 +192,7 @@ def score_with_harness(model: str, spec: TaskSpec, dtype: str, batch_size: int) 
     asked = [as_endings(question) for question in load_questions(spec)[1]]
     pairs = pairs_of(asked)
     requests = [Instance("loglikelihood", {}, pair, row) for row, pair in enumerate(pairs)]
-    with language_model(model, dtype=dtype) as lm:
+    with plain_model(model, dtype=dtype) as lm:
         harness = HFLM(pretrained=lm.model, tokenizer=lm.tokenizer, backend="causal", batch_size=batch_size)
         harness.loglikelihood(requests[: max(WARM, batch_size)], disable_tqdm=True)
         began = time.perf_counter()
@@ -221,7 +224,8 @@ def compare_labelling(model: str, spec: TaskSpec, few: int, at_least: Sequence[i
     gold = [answer for answer in right for _ in range(ways)]
     rows = sorted(random.Random(0).sample(range(len(gold)), min(few, len(gold))))
     gold_few = [gold[row] for row in rows]
-    fast = in_own_process(answer_by_option, model=model, spec=spec)
+    fast = in_own_process(answer_by_option, model=model, spec=spec, shares=True)
+    apart = in_own_process(answer_by_option, model=model, spec=spec, shares=False)
     slow = {
         f"one at a time, {least} to 50 new tokens": in_own_process(
             answer_one_at_a_time, model=model, spec=spec, rows=rows, at_least=least
@@ -233,10 +237,16 @@ def compare_labelling(model: str, spec: TaskSpec, few: int, at_least: Sequence[i
         ["", "prompts", "prompts/s", "questions/s", "prompt tokens/s", "new tokens each", "accuracy", "peak GB"],
         [
             _labelling_row("w2s", fast, ways, gold),
+            _labelling_row("w2s, each prompt alone", apart, ways, gold),
             *(_labelling_row(name, side, ways, gold_few) for name, side in slow.items()),
         ],
     )
     ours = [fast.value.answers[row] for row in rows]
+    alike = sum(a == b for a, b in zip(fast.value.answers, apart.value.answers, strict=True))
+    print(
+        f"sharing what a question's orders have in common: ratio {_rate(fast) / _rate(apart):.2f},"
+        f" {alike} of {len(gold)} answers the same"
+    )
     print(f"the same {len(rows)} prompts: w2s's accuracy {share_right(ours, gold_few):.3f}")
     for name, side in slow.items():
         read = [(a, b) for a, b in zip(ours, side.value.answers, strict=True) if b is not None]
@@ -323,7 +333,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=64)
     parser.add_argument("--variations", type=int, default=5)
     parser.add_argument("--one-at-a-time", type=int, default=16, help="prompts that the slow way is timed on")
-    parser.add_argument("--min-new-tokens", type=int, nargs="+", default=[0, 1], help="of the slow way: a row each")
+    parser.add_argument("--min-new-tokens", type=int, nargs="+", default=[0, 1, 50], help="of the slow way: a row each")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[4, 16, 64], help="of lm-evaluation-harness")
     parser.add_argument("--check", type=int, default=16, help="questions that are scored in float32, too")
     arguments = parser.parse_args()

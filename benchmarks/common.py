@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from w2s.config import ModelSpec
 from w2s.models.load import LanguageModel
 from w2s.models.prepared import PreparedModel
 from w2s.store import Store, default_root
 
-__all__ = ["Side", "device_name", "in_own_process", "language_model", "print_table", "silent"]
+__all__ = ["Side", "device_name", "in_own_process", "language_model", "plain_model", "print_table", "silent"]
 
 
 def silent(line: str) -> None:
@@ -31,6 +32,13 @@ def language_model(name: str, *, dtype: str = "auto", device: str = "auto") -> I
     store = Store(default_root())
     inputs = {key: store.run(step, silent) for key, step in model.inputs.items()}
     with model.loaded(inputs, None, silent) as lm:
+        yield lm
+
+
+@contextmanager
+def plain_model(name: str, *, dtype: str = "auto", device: str = "auto") -> Iterator[LanguageModel]:
+    """The same model as transformers alone loads it, for the other way of doing a work."""
+    with mock.patch("w2s.models.load.keep_freed_memory"), language_model(name, dtype=dtype, device=device) as lm:
         yield lm
 
 
@@ -51,7 +59,7 @@ def _measured(function: Callable[..., Any], arguments: dict[str, Any]) -> Side:
     import torch
 
     value = function(**arguments)
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         return Side(value, torch.cuda.max_memory_allocated() / 1e9)
     return Side(value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
 

@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from choose import WARM, answer_all, ask, load_questions, share_right
-from common import Side, device_name, in_own_process, language_model, print_table
+from common import Side, device_name, in_own_process, language_model, plain_model, print_table
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from w2s.config import AnsweringSpec, TaskSpec
@@ -106,7 +106,7 @@ def write_otherwise(job: Job, way: Way) -> Written:
     asked = ask(task, questions)
     rows = range(len(asked)) if job.rows is None else job.rows
     prompts = [asked[row].variation.prompt for row in rows]
-    with language_model(job.model, dtype=job.dtype) as lm:
+    with plain_model(job.model, dtype=job.dtype) as lm:
         own = lm.model.generation_config
         # Replaced, since `generate` takes from there what it is not told: penalties, for instance.
         lm.model.generation_config = GenerationConfig(

@@ -6,7 +6,6 @@ The rows are a task's questions with their right answers. The two share the rank
 dtype: the model in bfloat16 where the machine computes in it, the adapters in float32. Beyond these SFTTrainer has its
 own defaults, but for gradient checkpointing, which TRL turns on and which costs time: `--trl-gradient-checkpointing`.
 
-Both load the model through w2s, which has the C library keep freed memory: SFTTrainer gains a little from it, too.
 Each side trains in a process of its own. The first epoch warms up, and the fastest of the others is timed, from the end
 of the epoch before it to the end of its last step; loading, tokenizing and saving are not in it.
 
@@ -28,7 +27,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
-from common import Side, device_name, in_own_process, language_model, print_table, silent
+from common import Side, device_name, in_own_process, language_model, plain_model, print_table, silent
 from peft import LoraConfig
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
@@ -119,7 +118,7 @@ def with_trl(job: Job, gradient_checkpointing: bool) -> Trained:
     datasets.disable_progress_bars()
     constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL would tell the hub of each trainer made
     spec, watch = job.spec, _StepEnds()
-    with tempfile.TemporaryDirectory() as folder, language_model(job.model, dtype=job.dtype) as lm:
+    with tempfile.TemporaryDirectory() as folder, plain_model(job.model, dtype=job.dtype) as lm:
         arguments = SFTConfig(
             output_dir=folder,
             num_train_epochs=spec.epochs,

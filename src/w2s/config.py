@@ -16,6 +16,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.tables import Unparsed
 
 __all__ = [
+    "CHANGE_NOTHING",
     "AnswerFormat",
     "AnsweringSpec",
     "Experiment",
@@ -140,6 +141,8 @@ class TrainingSpec:
         normalization: "weights" divides a batch's loss by the weights of its supervised tokens; "paper" averages
             weight x loss over every position, prompt and padding included.
         gradient_checkpointing: Less memory for more time.
+        compile: Let torch compile the model's layers, which needs a C++ compiler on a CPU. "auto" does where one is
+            there and the run is long enough; rounding apart, it does not change the outcome.
         eval_fraction: Share of the questions that is held out and watched, never acted upon.
         checkpoints: How often in a run the state is saved, to go on from after a kill.
         lora: The adapter.
@@ -157,6 +160,7 @@ class TrainingSpec:
     end_of_text: bool = True
     normalization: Literal["weights", "paper"] = "weights"
     gradient_checkpointing: bool = False
+    compile: Literal["auto", "on", "off"] = "auto"
     eval_fraction: float = 0.0
     checkpoints: int = 4
     lora: LoraSpec = field(default_factory=LoraSpec)
@@ -170,6 +174,10 @@ class TrainingSpec:
         _check_range(self, 0, 1, "eval_fraction", below=True)
         if self.micro_batch_size is not None and self.batch_size % min(self.micro_batch_size, self.batch_size):
             raise InputError(f"micro_batch_size {self.micro_batch_size} does not divide batch_size {self.batch_size}")
+
+
+CHANGE_NOTHING = ("micro_batch_size", "gradient_checkpointing", "compile", "checkpoints")
+"""Settings of a training that, rounding apart, do not change what comes out: how it is computed, and saved."""
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s.config import AnsweringSpec, Experiment, TrainingSpec
+from w2s.config import CHANGE_NOTHING, AnsweringSpec, Experiment, TrainingSpec
 from w2s.errors import InputError
 from w2s.files import atomic_write, file_sha256
 from w2s.methods import Method, get_method
@@ -312,10 +312,7 @@ class Graph:
                     say=build.say,
                 )
 
-        # How a batch is cut, and how often the state is saved, do not change what comes out.
-        settings = asdict(spec)
-        for name_of_knob in ("micro_batch_size", "gradient_checkpointing", "checkpoints"):
-            del settings[name_of_knob]
+        settings = {name: value for name, value in asdict(spec).items() if name not in CHANGE_NOTHING}
         return Step(
             kind="training",
             label=label,

@@ -8,7 +8,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,14 @@ import numpy as np
 import pyarrow as pa
 from peft import LoraConfig, get_peft_model
 from peft.helpers import disable_input_dtype_casting
+from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from w2s.config import TrainingSpec
+from w2s.config import CHANGE_NOTHING, TrainingSpec
 from w2s.engine.masks import takes_masks
 from w2s.errors import InputError
+from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import last_checkpoint
 from w2s.training.data import Collator, Tokens, TrainingRow, encode_training_set
@@ -32,9 +34,6 @@ from w2s.training.weighted_trainer import WeightedTrainer
 __all__ = ["Progress", "TrainingReport", "train_student"]
 
 _SHORT = 256  # tokens
-
-# How a batch is cut, and how often the state is saved.
-_CHANGE_NOTHING = ("micro_batch_size", "gradient_checkpointing", "checkpoints")
 
 Progress = Callable[[int, int, int], None]
 """Is told the steps done, the steps in all, and the tokens trained on so far."""
@@ -128,7 +127,7 @@ def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[Training
 
 def _identity(lm: LanguageModel, spec: TrainingSpec, seed: int, rows: list[TrainingRow]) -> str:
     """A hash of what decides the outcome of a run."""
-    settings = {name: value for name, value in asdict(spec).items() if name not in _CHANGE_NOTHING}
+    settings = {name: value for name, value in asdict(spec).items() if name not in CHANGE_NOTHING}
     of = [settings, seed, lm.model.name_or_path, str(lm.dtype), rows]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
 
@@ -198,6 +197,11 @@ def _attention_for(lm: LanguageModel, rows: list[TrainingRow]) -> Iterator[None]
         lm.model.set_attn_implementation(chosen)
 
 
+def _fast_layers(lm: LanguageModel, model: nn.Module, compiles: bool) -> AbstractContextManager[object]:
+    """Layers as torch compiles them, or else with LoRA fused by hand."""
+    return compiled_layers(lm) if compiles else fused_lora(model)
+
+
 def train_student(
     lm: LanguageModel,
     table: pa.Table,
@@ -234,6 +238,9 @@ def train_student(
     count = sum(len(row.ids) for row in rows)
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
+    compiles = spec.compile == "on" or (spec.compile == "auto" and is_worth_compiling(lm, count * spec.epochs))
+    if compiles:
+        say("compiling the model's layers: the first steps take half a minute more, all others less")
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
     if arguments.process_index == 0:
@@ -272,7 +279,7 @@ def train_student(
         if resume is not None:
             say(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
         # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
-        with disable_input_dtype_casting(model), fused_lora(model), _attention_for(lm, rows):
+        with disable_input_dtype_casting(model), _fast_layers(lm, model, compiles), _attention_for(lm, rows):
             trainer.train(resume_from_checkpoint=str(resume) if resume else False)
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         if not losses or not np.isfinite(losses[-1]):

@@ -1,0 +1,54 @@
+"""A model's layers compiled by torch: their many small operations become a few."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from w2s.models.load import LanguageModel
+
+__all__ = ["compiled_layers", "is_worth_compiling"]
+
+# Work of a run, in tokens times parameters and for each core, above which compiling saves more than the minute that
+# it may take: about ten minutes.
+_ENOUGH = 3e13
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    """The repeated blocks of a transformer, as transformers names them for splitting a model over devices."""
+    names = set(getattr(model, "_no_split_modules", None) or ())
+    return [module for module in model.modules() if type(module).__name__ in names]
+
+
+def is_worth_compiling(lm: LanguageModel, tokens: int) -> bool:
+    """Whether compiling takes less time than it saves. Only said of a CPU, where it was measured.
+
+    Args:
+        lm: The model.
+        tokens: That are trained on, over all epochs.
+    """
+    if lm.device.type != "cpu" or not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
+        return False
+    parameters = sum(parameter.numel() for layer in _layers(lm.model) for parameter in layer.parameters())
+    return tokens * parameters > _ENOUGH * torch.get_num_threads()
+
+
+@contextmanager
+def compiled_layers(lm: LanguageModel) -> Iterator[None]:
+    """Run the model's layers compiled, for as long as the block lasts; the first batches take half a minute more.
+
+    One graph serves all layers and all sizes of a batch. What torch cannot compile runs as it is.
+    """
+    layers = _layers(lm.model)
+    for layer in layers:
+        layer.compile(dynamic=True)
+    try:
+        with torch._dynamo.config.patch(suppress_errors=True):
+            yield
+    finally:
+        for layer in layers:
+            layer._compiled_call_impl = None

@@ -1,0 +1,59 @@
+"""Compiled layers: the same training, and when it is worth the wait."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from support.tiny import load_tiny
+from support.training import same, train
+from w2s.models import compiled
+from w2s.models.compiled import compiled_layers, is_worth_compiling
+from w2s.models.load import LanguageModel
+
+
+@pytest.fixture
+def lm(tiny_llama: Path) -> LanguageModel:
+    return load_tiny(tiny_llama)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler")
+def test_compiled_layers_train_the_same_adapter(lm: LanguageModel, tmp_path: Path) -> None:
+    plain = train(lm, tmp_path / "plain", compile="off", batch_size=10)
+    graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    fast = train(lm, tmp_path / "fast", compile="on", batch_size=10)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > graphs, "nothing was compiled"
+    assert fast.losses == pytest.approx(plain.losses, abs=1e-4)
+    assert same(fast.adapter, plain.adapter, 1e-2)
+
+
+def test_the_layers_are_left_as_they_were(lm: LanguageModel) -> None:
+    layers = lm.model.model.layers
+    with compiled_layers(lm):
+        assert all(layer._compiled_call_impl is not None for layer in layers)
+    assert all(layer._compiled_call_impl is None for layer in layers)
+
+
+def test_only_long_runs_on_a_cpu_with_a_compiler_are_compiled(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled.shutil, "which", lambda name: f"/usr/bin/{name}")
+    parameters = sum(parameter.numel() for parameter in lm.model.model.layers.parameters())
+    enough = int(compiled._ENOUGH * torch.get_num_threads() / parameters)
+    assert is_worth_compiling(lm, enough + 1)
+    assert not is_worth_compiling(lm, enough)
+    monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
+    assert not is_worth_compiling(lm, 10 * enough)
+
+
+def test_auto_asks_whether_it_is_worth_it_for_all_epochs(
+    lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("w2s.training.student.is_worth_compiling", lambda lm, tokens: bool(asked.append(tokens)))
+    run = train(lm, tmp_path, epochs=2)
+    assert asked == [2 * run.report.tokens]
