@@ -13,9 +13,9 @@ from w2s.models.load import LanguageModel
 
 __all__ = ["compiled_layers", "is_worth_compiling"]
 
-# Work of a run, in tokens times parameters and for each core, above which compiling saves more than the minute that
-# it may take: about ten minutes.
-_ENOUGH = 3e13
+# Work of a run, in tokens times parameters and for each core, above which compiling pays: about a minute. The first
+# such run of a process waits half a minute for its compiler; the next students of the model find it done.
+_ENOUGH = 1.5e12
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:

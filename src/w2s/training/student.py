@@ -240,7 +240,7 @@ def train_student(
     steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
     compiles = spec.compile == "on" or (spec.compile == "auto" and is_worth_compiling(lm, count * spec.epochs))
     if compiles:
-        say("compiling the model's layers: the first steps take half a minute more, all others less")
+        say("layers are compiled: up to half a minute more for the first steps, less for all others")
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
     if arguments.process_index == 0:
