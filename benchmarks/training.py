@@ -9,6 +9,8 @@ own defaults, but for gradient checkpointing, which TRL turns on and which costs
 Each side trains in a process of its own. The first epoch warms up, and the fastest of the others is timed, from the end
 of the epoch before it to the end of its last step; loading, tokenizing and saving are not in it.
 
+w2s runs twice, with and without compiled layers: by itself it compiles for runs of more than about a minute.
+
 The check trains both sides again on few rows in float32, with the same seed and batch size, and compares the loss of
 each step: it agrees only if rows, order, tokens, first adapter, gradients and optimizer do.
 """
@@ -190,7 +192,8 @@ def table_row(name: str, side: Side, spec: TrainingSpec) -> list[str]:
 
 def compare(job: Job, batch_sizes: list[int], gradient_checkpointing: bool) -> None:
     """Time both sides, and print the table and the ratios."""
-    ours = in_own_process(with_w2s, job=job)
+    by_hand = in_own_process(with_w2s, job=replace(job, spec=replace(job.spec, compile="off")))
+    ours = in_own_process(with_w2s, job=replace(job, spec=replace(job.spec, compile="on")))
     theirs = {
         size: in_own_process(
             with_trl,
@@ -210,7 +213,8 @@ def compare(job: Job, batch_sizes: list[int], gradient_checkpointing: bool) -> N
         f"first timed; {job.model}, {ours.value.dtype.removeprefix('torch.')}; {device_name()}",
         ["", "batch", "tokens/s", "s/step", "peak GB", "loss, last epoch"],
         [
-            table_row(f"w2s{micro}", ours, job.spec),
+            table_row(f"w2s{micro}", by_hand, job.spec),
+            table_row(f"w2s{micro}, compiled", ours, job.spec),
             *(
                 table_row(f"SFTTrainer{checkpointing}", side, replace(job.spec, batch_size=size))
                 for size, side in theirs.items()
@@ -222,9 +226,10 @@ def compare(job: Job, batch_sizes: list[int], gradient_checkpointing: bool) -> N
     for size in dict.fromkeys([best, job.spec.batch_size]):
         if size in theirs:
             which = "at its best batch" if size == best else "at the same batch"
-            faster = seconds[size] / epoch_seconds(ours.value, job.spec.epochs)
-            memory = ours.peak_gb / theirs[size].peak_gb
-            print(f"w2s / SFTTrainer {which}, {size}: {faster:.2f} in tokens/s, {memory:.2f} in peak memory")
+            for name, side in (("w2s", by_hand), ("w2s, compiled", ours)):
+                faster = seconds[size] / epoch_seconds(side.value, job.spec.epochs)
+                memory = side.peak_gb / theirs[size].peak_gb
+                print(f"{name} / SFTTrainer {which}, {size}: {faster:.2f} in tokens/s, {memory:.2f} in peak memory")
     if set(batch_sizes) != {job.spec.batch_size}:
         print("losses at different batches are not comparable: the smaller ones take more steps")
 
@@ -247,7 +252,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--rows", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=3, help="2 or more; the first is not timed")
+    parser.add_argument("--epochs", type=int, default=4, help="2 or more; the first is not timed")
     parser.add_argument("--batch-size", type=int, default=16, help="of w2s")
     parser.add_argument("--micro-batch-size", type=int, default=None, help="of w2s")
     parser.add_argument("--trl-batch-sizes", default="4,8,16", help="the fastest is what w2s is compared with")

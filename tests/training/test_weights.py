@@ -18,6 +18,7 @@ from transformers import set_seed
 from support.tiny import load_tiny
 from support.training import CITIES, Run, loss_of, same, train, training_set
 from w2s.engine.masks import attention_mask
+from w2s.errors import InputError
 from w2s.models.load import LanguageModel, adapted
 from w2s.training import weighted_trainer
 from w2s.training.data import Collator, TrainingRow, encode_training_set
@@ -180,6 +181,62 @@ def test_a_step_in_parts_is_the_step_as_a_whole(
     assert len(pieces) > len(wholes) and sum(pieces) == sum(wholes)
     assert same(whole.adapter, parts.adapter, 1e-3)
     assert parts.losses == pytest.approx(whole.losses, abs=2e-5)
+
+
+@contextmanager
+def memory_for(lm: LanguageModel, tokens: int):  # type: ignore[no-untyped-def]
+    """A device whose memory ends at so many tokens."""
+    sizes: list[int] = []
+
+    def check(model: Any, args: Any, kwargs: dict[str, Tensor]) -> None:
+        if kwargs["input_ids"].numel() > tokens:
+            raise torch.OutOfMemoryError
+        sizes.append(kwargs["input_ids"].numel())
+
+    hook = lm.model.register_forward_pre_hook(check, with_kwargs=True)
+    try:
+        yield sizes
+    finally:
+        hook.remove()
+
+
+def test_a_step_that_does_not_fit_into_memory_is_begun_anew_in_smaller_parts(lm: LanguageModel, tmp_path: Path) -> None:
+    table = training_set(UNEVEN)
+    whole = train(lm, tmp_path / "whole", table, batch_size=10)
+    with memory_for(lm, 100) as sizes:
+        parts = train(lm, tmp_path / "parts", table, batch_size=10)
+    assert max(sizes) <= 100
+    assert same(whole.adapter, parts.adapter, 1e-3)
+    assert parts.losses == pytest.approx(whole.losses, abs=2e-5)
+
+
+def test_the_gradients_of_a_step_that_broke_off_are_forgotten(
+    lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = training_set(UNEVEN)
+    monkeypatch.setitem(weighted_trainer._TOKENS, "cpu", 120)
+    whole = train(lm, tmp_path / "whole", table, batch_size=10)
+    calls = 0
+
+    def fail_once(model: Any, args: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # the second part of the first step: the first has left its gradients
+            raise torch.OutOfMemoryError
+
+    hook = lm.model.register_forward_pre_hook(fail_once)
+    try:
+        again = train(lm, tmp_path / "again", table, batch_size=10)
+    finally:
+        hook.remove()
+    assert calls > 4
+    assert same(whole.adapter, again.adapter, 1e-3)
+
+
+def test_a_row_that_does_not_fit_into_memory_says_what_helps(lm: LanguageModel, tmp_path: Path) -> None:
+    longest = max(len(row.ids) for row in rows_of(lm, training_set()))
+    with memory_for(lm, 10), pytest.raises(InputError, match=f"one row of {longest} tokens.*gradient_checkpointing"):
+        train(lm, tmp_path, batch_size=10)
 
 
 def test_the_papers_loss_is_a_mean_over_every_position(lm: LanguageModel, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ class _TokenCrossEntropy(torch.autograd.Function):
         step = block_rows(logits)
         for start in range(0, len(logits), step):
             rows = slice(start, start + step)
-            # Not float() and then in place: that of float32 logits is no copy, and they are not ours to write to.
-            block = (logits[rows] - normalizer[rows, None]).exp_()
+            # A copy even of float32 logits, which are not ours to write to. Subtracting across dtypes is slow.
+            block = logits[rows].to(torch.float32, copy=True).sub_(normalizer[rows, None]).exp_()
             block.scatter_add_(-1, targets[rows, None], block.new_full((len(block), 1), -1.0))
             grad[rows] = block.mul_(grads[0][rows, None])
         return grad, None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from w2s.config import TrainingSpec
 from w2s.engine.masks import attention_mask
+from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import SafeCheckpoints
 from w2s.training.data import IGNORED, parts_of
@@ -59,6 +60,7 @@ class WeightedTrainer(SafeCheckpoints):
         super().__init__(*args, **kwargs)
         self._lm = lm
         self._spec = spec
+        self._tokens = _TOKENS.get(self.args.device.type, 4096)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Tensor]], num_batches: int, device: torch.device
@@ -78,7 +80,24 @@ class WeightedTrainer(SafeCheckpoints):
         self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         """Forward and backward in parts that fit a processor's cache, or a GPU's memory; the gradients add up."""
-        parts = list(parts_of(inputs, tokens=_TOKENS.get(self.args.device.type, 4096)))
+        while True:
+            try:
+                return self._in_parts(model, inputs, num_items_in_batch)
+            except torch.OutOfMemoryError:
+                rows, width = inputs["input_ids"].shape
+                if rows == 1 or self._tokens <= width:
+                    raise InputError(
+                        f"training needs more memory than there is, with one row of {width} tokens at a time:"
+                        " expected gradient_checkpointing: true, or a lower max_length"
+                    ) from None
+                # Only where no other micro-batch or process has a share in this step can it be begun anew.
+                if self.args.gradient_accumulation_steps > 1 or self.args.world_size > 1:
+                    raise
+                self._tokens = max(width, min(self._tokens, rows * width) // 2)
+                model.zero_grad()
+
+    def _in_parts(self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None) -> Tensor:
+        parts = list(parts_of(inputs, tokens=self._tokens))
         loss = torch.zeros((), device=self.args.device)
         for index, part in enumerate(parts):
             last = index == len(parts) - 1
