@@ -60,8 +60,8 @@ def settings(**changes: Any) -> TrainingSpec:
 class Run:
     """What a training run left behind."""
 
-    def __init__(self, out: Path, report: TrainingReport, said: list[str]) -> None:
-        self.out, self.report, self.said = out, report, said
+    def __init__(self, out: Path, report: TrainingReport, said: list[str], how: str) -> None:
+        self.out, self.report, self.said, self.how = out, report, said, how
         self.adapter = adapter_of(out)
         self.log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         self.losses = [entry["loss"] for entry in self.log if "loss" in entry]
@@ -80,7 +80,9 @@ def train(
         progress=progress,
         say=said.append,
     )
-    return Run(out, report, said)
+    (how,) = [line for line in said if " attention, " in line]
+    said.remove(how)
+    return Run(out, report, said, how)
 
 
 def adapter_of(out: Path) -> dict[str, Tensor]:

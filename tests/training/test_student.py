@@ -197,3 +197,12 @@ def test_a_table_needs_no_more_than_the_named_columns(lm: LanguageModel, tmp_pat
     table = training_set().select(["prompt", "completion", "weight", "question_id"])
     report = train_student(lm, table, settings(epochs=1), seed=0, out=tmp_path, say=lambda text: None)
     assert report.rows == len(CITIES)
+
+
+def test_how_it_computes_is_told_and_long_rows_keep_the_attention_of_the_model(
+    lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train(lm, tmp_path / "short", compile="off").how == "eager attention, adapters as one operation"
+    monkeypatch.setattr("w2s.training.student._SHORT", 5)
+    assert train(lm, tmp_path / "long", compile="off").how == "sdpa attention, adapters as one operation"
+    assert lm.model.config._attn_implementation == "sdpa"

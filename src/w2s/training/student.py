@@ -185,16 +185,22 @@ def _arguments(
     return arguments
 
 
-@contextmanager
-def _attention_for(lm: LanguageModel, rows: list[TrainingRow]) -> Iterator[None]:
+def _attention_for(lm: LanguageModel, rows: list[TrainingRow]) -> str:
     """The attention that trains fastest: on a CPU, plain matrix products for short rows, whose scores fit its cache."""
-    chosen = lm.model.config._attn_implementation
     if lm.automatic_attention and lm.device.type == "cpu" and max(len(row.ids) for row in rows) <= _SHORT:
-        lm.model.set_attn_implementation("eager")
+        return "eager"
+    return str(lm.model.config._attn_implementation)
+
+
+@contextmanager
+def _attending(lm: LanguageModel, attention: str) -> Iterator[None]:
+    """Compute with that attention, for as long as the block lasts."""
+    own = lm.model.config._attn_implementation
+    lm.model.set_attn_implementation(attention)
     try:
         yield
     finally:
-        lm.model.set_attn_implementation(chosen)
+        lm.model.set_attn_implementation(own)
 
 
 def _fast_layers(lm: LanguageModel, model: nn.Module, compiles: bool) -> AbstractContextManager[object]:
@@ -239,8 +245,11 @@ def train_student(
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
     compiles = spec.compile == "on" or (spec.compile == "auto" and is_worth_compiling(lm, count * spec.epochs))
-    if compiles:
-        say("layers are compiled: up to half a minute more for the first steps, less for all others")
+    attention = _attention_for(lm, rows)
+    say(
+        f"{attention} attention, "
+        + ("compiled layers: the first steps may take half a minute more" if compiles else "adapters as one operation")
+    )
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
     if arguments.process_index == 0:
@@ -279,7 +288,7 @@ def train_student(
         if resume is not None:
             say(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
         # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
-        with disable_input_dtype_casting(model), _fast_layers(lm, model, compiles), _attention_for(lm, rows):
+        with disable_input_dtype_casting(model), _fast_layers(lm, model, compiles), _attending(lm, attention):
             trainer.train(resume_from_checkpoint=str(resume) if resume else False)
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         if not losses or not np.isfinite(losses[-1]):
