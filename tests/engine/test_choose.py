@@ -154,6 +154,16 @@ def test_a_tree_too_large_for_its_mask_takes_the_cache(lm: LanguageModel, monkey
     assert len(calls) >= 2
 
 
+def test_shared_prompts_beside_one_too_long_for_a_mask_take_the_cache_with_options_of_one_token(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = [*((prompt, ["B", "A"]) for prompt in VARIED), (SHORT, ["A", "B"])]
+    (batch,) = choose_batches(lm, [row[0] for row in table], [row[1] for row in table], tokens=4096)
+    monkeypatch.setattr(choose, "_LARGEST_TREE", 10)
+    for row, found in zip(batch.rows, score_choices(lm, batch), strict=True):
+        assert found == pytest.approx(slow(lm, *table[row]), abs=1e-4)
+
+
 def test_a_batch_that_does_not_fit_into_memory_is_halved(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     table = [(SHORT, ["A", " Norway"]), *((prompt, ["B", "A"]) for prompt in VARIED), (LONG, [" the city of Lyon"])]
     expected = fast(lm, table, 4096)

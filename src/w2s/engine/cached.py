@@ -42,14 +42,15 @@ def score_with_cache(lm: LanguageModel, batch: list[list[Encoded]]) -> list[list
     tails = [pair.completion for pairs in batch for pair in pairs]
     scores = first[owner, [tail[0] for tail in tails]]
     long = [index for index, tail in enumerate(tails) if len(tail) > 1]
-    rest = _score_tails(
-        lm,
-        cache=output.past_key_values,
-        mask=mask,
-        owner=torch.tensor([owner[index] for index in long], device=lm.device),
-        tails=[tails[index] for index in long],
-    )
-    scores[torch.tensor(long, device=lm.device)] += rest
+    if long:
+        rest = _score_tails(
+            lm,
+            cache=output.past_key_values,
+            mask=mask,
+            owner=torch.tensor([owner[index] for index in long], device=lm.device),
+            tails=[tails[index] for index in long],
+        )
+        scores[torch.tensor(long, device=lm.device)] += rest
     values = iter(scores.tolist())
     return [[next(values) for _ in pairs] for pairs in batch]
 
