@@ -15,9 +15,16 @@ from w2s.engine.encoding import encode_pairs
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 
-__all__ = ["IGNORED", "Collator", "Tokens", "TrainingRow", "encode_training_set", "parts_of"]
+__all__ = ["IGNORED", "Collator", "Tokens", "TrainingRow", "encode_training_set", "longest_of", "parts_of"]
 
 IGNORED = -100  # a label that is not learned from
+
+# Widths of packed rows are multiples of this: for each new shape of a batch, kernels and memory are prepared anew.
+_STEP = 32
+
+# Packed rows are not made wider than this for packing's sake; and where they are so wide that a token's work doubles,
+# roughly, for attention looks at the whole row.
+_WIDE, _DOUBLED = 256, 800
 
 
 class TrainingRow(NamedTuple):
@@ -97,8 +104,8 @@ def encode_training_set(lm: LanguageModel, table: pa.Table, *, max_length: int, 
 class Collator:
     """Rows as one batch, short ones behind each other, so that little of it is padding.
 
-    A row of the batch is as wide as the longest example. Padding stands on the right, where causal attention
-    never looks.
+    A row of the batch is as wide as the longest example, or, where examples may share rows, as makes the batch
+    cheapest. Padding stands on the right, where causal attention never looks.
 
     Attributes:
         filler: The token of the padding.
@@ -114,9 +121,10 @@ class Collator:
 
     def __call__(self, rows: Sequence[TrainingRow]) -> dict[str, Tensor]:
         lengths = [len(row.ids) for row in rows]
-        width = max(lengths)
         longest_first = sorted(range(len(rows)), key=lambda index: -lengths[index])
-        packed = _pack(lengths, longest_first, width) if self.packs else [[index] for index in longest_first]
+        width, packed = max(lengths), [[index] for index in longest_first]
+        if self.packs:
+            width, packed = _cheapest(lengths, longest_first)
         ids = torch.full((len(packed), width), self.filler, dtype=torch.long)
         labels = torch.full_like(ids, IGNORED)
         example = torch.zeros_like(ids)
@@ -146,22 +154,38 @@ class Collator:
         return batch
 
 
+def longest_of(batch: dict[str, Tensor]) -> int:
+    """Tokens of the longest example in a batch from `Collator`."""
+    return int(batch["positions"].max()) + 1 if "positions" in batch else int(batch["used"].max())
+
+
 def parts_of(batch: dict[str, Tensor], *, tokens: int) -> Iterator[dict[str, Tensor]]:
-    """Cut a batch into parts of at most so many tokens, or one row; each as wide as its own rows need.
+    """Cut a batch into parts of at most so many tokens, or one row; the last as wide as its own rows need.
 
     Args:
         batch: From `Collator`.
         tokens: Rows times width of a part.
     """
     rows, width = batch["input_ids"].shape
-    count = min(rows, math.ceil(rows * width / tokens))
-    for index in range(count):
-        some = slice(rows * index // count, rows * (index + 1) // count)
-        wide = int(batch["used"][some].max())
+    together = max(1, tokens // width)
+    for start in range(0, rows, together):
+        some = slice(start, start + together)
+        wide = min(width, _rounded(int(batch["used"][some].max())))
         yield {
             name: value[some, :wide] if value.dim() == 2 else value[some] if name == "used" else value
             for name, value in batch.items()
         }
+
+
+def _rounded(length: int) -> int:
+    return math.ceil(length / _STEP) * _STEP
+
+
+def _cheapest(lengths: Sequence[int], order: Sequence[int]) -> tuple[int, list[list[int]]]:
+    """The width of rows that costs least, and the examples of each row."""
+    narrowest = _rounded(max(lengths))
+    ways = [(width, _pack(lengths, order, width)) for width in range(narrowest, max(narrowest, _WIDE) + 1, _STEP)]
+    return min(ways, key=lambda way: len(way[1]) * way[0] * (1 + way[0] / _DOUBLED))
 
 
 def _pack(lengths: Sequence[int], order: Sequence[int], width: int) -> list[list[int]]:

@@ -33,7 +33,8 @@ from w2s.training.weighted_trainer import WeightedTrainer
 
 __all__ = ["Progress", "TrainingReport", "train_student"]
 
-_SHORT = 256  # tokens
+# Tokens of the longest row for which plain attention is the faster one, of layers as they are and of compiled ones.
+_SHORT, _SHORT_COMPILED = 256, 384
 
 Progress = Callable[[int, int, int], None]
 """Is told the steps done, the steps in all, and the tokens trained on so far."""
@@ -185,9 +186,10 @@ def _arguments(
     return arguments
 
 
-def _attention_for(lm: LanguageModel, rows: list[TrainingRow]) -> str:
+def _attention_for(lm: LanguageModel, rows: list[TrainingRow], compiles: bool) -> str:
     """The attention that trains fastest: on a CPU, plain matrix products for short rows, whose scores fit its cache."""
-    if lm.automatic_attention and lm.device.type == "cpu" and max(len(row.ids) for row in rows) <= _SHORT:
+    longest = max(len(row.ids) for row in rows)
+    if lm.automatic_attention and lm.device.type == "cpu" and longest <= (_SHORT_COMPILED if compiles else _SHORT):
         return "eager"
     return str(lm.model.config._attn_implementation)
 
@@ -245,7 +247,7 @@ def train_student(
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
     compiles = spec.compile == "on" or (spec.compile == "auto" and is_worth_compiling(lm, count * spec.epochs))
-    attention = _attention_for(lm, rows)
+    attention = _attention_for(lm, rows, compiles)
     say(
         f"{attention} attention, "
         + ("compiled layers: the first steps may take half a minute more" if compiles else "adapters as one operation")
