@@ -115,6 +115,19 @@ def test_parts_are_joined_in_their_order(tiny_gguf: Path, tmp_path: Path) -> Non
         convert_gguf(tuple(parts[::-1]), out, sha256=digest)
 
 
+def test_the_header_of_a_file_is_read_once(tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    class Counting(gguf.GGUFReader):
+        def __init__(self, path: str) -> None:
+            read.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr(gguf, "GGUFReader", Counting)
+    convert_gguf((tiny_gguf,), tmp_path)
+    assert len(read) == 1 and gguf.GGUFReader is Counting
+
+
 def test_a_file_with_another_hash_is_damaged_and_leaves_nothing(tiny_gguf: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=rf"{tiny_gguf} is damaged: expected sha256 0{{64}}, found \w+; install it again"

@@ -7,9 +7,11 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -117,7 +119,7 @@ def convert_gguf(parts: tuple[Path, ...], out: Path, *, sha256: str | None = Non
         )
     try:
         # Its bars have no switch, and would break into the lines of progress.
-        with redirect_stderr(io.StringIO()):
+        with redirect_stderr(io.StringIO()), _quick_gguf():
             tokenizer = AutoTokenizer.from_pretrained(out, gguf_file=joined.name)
             # Without dequantize=True the model is dense but marked as quantized, and cannot be saved or trained.
             model = AutoModelForCausalLM.from_pretrained(
@@ -130,6 +132,26 @@ def convert_gguf(parts: tuple[Path, ...], out: Path, *, sha256: str | None = Non
     model.config._name_or_path = ""
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+
+
+@contextmanager
+def _quick_gguf() -> Iterator[None]:
+    """Let transformers parse a file's header once and not three times, and name its tensors once, not per module."""
+    import gguf
+
+    class Reader(gguf.GGUFReader):
+        # Every slice of a memmap runs Python code, and a header is read in slices by the million.
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, np.asarray(value) if isinstance(value, np.memmap) else value)
+
+    # transformers looks both up in the module at each call; should it no longer, this changes nothing.
+    quick = {"GGUFReader": cache(Reader), "get_tensor_name_map": cache(gguf.get_tensor_name_map)}
+    usual = {name: getattr(gguf, name) for name in quick}
+    vars(gguf).update(quick)
+    try:
+        yield
+    finally:
+        vars(gguf).update(usual)
 
 
 def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel:
