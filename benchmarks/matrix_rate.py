@@ -3,7 +3,7 @@
     python benchmarks/matrix_rate.py [--data FOLDER] [--models smollm2-135m gemma3-270m]
 
 The questions are HellaSwag's, from a folder of its files, or the embedded geography. Scoring answers each by letter in
-five orders of its options. Training is LoRA in batches of 16, once as it is and once with compiled layers.
+five orders of its options; training is LoRA in batches of 16; each once as it is and once with compiled layers.
 
 A first pass, in a process of its own, notes every product of two matrices that torch is asked for. Another process does
 the work without notes, and is timed; then it computes the same products alone, in the same order, with the model's own
@@ -32,6 +32,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 from choose import answer_all, ask, load_questions
@@ -180,12 +181,17 @@ def _weighted(products: Sequence[Product]) -> list[Product]:
     return [product for product in products if product.weight]
 
 
-def _scoring(lm: LanguageModel, spec: TaskSpec) -> Callable[[], object]:
+def _scoring(lm: LanguageModel, spec: TaskSpec, compiles: bool) -> Callable[[], object]:
     """Answers all questions in all orders."""
     task, questions, _ = load_questions(spec)
     asked = ask(task, questions)
     supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name="model")
-    return lambda: answer_all(supervisor, asked)
+
+    def work() -> None:
+        with mock.patch("w2s.supervisors.lm.is_worth_compiling", return_value=compiles):
+            answer_all(supervisor, asked)
+
+    return work
 
 
 def _training(lm: LanguageModel, job: Job, on_step: Callable[[], None]) -> None:
@@ -196,7 +202,7 @@ def _training(lm: LanguageModel, job: Job, on_step: Callable[[], None]) -> None:
 def note_scoring(model: str, spec: TaskSpec) -> tuple[list[Product], dict[str, float]]:
     """The products of a pass, and the seconds of the next one by kind."""
     with language_model(model) as lm:
-        work = _scoring(lm, spec)
+        work = _scoring(lm, spec, compiles=False)
         with _Notes(lm) as notes:
             work()
         began = now()
@@ -228,10 +234,10 @@ def note_training(job: Job) -> tuple[list[list[Product]], dict[str, float]]:
         return epochs, seconds_by_kind(profiler, lm, ends[1] - ends[0], rank=job.spec.lora.rank)
 
 
-def time_scoring(model: str, spec: TaskSpec, products: list[Product]) -> Timed:
+def time_scoring(model: str, spec: TaskSpec, products: list[Product], compiles: bool) -> Timed:
     """Scoring, and then its products alone."""
     with language_model(model) as lm:
-        work = _scoring(lm, spec)
+        work = _scoring(lm, spec, compiles)
         work()
         return _timed(lm, fastest(work), products)
 
@@ -311,8 +317,9 @@ def main() -> None:
     profiles: dict[str, dict[str, float]] = {}
     for model in arguments.models:
         products, profiles[f"{model}, scoring"] = in_own_process(note_scoring, model=model, spec=spec).value
-        side = in_own_process(time_scoring, model=model, spec=spec, products=products)
-        rates.append(rate_row(f"{model}, scoring", side, side.value, products))
+        for name, compiles in (("scoring", False), ("scoring, compiled", True)):
+            side = in_own_process(time_scoring, model=model, spec=spec, products=products, compiles=compiles)
+            rates.append(rate_row(f"{model}, {name}", side, side.value, products))
         plain = TrainingSpec(epochs=arguments.epochs, batch_size=16, checkpoints=1, compile="off")
         job = Job(model=model, dtype="auto", table=table, spec=plain)
         epochs, profiles[f"{model}, training"] = in_own_process(note_training, job=job).value

@@ -10,9 +10,13 @@ import torch
 
 from support.tiny import load_tiny
 from support.training import same, train
+from w2s.config import AnsweringSpec
 from w2s.models import compiled
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
+from w2s.supervisors.asking import answer_questions
+from w2s.supervisors.lm import LocalModel
+from w2s.tasks import load_task, questions_of
 
 
 @pytest.fixture
@@ -38,22 +42,46 @@ def test_the_layers_are_left_as_they_were(lm: LanguageModel) -> None:
     assert all(layer._compiled_call_impl is None for layer in layers)
 
 
+@pytest.mark.parametrize("work", ["training", "scoring"])
 def test_only_long_runs_on_a_cpu_with_a_compiler_are_compiled(
-    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+    lm: LanguageModel, work: compiled.Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled.shutil, "which", lambda name: f"/usr/bin/{name}")
     parameters = sum(parameter.numel() for parameter in lm.model.model.layers.parameters())
-    enough = int(compiled._ENOUGH * torch.get_num_threads() / parameters)
-    assert is_worth_compiling(lm, enough + 1)
-    assert not is_worth_compiling(lm, enough)
+    enough = int(compiled._ENOUGH[work] * torch.get_num_threads() / parameters)
+    assert is_worth_compiling(lm, work, enough + 1)
+    assert not is_worth_compiling(lm, work, enough)
     monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
-    assert not is_worth_compiling(lm, 10 * enough)
+    assert not is_worth_compiling(lm, work, 10 * enough)
 
 
 def test_auto_asks_whether_it_is_worth_it_for_all_epochs(
     lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr("w2s.training.student.is_worth_compiling", lambda lm, tokens: bool(asked.append(tokens)))
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr("w2s.training.student.is_worth_compiling", lambda *asks: bool(asked.append(asks[1:])))
     run = train(lm, tmp_path, epochs=2)
-    assert asked == [2 * run.report.tokens]
+    assert asked == [("training", 2 * run.report.tokens)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler")
+def test_long_scoring_is_compiled_and_gives_the_same_answers(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = load_task("geography", weak_train=0, transfer=12, test=0)
+    questions = questions_of(task.splits().questions, "transfer")
+
+    def answers() -> tuple[list[str], list[list[float]]]:
+        supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name="tiny")
+        table = answer_questions(supervisor, task, questions, num_variations=3, seed=0, say=lambda text: None)
+        return table["answer"].to_pylist(), table["choice_logprobs"].to_pylist()
+
+    plain, plain_logprobs = answers()
+    graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    monkeypatch.setitem(compiled._ENOUGH, "scoring", 0.0)
+    fast, fast_logprobs = answers()
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > graphs, "nothing was compiled"
+    assert fast == plain
+    for ours, theirs in zip(fast_logprobs, plain_logprobs, strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-4)

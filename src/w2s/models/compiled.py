@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import nn
@@ -13,9 +14,11 @@ from w2s.models.load import LanguageModel
 
 __all__ = ["compiled_layers", "is_worth_compiling"]
 
-# Work of a run, in tokens times parameters and for each core, above which compiling pays: about a minute. The first
-# such run of a process waits half a minute for its compiler; the next students of the model find it done.
-_ENOUGH = 1.5e12
+Work = Literal["training", "scoring"]
+
+# Work of a run, in tokens times parameters and for each core, above which compiling pays: about a minute of training;
+# three of scoring, which gains less. The first such run of a process waits for the compiler, the next ones do not.
+_ENOUGH: dict[Work, float] = {"training": 1.5e12, "scoring": 4e13}
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
@@ -24,17 +27,18 @@ def _layers(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if type(module).__name__ in names]
 
 
-def is_worth_compiling(lm: LanguageModel, tokens: int) -> bool:
+def is_worth_compiling(lm: LanguageModel, work: Work, tokens: int) -> bool:
     """Whether compiling takes less time than it saves. Only said of a CPU, where it was measured.
 
     Args:
         lm: The model.
-        tokens: That are trained on, over all epochs.
+        work: What it does.
+        tokens: That go through it; in training, over all epochs.
     """
     if lm.device.type != "cpu" or not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
         return False
     parameters = sum(parameter.numel() for layer in _layers(lm.model) for parameter in layer.parameters())
-    return tokens * parameters > _ENOUGH * torch.get_num_threads()
+    return tokens * parameters > _ENOUGH[work] * torch.get_num_threads()
 
 
 @contextmanager

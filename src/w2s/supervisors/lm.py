@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from w2s.config import AnsweringSpec, Mode
@@ -10,6 +11,7 @@ from w2s.engine.batching import default_budget
 from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
 from w2s.engine.generate import generate_batches, generate_texts
 from w2s.errors import InputError
+from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
 from w2s.supervisors.base import Answer, Asked, Batch
 from w2s.tasks.base import Task
@@ -55,13 +57,17 @@ class LocalModel:
         if self._mode == "choose":
             options = [one.variation.completions for one in asked]
             batches = choose_batches(self._lm, prompts, options, tokens=self._tokens)
-            return [Batch(batch.rows, partial(self._choose, asked, batch)) for batch in batches]
+            read = sum(len(options[0].prompt) for batch in batches for options in batch.pairs)
+            compiles = is_worth_compiling(self._lm, "scoring", read)
+            return [Batch(batch.rows, partial(self._choose, asked, batch, compiles)) for batch in batches]
         groups = generate_batches(self._lm, prompts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
         return [Batch(rows, partial(self._write, asked, rows, index)) for index, rows in enumerate(groups)]
 
-    def _choose(self, asked: Sequence[Asked], batch: ChoiceBatch) -> list[Answer]:
+    def _choose(self, asked: Sequence[Asked], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
+        with compiled_layers(self._lm) if compiles else nullcontext():
+            scored = score_choices(self._lm, batch)
         answers = []
-        for row, pairs, logprobs in zip(batch.rows, batch.pairs, score_choices(self._lm, batch), strict=True):
+        for row, pairs, logprobs in zip(batch.rows, batch.pairs, scored, strict=True):
             question, variation = asked[row]
             scores = logprobs
             if self._spec.length_normalized:

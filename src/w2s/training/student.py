@@ -246,7 +246,9 @@ def train_student(
     count = sum(len(row.ids) for row in rows)
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
-    compiles = spec.compile == "on" or (spec.compile == "auto" and is_worth_compiling(lm, count * spec.epochs))
+    compiles = spec.compile == "on" or (
+        spec.compile == "auto" and is_worth_compiling(lm, "training", count * spec.epochs)
+    )
     attention = _attention_for(lm, rows, compiles)
     say(
         f"{attention} attention, "
