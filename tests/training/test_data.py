@@ -134,7 +134,7 @@ def test_a_packed_batch_holds_each_example_whole_and_once(
     examples = [TrainingRow(p + c, len(p), 0.1 * i) for i, (p, c) in enumerate(parts)]
     batch = Collator(filler=0, packs=True)(examples)
     assert longest_of(batch) == max(len(row.ids) for row in examples) <= batch["input_ids"].shape[1]
-    assert batch["input_ids"].shape[1] % 32 == 0
+    assert batch["input_ids"].shape[1] % 4 == 0
     if len(batch["input_ids"]) == len(examples):
         assert "ends" not in batch
         return
@@ -176,8 +176,8 @@ def test_the_first_token_of_an_example_is_never_learned() -> None:
     batch = Collator(filler=0, packs=True)(
         [TrainingRow([5, 6, 7, 8], 1, 1.0), TrainingRow([9, 4], 0, 1.0), TrainingRow([3, 3], 0, 1.0)]
     )
-    assert batch["input_ids"][0, :9].tolist() == [5, 6, 7, 8, 9, 4, 3, 3, 0]
-    assert batch["labels"][0, :9].tolist() == [IGNORED, 6, 7, 8, IGNORED, 4, IGNORED, 3, IGNORED]
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 8], [9, 4, 3, 3]]
+    assert batch["labels"].tolist() == [[IGNORED, 6, 7, 8], [IGNORED, 4, IGNORED, 3]]
 
 
 def test_packed_rows_are_of_few_widths_and_hold_little_padding() -> None:
@@ -198,8 +198,8 @@ def test_rows_are_wider_than_256_only_for_an_example_that_is() -> None:
         rows = [TrainingRow([5] * length, 1, 1.0) for length in lengths]
         return int(Collator(filler=0, packs=True)(rows)["input_ids"].shape[1])
 
-    assert width(*[80] * 16) == 160
-    assert width(*[120] * 16) == 128
+    assert width(*[120] * 16) == 120
+    assert width(200, *[50] * 15) == 256
     assert width(*[250] * 16) == 256
     assert width(300, *[20] * 15) == 320
-    assert width(40) == 64
+    assert width(39) == 40

@@ -19,8 +19,9 @@ __all__ = ["IGNORED", "Collator", "Tokens", "TrainingRow", "encode_training_set"
 
 IGNORED = -100  # a label that is not learned from
 
-# Widths of packed rows are multiples of this: for each new shape of a batch, kernels and memory are prepared anew.
-_STEP = 32
+# Widths of packed rows are multiples of these, of the first up to _NARROW: for each new shape of a batch, kernels and
+# memory are prepared anew.
+_FINE, _COARSE, _NARROW = 4, 32, 128
 
 # Packed rows are not made wider than this for packing's sake; and where they are so wide that a token's work doubles,
 # roughly, for attention looks at the whole row.
@@ -178,13 +179,15 @@ def parts_of(batch: dict[str, Tensor], *, tokens: int) -> Iterator[dict[str, Ten
 
 
 def _rounded(length: int) -> int:
-    return math.ceil(length / _STEP) * _STEP
+    step = _FINE if length <= _NARROW else _COARSE
+    return math.ceil(length / step) * step
 
 
 def _cheapest(lengths: Sequence[int], order: Sequence[int]) -> tuple[int, list[list[int]]]:
     """The width of rows that costs least, and the examples of each row."""
     narrowest = _rounded(max(lengths))
-    ways = [(width, _pack(lengths, order, width)) for width in range(narrowest, max(narrowest, _WIDE) + 1, _STEP)]
+    widths = sorted({_rounded(width) for width in range(narrowest, max(narrowest, _WIDE) + 1)})
+    ways = [(width, _pack(lengths, order, width)) for width in widths]
     return min(ways, key=lambda way: len(way[1]) * way[0] * (1 + way[0] / _DOUBLED))
 
 
