@@ -19,6 +19,8 @@ is included, and what prompts share is counted once.
 
 The second table is torch's profile of one pass of scoring and of the second step of a training. Its percents are of
 the time by the clock, the profiler's own cost included; on a GPU the operations' time is that of their kernels.
+
+The third is the rate of one product, with a layer's weight of few outputs, by the tokens that are multiplied at once.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to eac
 BASE, ADAPTERS, ATTENTION = "products with weights", "products of adapters", "attention"
 ELEMENTWISE, OTHER, NONE = "elementwise and copies", "other operations", "no operation"
 KINDS = (BASE, ADAPTERS, ATTENTION, ELEMENTWISE, OTHER, NONE)
+TOKENS_AT_ONCE = (256, 512, 768, 1024, 1280, 1536, 2048)
 PRODUCTS = {"mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}  # where the two factors begin among the arguments
 ELEMENTWISE_PARTS = ["add", "sub", "mul", "div", "neg", "pow", "sqrt", "exp", "cos", "sin", "silu", "gelu", "tanh"]
 ELEMENTWISE_PARTS += ["mean", "sum", "copy", "cat", "fill", "where", "index", "clone"]
@@ -280,6 +283,19 @@ def _kind(name: str, shapes: Sequence[Sequence[int]], rank: int) -> str:
     return ELEMENTWISE if any(part in plain for part in ELEMENTWISE_PARTS) else OTHER
 
 
+def rates_by_tokens(model: str) -> list[float]:
+    """TFLOP/s of the product with the model's first `down_proj`, for each of `TOKENS_AT_ONCE`."""
+    rates = []
+    with language_model(model) as lm:
+        name, weight = next(named for named in lm.model.named_parameters() if named[0].endswith("down_proj.weight"))
+        outputs, inputs = weight.shape
+        for tokens in TOKENS_AT_ONCE:
+            left = Factor(None, (tokens, inputs), (inputs, 1))
+            product = Product(left, Factor(name, (inputs, outputs), (1, inputs)))
+            rates.append(50 * product.flops / seconds_alone(lm, [product] * 50) / 1e12)
+    return rates
+
+
 def rate_row(name: str, side: Side, timed: Timed, products: Sequence[Product]) -> list[str]:
     """One line of the first table."""
     weighted = _weighted(products)
@@ -338,6 +354,15 @@ def main() -> None:
         "percent of the time: one pass of scoring, one step of training of 16 rows; the model's layers as they are",
         ["", *profiles],
         [[kind, *(f"{100 * by[kind] / sum(by.values()):.1f}" for by in profiles.values())] for kind in KINDS],
+    )
+    print()
+    print_table(
+        "TFLOP/s of one product with down_proj, by the tokens that are multiplied at once",
+        ["", *(f"{tokens:,}" for tokens in TOKENS_AT_ONCE)],
+        [
+            [model, *(f"{rate:.2f}" for rate in in_own_process(rates_by_tokens, model=model).value)]
+            for model in arguments.models
+        ],
     )
 
 
