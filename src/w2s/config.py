@@ -140,7 +140,7 @@ class TrainingSpec:
         end_of_text: The completion ends with the end-of-text token, and the student learns to stop.
         normalization: "weights" divides a batch's loss by the weights of its supervised tokens; "paper" averages
             weight x loss over every position, prompt and padding included.
-        gradient_checkpointing: Less memory for more time.
+        gradient_checkpointing: Less memory for more time; a GPU on which one row does not fit turns to it by itself.
         compile: Let torch compile the model's layers, which needs a C++ compiler on a CPU. "auto" does where one is
             there and the run is long enough; rounding apart, it does not change the outcome.
         eval_fraction: Share of the questions that is held out and watched, never acted upon.

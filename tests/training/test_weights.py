@@ -233,9 +233,35 @@ def test_the_gradients_of_a_step_that_broke_off_are_forgotten(
     assert same(whole.adapter, again.adapter, 1e-3)
 
 
+def test_a_row_that_does_not_fit_is_computed_with_checkpoints(lm: LanguageModel, tmp_path: Path) -> None:
+    table = training_set(UNEVEN)
+    whole = train(lm, tmp_path / "whole", table, batch_size=10)
+    sizes: list[int] = []
+
+    def fail_without(model: Any, args: Any, kwargs: dict[str, Tensor]) -> None:
+        sizes.append(len(kwargs["input_ids"]))
+        if not lm.model.is_activation_checkpointing:
+            raise torch.OutOfMemoryError
+
+    hook = lm.model.register_forward_pre_hook(fail_without, with_kwargs=True)
+    try:
+        saving = train(lm, tmp_path / "saving", table, batch_size=10)
+    finally:
+        hook.remove()
+    assert sizes[0] > 1 and sizes[-1] == 1, "smaller parts come first"
+    assert same(whole.adapter, saving.adapter, 1e-3)
+    assert not lm.model.is_activation_checkpointing, "the model is handed on as it came"
+
+
 def test_a_row_that_does_not_fit_into_memory_says_what_helps(lm: LanguageModel, tmp_path: Path) -> None:
-    with memory_for(lm, 10), pytest.raises(InputError, match=r"one row of \d+ tokens.*gradient_checkpointing"):
+    with memory_for(lm, 10), pytest.raises(InputError, match=r"one row of \d+ tokens.*expected a lower max_length"):
         train(lm, tmp_path, batch_size=10)
+    assert not lm.model.is_activation_checkpointing
+
+
+def test_micro_batches_that_do_not_fit_say_that_checkpoints_help(lm: LanguageModel, tmp_path: Path) -> None:
+    with memory_for(lm, 10), pytest.raises(InputError, match=r"expected gradient_checkpointing: true, or a lower max_"):
+        train(lm, tmp_path, batch_size=10, micro_batch_size=1)
 
 
 def test_the_papers_loss_is_a_mean_over_every_position(lm: LanguageModel, tmp_path: Path) -> None:

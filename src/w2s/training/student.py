@@ -280,6 +280,7 @@ def train_student(
             args=arguments,
             lm=lm,
             spec=spec,
+            say=say,
             data_collator=Collator(filler=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
             train_dataset=rows,
             eval_dataset=held or None,
@@ -304,7 +305,7 @@ def train_student(
             model.save_pretrained(out / "adapter", safe_serialization=True)
     finally:
         # The model is handed on as it came: without the adapter, its modes and hooks.
-        if spec.gradient_checkpointing:
+        if lm.model.is_activation_checkpointing:
             lm.model.activation_checkpointing_disable()
             lm.model.disable_input_require_grads()
         model.unload()

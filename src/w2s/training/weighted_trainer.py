@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -57,10 +57,13 @@ class WeightedTrainer(SafeCheckpoints):
     # The loss of a micro-batch is divided by the whole batch's denominator already.
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, lm: LanguageModel, spec: TrainingSpec, say: Callable[[str], None] = print, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._lm = lm
         self._spec = spec
+        self._say = say
         self._tokens = _TOKENS.get(self.args.device.type, 4096)
 
     def get_batch_samples(
@@ -80,21 +83,31 @@ class WeightedTrainer(SafeCheckpoints):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """Forward and backward in parts that fit a processor's cache, or a GPU's memory; the gradients add up."""
+        """Forward and backward in parts that fit a processor's cache, or a GPU's memory; the gradients add up.
+
+        Where memory ends, the step is begun anew in smaller parts, and at last with activations computed twice.
+        """
         while True:
             try:
                 return self._in_parts(model, inputs, num_items_in_batch)
             except torch.OutOfMemoryError:
                 rows, width = inputs["input_ids"].shape
-                if rows == 1 or self._tokens <= width:
-                    raise InputError(
-                        f"training needs more memory than there is, with one row of {width} tokens at a time:"
-                        " expected gradient_checkpointing: true, or a lower max_length"
-                    ) from None
+                smallest = rows == 1 or self._tokens <= width
+                checkpoints = self._lm.model.is_activation_checkpointing
                 # Only where no other micro-batch or process has a share in this step can it be begun anew.
-                if self.args.gradient_accumulation_steps > 1 or self.args.world_size > 1:
+                alone = self.args.gradient_accumulation_steps == 1 and self.args.world_size == 1
+                if smallest and (checkpoints or not alone):
+                    raise InputError(
+                        f"training needs more memory than there is, with one row of {width} tokens at a time: expected"
+                        f"{'' if checkpoints else ' gradient_checkpointing: true, or'} a lower max_length"
+                    ) from None
+                if not alone:
                     raise
-                self._tokens = max(width, min(self._tokens, rows * width) // 2)
+                if smallest:
+                    self._say("one row does not fit into memory: gradient checkpointing from here on")
+                    self._lm.model.activation_checkpointing_enable({"use_reentrant": False})
+                else:
+                    self._tokens = max(width, min(self._tokens, rows * width) // 2)
                 model.zero_grad()
 
     def _in_parts(self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None) -> Tensor:
