@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.errors import InputError
-from w2s.files import atomic_write, file_sha256, tree_sha256
+from w2s.files import atomic_write, file_sha256
 from w2s.store import Build, Json, Step, Store, StoreError, default_root
 
 TREE = {"a.txt": b"alpha", "sub/b.bin": b"\x00\x01beta", "sub/deep/empty": b""}
@@ -378,7 +378,7 @@ def test_a_file_that_appeared_beside_the_result_does_no_harm(store: Store) -> No
 WORKER = """
 import sys, time
 from pathlib import Path
-from w2s.files import atomic_write
+from w2s.files import atomic_write, file_sha256
 from w2s.store import Step, Store
 root, log, mode = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
@@ -520,7 +520,7 @@ def test_an_unreadable_file_of_the_users_is_not_blamed_on_the_store(store: Store
 REAL_DISK = """
 import sys
 from pathlib import Path
-from w2s.files import atomic_write
+from w2s.files import atomic_write, file_sha256
 from w2s.store import Step, Store, StoreError
 
 def make(kind, megabytes):
@@ -565,74 +565,7 @@ def test_a_really_read_only_store_gives_what_it_has_and_one_line_for_the_rest(tm
     assert out[1].startswith(f"cannot use the store {tmp_path / 'disk'}: read-only file system")
 
 
-# Helpers
-
-
-def test_atomic_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file.txt"
-    atomic_write(path, "long first content")
-    atomic_write(path, "é")
-    assert path.read_bytes() == "é".encode()
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_failed_atomic_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file.txt"
-    atomic_write(path, "old")
-    with monkeypatch.context() as patch, pytest.raises(OSError):
-        patch.setattr(os, "fsync", raiser(OSError(errno.ENOSPC, "No space left on device")))
-        atomic_write(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_atomic_write_follows_the_users_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        atomic_write(tmp_path / "file", "x")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
-
-
-def test_file_hash_is_of_the_content(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"abc")
-    assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    atomic_write(path, b"abd")
-    assert file_sha256(path) != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
-
-def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"read once")
-    first = file_sha256(path)
-    monkeypatch.setattr("hashlib.file_digest", forbidden)
-    assert file_sha256(path) == first
-
-
-def test_tree_hash_depends_on_names_and_content_and_nothing_else(tmp_path: Path) -> None:
-    def make(name: str, files: Mapping[str, bytes]) -> str:
-        for inner, data in files.items():
-            atomic_write(tmp_path / name / inner, data)
-        return tree_sha256(tmp_path / name)
-
-    first = make("one", TREE)
-    assert make("two", dict(reversed(TREE.items()))) == first
-    os.utime(tmp_path / "two" / "a.txt", (1, 1))
-    assert tree_sha256(tmp_path / "two") == first
-    assert make("three", {**TREE, ".cache/huggingface/x": b"downloaded at noon"}) == first
-    assert make("four", {**TREE, "a.txt": b"alphb"}) != first
-    assert make("five", {**TREE, "new": b""}) != first
-    assert make("six", {name.replace("a.txt", "c.txt"): data for name, data in TREE.items()}) != first
-
-
-def test_tree_hash_follows_the_hubs_links(tmp_path: Path) -> None:
-    atomic_write(tmp_path / "blobs" / "1234", b"weights")
-    (tmp_path / "snapshot").mkdir()
-    (tmp_path / "snapshot" / "model.safetensors").symlink_to(tmp_path / "blobs" / "1234")
-    atomic_write(tmp_path / "plain" / "model.safetensors", b"weights")
-    assert tree_sha256(tmp_path / "snapshot") == tree_sha256(tmp_path / "plain")
+# Where it is
 
 
 def test_the_default_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

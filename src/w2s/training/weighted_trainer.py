@@ -19,8 +19,8 @@ from w2s.training.losses import token_cross_entropy
 
 __all__ = ["WeightedTrainer", "denominator"]
 
-# Tokens that go forward and backward at once: what is kept for the gradients grows with them. Of 1,024 each is slower
-# by a fifth on two cores: products with narrow layers are then at half their rate (benchmarks/matrix_rate.py).
+# Tokens that go forward and backward at once: what is kept for the gradients grows with them. Of about 1,024 each takes
+# longer on two cores: products with narrow layers are then at half their rate (benchmarks/matrix_rate.py).
 _TOKENS = {"cpu": 1536, "cuda": 4096}
 
 

@@ -1,0 +1,85 @@
+"""Files that are written whole or not at all, and hashes of what is in them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from w2s.files import atomic_write, file_sha256, tree_sha256
+
+TREE = {"a.txt": b"alpha", "sub/b.bin": b"\x00\x01beta", "sub/deep/empty": b""}
+
+
+def fail(*args: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_atomic_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    atomic_write(path, "long first content")
+    atomic_write(path, "é")
+    assert path.read_bytes() == "é".encode()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_atomic_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.txt"
+    atomic_write(path, "old")
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(os, "fsync", fail)
+        atomic_write(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_write_follows_the_users_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        atomic_write(tmp_path / "file", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_file_hash_is_of_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    atomic_write(path, b"abd")
+    assert file_sha256(path) != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"read once")
+    first = file_sha256(path)
+    monkeypatch.setattr("hashlib.file_digest", fail)
+    assert file_sha256(path) == first
+
+
+def test_tree_hash_depends_on_names_and_content_and_nothing_else(tmp_path: Path) -> None:
+    def make(name: str, files: Mapping[str, bytes]) -> str:
+        for inner, data in files.items():
+            atomic_write(tmp_path / name / inner, data)
+        return tree_sha256(tmp_path / name)
+
+    first = make("one", TREE)
+    assert make("two", dict(reversed(TREE.items()))) == first
+    os.utime(tmp_path / "two" / "a.txt", (1, 1))
+    assert tree_sha256(tmp_path / "two") == first
+    assert make("three", {**TREE, ".cache/huggingface/x": b"downloaded at noon"}) == first
+    assert make("four", {**TREE, "a.txt": b"alphb"}) != first
+    assert make("five", {**TREE, "new": b""}) != first
+    assert make("six", {name.replace("a.txt", "c.txt"): data for name, data in TREE.items()}) != first
+
+
+def test_tree_hash_follows_the_hubs_links(tmp_path: Path) -> None:
+    atomic_write(tmp_path / "blobs" / "1234", b"weights")
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "model.safetensors").symlink_to(tmp_path / "blobs" / "1234")
+    atomic_write(tmp_path / "plain" / "model.safetensors", b"weights")
+    assert tree_sha256(tmp_path / "snapshot") == tree_sha256(tmp_path / "plain")
