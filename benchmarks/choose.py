@@ -29,7 +29,7 @@ from dataclasses import replace
 from typing import NamedTuple
 from unittest import mock
 
-from common import Side, device_name, in_own_process, language_model, plain_model, print_table
+from common import Side, device_name, in_own_process, language_model, plain_model, print_table, run_script
 
 from w2s.config import AnsweringSpec, TaskSpec
 from w2s.models.load import LanguageModel
@@ -351,4 +351,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

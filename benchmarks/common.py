@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import platform
 import resource
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -14,11 +15,21 @@ from typing import Any
 from unittest import mock
 
 from w2s.config import ModelSpec
+from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.models.prepared import PreparedModel
 from w2s.store import Store, default_root
 
-__all__ = ["Side", "device_name", "in_own_process", "language_model", "plain_model", "print_table", "silent"]
+__all__ = [
+    "Side",
+    "device_name",
+    "in_own_process",
+    "language_model",
+    "plain_model",
+    "print_table",
+    "run_script",
+    "silent",
+]
 
 
 def silent(line: str) -> None:
@@ -90,6 +101,15 @@ def _cpuinfo() -> list[str]:
         return Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return []
+
+
+def run_script(main: Callable[[], None]) -> None:
+    """Call a benchmark's main; what a user can put right is said in one line, as `w2s` itself does."""
+    try:
+        main()
+    except InputError as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from choose import WARM, answer_all, ask, load_questions, share_right
-from common import Side, device_name, in_own_process, language_model, plain_model, print_table
+from common import Side, device_name, in_own_process, language_model, plain_model, print_table, run_script
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from w2s.config import AnsweringSpec, TaskSpec
@@ -249,4 +249,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

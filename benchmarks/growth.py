@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import device_name, in_own_process, language_model, print_table, silent
+from common import device_name, in_own_process, language_model, print_table, run_script, silent
 from reliability import make_answers
 
 import w2s
@@ -195,4 +195,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -38,7 +38,7 @@ from unittest import mock
 
 import torch
 from choose import answer_all, ask, load_questions
-from common import Side, device_name, in_own_process, language_model, print_table, silent
+from common import Side, device_name, in_own_process, language_model, print_table, run_script, silent
 from growth import fastest
 from torch import Tensor
 from torch.autograd import DeviceType
@@ -367,4 +367,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

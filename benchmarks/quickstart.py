@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import device_name, in_own_process, language_model, print_table
+from common import device_name, in_own_process, language_model, print_table, run_script
 from matrix_rate import Factor, Product, seconds_alone
 from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
@@ -189,4 +189,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

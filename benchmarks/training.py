@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
-from common import Side, device_name, in_own_process, language_model, plain_model, print_table, silent
+from common import Side, device_name, in_own_process, language_model, plain_model, print_table, run_script, silent
 from peft import LoraConfig
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
@@ -278,4 +278,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)
