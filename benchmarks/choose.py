@@ -33,7 +33,7 @@ from common import Side, device_name, in_own_process, language_model, plain_mode
 
 from w2s.config import AnsweringSpec, TaskSpec
 from w2s.models.load import LanguageModel
-from w2s.supervisors.base import Answer, Asked
+from w2s.supervisors.base import Answer, Prompt
 from w2s.supervisors.lm import LocalModel
 from w2s.tasks import Question, Task, Variation, gold_of, load_task, questions_of
 
@@ -83,12 +83,12 @@ def load_questions(spec: TaskSpec) -> tuple[Task, list[Question], list[str | Non
     return task, questions, [gold[question.id] for question in questions]
 
 
-def ask(task: Task, questions: Sequence[Question]) -> list[Asked]:
+def ask(task: Task, questions: Sequence[Question]) -> list[Prompt]:
     """Every question in all its variations."""
-    return [Asked(question, way) for question in questions for way in task.vary(question, task.num_variations, seed=0)]
+    return [Prompt(question, way) for question in questions for way in task.vary(question, task.num_variations, seed=0)]
 
 
-def answer_all(supervisor: LocalModel, asked: Sequence[Asked]) -> list[Answer]:
+def answer_all(supervisor: LocalModel, asked: Sequence[Prompt]) -> list[Answer]:
     """A supervisor's answers, in the order of what is asked."""
     answers: dict[int, Answer] = {}
     for batch in supervisor.plan(asked):
@@ -135,7 +135,7 @@ def answer_one_at_a_time(model: str, spec: TaskSpec, rows: Sequence[int], at_lea
         return Labelled(str(lm), seconds, list(answers), tokens, sum(written))
 
 
-def _answer_one(lm: LanguageModel, task: Task, one: Asked, at_least: int) -> tuple[str | None, int]:
+def _answer_one(lm: LanguageModel, task: Task, one: Prompt, at_least: int) -> tuple[str | None, int]:
     """The answer to one prompt, and how many tokens were written for it."""
     ids = lm.tokenizer(one.variation.prompt, return_tensors="pt").to(lm.device)
     output = lm.model.generate(
@@ -147,24 +147,24 @@ def _answer_one(lm: LanguageModel, task: Task, one: Asked, at_least: int) -> tup
         pad_token_id=lm.tokenizer.pad_token_id,
     )
     written = output[0, ids["input_ids"].shape[1] :]
-    return task.read(lm.tokenizer.decode(written, skip_special_tokens=True), *one), len(written)
+    return task.parse(lm.tokenizer.decode(written, skip_special_tokens=True), *one), len(written)
 
 
-def as_endings(question: Question) -> Asked:
+def as_endings(question: Question) -> Prompt:
     """A question as a text to go on with, and its choices as endings."""
-    return Asked(
+    return Prompt(
         question,
         Variation(
             question_id=question.id,
             variation=0,
             prompt=f"{question.fields['activity']}: {question.text}",
             completions=tuple(f" {choice}" for choice in question.choices),
-            places=tuple(range(len(question.choices))),
+            positions=tuple(range(len(question.choices))),
         ),
     )
 
 
-def pairs_of(asked: Sequence[Asked]) -> list[tuple[str, str]]:
+def pairs_of(asked: Sequence[Prompt]) -> list[tuple[str, str]]:
     """Every text with every one of its endings."""
     return [(one.variation.prompt, ending) for one in asked for ending in one.variation.completions]
 

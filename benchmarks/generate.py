@@ -35,7 +35,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from w2s.config import AnsweringSpec, TaskSpec
 from w2s.models.load import LanguageModel
 from w2s.supervisors.lm import LocalModel
-from w2s.tasks.asking import first_line
+from w2s.tasks.parsing import first_line
 
 Ids = list[list[int]]
 Way = Callable[[LanguageModel, list[str]], Ids]  # from prompts to what is written after them
@@ -121,7 +121,7 @@ def write_otherwise(job: Job, way: Way) -> Written:
         began = time.perf_counter()
         written = [_without_padding(row, lm.tokenizer.pad_token_id) for row in way(lm, prompts)]
         texts = lm.tokenizer.batch_decode(written, skip_special_tokens=True)
-        read = [task.read(text, *asked[row]) for row, text in zip(rows, texts, strict=True)]
+        read = [task.parse(text, *asked[row]) for row, text in zip(rows, texts, strict=True)]
         seconds = time.perf_counter() - began
         right = [gold[row // task.num_variations] for row in rows]
         return Written(str(lm), seconds, texts, sum(map(len, written)), read, right)

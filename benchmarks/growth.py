@@ -35,7 +35,7 @@ import w2s
 from w2s.config import AnswerFormat, AnsweringSpec, TrainingSpec
 from w2s.methods.ceiling import ceiling
 from w2s.supervisors.asking import gold_answers
-from w2s.supervisors.base import Asked
+from w2s.supervisors.base import Prompt
 from w2s.supervisors.lm import LocalModel
 from w2s.tasks import Task, gold_of, load_task, questions_of
 from w2s.training.student import train_student
@@ -87,13 +87,13 @@ def label(model: str, *, variations: int = 1, **made_up: Any) -> float:
     """Seconds to choose answers to questions."""
     with made_up_task(variations=variations, **made_up) as task, language_model(model) as lm:
         asked = [
-            Asked(question, variation)
+            Prompt(question, variation)
             for question in questions_of(task.splits().questions, "transfer")
             for variation in task.vary(question, variations, seed=0)
         ]
         supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name=model)
 
-        def answer(some: list[Asked]) -> None:
+        def answer(some: list[Prompt]) -> None:
             for batch in supervisor.plan(some):
                 batch.answer()
 

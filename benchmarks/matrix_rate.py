@@ -135,7 +135,7 @@ class _Notes(TorchDispatchMode):
 
 
 def _plain(name: str) -> str:
-    """An operation's name without its library, and without the mark of working in place."""
+    """An operation's name without its library, and without the mark of working in position."""
     return name.removeprefix("aten::").removesuffix("_")
 
 

@@ -64,9 +64,9 @@ def under_type_checking(tree: ast.Module) -> set[ast.AST]:
 
 def imports(tree: ast.Module) -> Iterator[str]:
     """The modules of w2s that a module imports, wherever in it: at the top or in a function."""
-    unread = under_type_checking(tree)
+    unparsed = under_type_checking(tree)
     for node in ast.walk(tree):
-        if node in unread:
+        if node in unparsed:
             continue
         if isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
             package = node.module.split(".")

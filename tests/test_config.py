@@ -84,7 +84,7 @@ def test_two_experiments_share_no_settings() -> None:
         (TrainingSpec, {"micro_batch_size": 3, "batch_size": 8}, "micro_batch_size 3 does not divide batch_size 8"),
         (TrainingSpec, {"learning_rate": 0.0}, "learning_rate is 0.0: expected above 0"),
         (TrainingSpec, {"learning_rate": float("nan")}, "learning_rate is nan: expected above 0"),
-        (TrainingSpec, {"warmup": 1.5}, "warmup is 1.5: expected at least 0 and at most 1"),
+        (TrainingSpec, {"warmup_ratio": 1.5}, "warmup_ratio is 1.5: expected at least 0 and at most 1"),
         (TrainingSpec, {"weight_decay": -0.1}, "weight_decay is -0.1: expected at least 0"),
         (TrainingSpec, {"max_grad_norm": 0.0}, "max_grad_norm is 0.0: expected above 0"),
         (TrainingSpec, {"max_length": 0}, "max_length is 0: expected at least 1"),
@@ -108,6 +108,8 @@ def test_a_value_that_no_run_could_use_is_refused_when_it_is_given(
 
 
 def test_values_at_the_edge_are_taken() -> None:
-    TrainingSpec(micro_batch_size=99, batch_size=8, warmup=1.0, eval_fraction=0.0, checkpoints=0, weight_decay=0.0)
+    TrainingSpec(
+        micro_batch_size=99, batch_size=8, warmup_ratio=1.0, eval_fraction=0.0, checkpoints=0, weight_decay=0.0
+    )
     AnsweringSpec(max_new_tokens=1, tokens_per_batch=1, sampling_temperature=0.0)
     ReliabilitySpec(temperature=None)

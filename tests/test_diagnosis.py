@@ -35,7 +35,7 @@ def supervised(answer: Answer, *, questions: int = 300, variations: int = 5, see
                     "question_id": f"q{question}",
                     "variation": variation,
                     "answer": chosen,
-                    "place": order.index(chosen) if chosen in order else None,
+                    "position": order.index(chosen) if chosen in order else None,
                     "choice_logprobs": [0.0] * 4,
                 }
             )
@@ -75,7 +75,7 @@ def silent(rng: np.random.Generator, question: int, variation: int, order: list[
         (stubborn, Verdict.UNANIMOUS, Verdict.UNANIMOUS),
         (guessing, Verdict.UNINFORMATIVE, Verdict.UNCHECKED),
         (first_place, Verdict.BY_POSITION, Verdict.BY_POSITION),
-        (silent, Verdict.UNREADABLE, Verdict.UNREADABLE),
+        (silent, Verdict.UNPARSED, Verdict.UNPARSED),
     ],
 )
 def test_verdict_names_the_fault(answer: Answer, with_gold: Verdict, without_gold: Verdict) -> None:
@@ -108,7 +108,7 @@ def test_half_answered_by_place_is_half_an_effect() -> None:
     assert position.effect == pytest.approx(0.5, abs=0.03)
     assert position.favourite == 2
     assert position.p_value < 1e-6
-    share = position.places[2].share
+    share = position.positions[2].share
     assert share.low < 0.5 + 0.5 / 4 < share.high
 
 
@@ -129,16 +129,16 @@ def test_preference_of_an_informative_supervisor_is_a_note() -> None:
 
     found = diagnose(supervised(first_when_unsure), truth())
     assert found.verdict == Verdict.INFORMATIVE
-    assert any("place 1 of 4" in note for note in found.notes)
+    assert any("position 1 of 4" in note for note in found.notes)
 
 
 def test_places_never_chosen_count_where_the_number_of_options_is_known() -> None:
     scored = supervised(lambda rng, question, variation, order: order[int(rng.integers(2))])
-    assert (found := diagnose(scored).position) and len(found.places) == 4
+    assert (found := diagnose(scored).position) and len(found.positions) == 4
     bare = scored.drop_columns(["choice_logprobs"])
-    assert (found := diagnose(bare).position) and len(found.places) == 2
+    assert (found := diagnose(bare).position) and len(found.positions) == 2
     told = diagnose(bare, num_choices={f"q{question}": 4 for question in range(300)}).position
-    assert told and len(told.places) == 4 and told.favourite in (0, 1)
+    assert told and len(told.positions) == 4 and told.favourite in (0, 1)
 
 
 def test_one_answer_to_everything_is_named() -> None:

@@ -117,8 +117,8 @@ def gold_of_questions_to_learn_from_or_tested(step: Step | None) -> list[str]:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_only_a_method_that_says_so_has_ground_truth_behind_its_student(base: Experiment, name: str) -> None:
-    for replicate in Graph(replace(base, seeds=[0, 3])).replicates:
-        student = replicate.arms[name].student
+    for seed_run in Graph(replace(base, seeds=[0, 3])).seed_runs:
+        student = seed_run.method_runs[name].student
         for step in student:
             seen = gold_of_questions_to_learn_from_or_tested(step)
             if METHODS[name].uses_gold and step is not None:
@@ -128,8 +128,8 @@ def test_only_a_method_that_says_so_has_ground_truth_behind_its_student(base: Ex
 
 
 def test_the_weak_supervisor_its_answers_and_their_scores_see_the_truth_of_weak_train_only(base: Experiment) -> None:
-    replicate = Graph(base).replicates[0]
-    for step in (replicate.supervisor, replicate.answers, replicate.scored):
+    seed_run = Graph(base).seed_runs[0]
+    for step in (seed_run.supervisor, seed_run.answers, seed_run.scored):
         assert gold_of_questions_to_learn_from_or_tested(step) == []
         assert {one.settings["split"] for one in ancestors(step) if one.kind == "gold"} == {"weak_train"}
 
@@ -161,7 +161,7 @@ def test_a_method_that_asks_for_ground_truth_without_saying_so_fails(
     with pytest.raises(AssertionError, match="uses_gold"):
         Graph(replace(base, methods=["peeking"]))
     with_method(monkeypatch, uses_gold=True)
-    assert Graph(replace(base, methods=["peeking"])).replicates[0].arms["peeking"].method.uses_gold
+    assert Graph(replace(base, methods=["peeking"])).seed_runs[0].method_runs["peeking"].method.uses_gold
 
 
 def test_other_answers_to_the_transfer_questions_change_what_only_gold_methods_learn_from(
@@ -175,13 +175,13 @@ def test_other_answers_to_the_transfer_questions_change_what_only_gold_methods_l
     tables: list[dict[str, pa.Table]] = []
     for experiment in (base, replace(base, task=task)):
         graph, store = Graph(experiment), Store(tmp_path / "store")
-        replicate = graph.replicates[0]
-        sets = {name: arm.student.training_set for name, arm in replicate.arms.items()}
-        steps = [replicate.answers, replicate.scored, *(step for step in sets.values() if step)]
+        seed_run = graph.seed_runs[0]
+        sets = {name: method_run.student.training_set for name, method_run in seed_run.method_runs.items()}
+        steps = [seed_run.answers, seed_run.scored, *(step for step in sets.values() if step)]
         local.run(steps, store, on_event=lambda _: None)
         found = {name: read_table(store.path(step) / "training_set.parquet") for name, step in sets.items() if step}
-        found["scored answers"] = read_table(store.path(replicate.scored) / "scored.parquet")
-        found["answers"] = read_table(store.path(replicate.answers) / "answers.parquet")
+        found["scored answers"] = read_table(store.path(seed_run.scored) / "scored.parquet")
+        found["answers"] = read_table(store.path(seed_run.answers) / "answers.parquet")
         tables.append(found)
     before, after = tables
     assert {name for name in before if not before[name].equals(after[name])} == {"ceiling", "oracle"}
@@ -189,7 +189,7 @@ def test_other_answers_to_the_transfer_questions_change_what_only_gold_methods_l
         assert not {"gold", "correct", "label", "truth"} & set(before[name].column_names)
         assert before[name].num_rows == 3 * SIZES["transfer"]
     assert before["answers"].column_names == [
-        *("question_id", "variation", "prompt", "completion", "answer", "place", "choice_logprobs", "supervisor")
+        *("question_id", "variation", "prompt", "completion", "answer", "position", "choice_logprobs", "supervisor")
     ]
 
 

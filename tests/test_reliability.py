@@ -236,10 +236,10 @@ def test_a_missing_column_is_named(column: str) -> None:
 @pytest.mark.parametrize("column", ["question_id", "variation"])
 def test_a_null_identifier_is_named_with_its_row(column: str) -> None:
     table = table_of([["a", "b"]])
-    place = table.column_names.index(column)
+    position = table.column_names.index(column)
     broken = pa.array([table[column][0].as_py(), None], table[column].type)
     with pytest.raises(InputError, match=rf"row 1 \(from 0\): expected a {column}"):
-        score_answers(table.set_column(place, column, broken))
+        score_answers(table.set_column(position, column, broken))
 
 
 def test_a_variation_that_is_no_number_is_refused() -> None:

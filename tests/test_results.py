@@ -15,7 +15,7 @@ from test_experiment import SIZES, STAYS, in_splits, questions, small_experiment
 from w2s.config import AnsweringSpec, Experiment, TaskSpec
 from w2s.errors import InputError
 from w2s.methods import METHODS
-from w2s.results import WEAK, Labels, Record, Result
+from w2s.results import WEAK, Record, Result, WeakLabelSummary
 from w2s.running import run
 from w2s.store import Store
 from w2s.tables import read_table
@@ -74,7 +74,7 @@ def gold_of(folder: Path) -> dict[str, str]:
 
 
 def test_every_field_of_the_results_is_documented() -> None:
-    for cls in (Record, Labels, Result):
+    for cls in (Record, WeakLabelSummary, Result):
         assert cls.__doc__ is not None
         for field in fields(cls):
             assert f"\n        {field.name}: " in cls.__doc__, f"{cls.__name__}.{field.name}"
@@ -231,9 +231,9 @@ def test_written_answers_run_through_and_an_overtaken_ceiling_leaves_pgr_undefin
     scored = rows_of(result.folder / "seed-0" / "scored.parquet")
     assert records[WEAK].accuracy > 0.5, "the tiny weak supervisor no longer learns: the test says nothing"
     assert {row["choice_logprobs"] is None for row in scored} == {True}
-    unread = sum(row["answer"] is None for row in scored)
-    assert result.labels[0].unparsed_rate == pytest.approx(unread / len(scored))
-    assert records["reweighting"].rows == len(scored) - unread
+    unparsed = sum(row["answer"] is None for row in scored)
+    assert result.labels[0].unparsed_rate == pytest.approx(unparsed / len(scored))
+    assert records["reweighting"].rows == len(scored) - unparsed
     for name in ("naive", "reweighting", "ceiling"):
         assert records[name].pgr is None and "not clearly above 0" in str(records[name].pgr_note)
     assert result.pooled == [replace(record, seed=None) for record in result.records] or result.pooled == result.records

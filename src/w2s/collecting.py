@@ -26,14 +26,14 @@ from w2s.experiment import (
     SCORED_FILE,
     SELECTION_FILE,
     TRAINING_SET_FILE,
-    Arm,
     Graph,
-    Replicate,
+    MethodRun,
+    SeedRun,
 )
 from w2s.files import atomic_write
 from w2s.metrics import Resamples, accuracy_interval, difference_interval, pgr_interval
 from w2s.reliability import agreement_signal, summarize
-from w2s.results import CEILING, NAIVE, WEAK, Labels, Record, Result
+from w2s.results import CEILING, NAIVE, WEAK, Record, Result, WeakLabelSummary
 from w2s.store import Step, Store
 from w2s.tables import GOLD, read_table, write_table
 
@@ -64,9 +64,9 @@ class _Collector:
         folder.mkdir(parents=True, exist_ok=True)
         result = Result(
             experiment=graph.experiment,
-            records=[record for index in range(len(graph.replicates)) for record in self._records([index])],
-            pooled=self._records(list(range(len(graph.replicates)))),
-            labels=[self._labels(replicate) for replicate in graph.replicates],
+            records=[record for index in range(len(graph.seed_runs)) for record in self._records([index])],
+            pooled=self._records(list(range(len(graph.seed_runs)))),
+            labels=[self._labels(seed_run) for seed_run in graph.seed_runs],
             folder=folder,
             info={
                 **info,
@@ -113,33 +113,33 @@ class _Collector:
         return np.array([column.to_numpy() for column in columns], dtype=bool)
 
     def _records(self, indices: list[int]) -> list[Record]:
-        replicates = [self._graph.replicates[index] for index in indices]
-        weak = self._correct([replicate.weak_predictions for replicate in replicates])
+        seed_runs = [self._graph.seed_runs[index] for index in indices]
+        weak = self._correct([seed_run.weak_predictions for seed_run in seed_runs])
         methods = {
-            name: self._correct([replicate.arms[name].predictions for replicate in replicates])
+            name: self._correct([seed_run.method_runs[name].predictions for seed_run in seed_runs])
             for name in self._graph.experiment.methods
         }
-        resamples = Resamples(weak.shape[1], num_seeds=len(replicates), num_resamples=self._graph.experiment.resamples)
-        seed = replicates[0].seed if len(replicates) == 1 else None
+        resamples = Resamples(weak.shape[1], num_seeds=len(seed_runs), num_resamples=self._graph.experiment.resamples)
+        seed = seed_runs[0].seed if len(seed_runs) == 1 else None
         rows = [
             Record(
                 method=WEAK,
                 seed=seed,
                 uses_gold=False,
                 **self._accuracy(weak, resamples),
-                **self._training([replicate.supervisor for replicate in replicates]),
-                **self._selected([replicate.supervisor.inputs["training_set"] for replicate in replicates], gold=None),
+                **self._training([seed_run.supervisor for seed_run in seed_runs]),
+                **self._selected([seed_run.supervisor.inputs["training_set"] for seed_run in seed_runs], gold=None),
             )
         ]
         for name, correct in methods.items():
-            arms: list[Arm] = [replicate.arms[name] for replicate in replicates]
-            sets = [arm.student.training_set for arm in arms if arm.student.training_set]
-            adapters = [arm.student.adapter for arm in arms if arm.student.adapter]
+            method_runs: list[MethodRun] = [seed_run.method_runs[name] for seed_run in seed_runs]
+            sets = [method_run.student.training_set for method_run in method_runs if method_run.student.training_set]
+            adapters = [method_run.student.adapter for method_run in method_runs if method_run.student.adapter]
             rows.append(
                 Record(
                     method=name,
                     seed=seed,
-                    uses_gold=arms[0].method.uses_gold,
+                    uses_gold=method_runs[0].method.uses_gold,
                     **self._accuracy(correct, resamples),
                     **self._pgr(weak, correct, methods.get(CEILING), resamples),
                     **({} if name == NAIVE else self._gain(correct, methods.get(NAIVE), resamples)),
@@ -201,8 +201,8 @@ class _Collector:
             weighted.append(float(np.average(right, weights=weight)))
         return {**counts, "label_accuracy": _mean(plain), "label_accuracy_weighted": _mean(weighted)}
 
-    def _labels(self, replicate: Replicate) -> Labels:
-        scored = read_table(self._file(replicate.scored, SCORED_FILE))
+    def _labels(self, seed_run: SeedRun) -> WeakLabelSummary:
+        scored = read_table(self._file(seed_run.scored, SCORED_FILE))
         summary = summarize(scored)
         known = [question for question in scored["question_id"].unique().to_pylist() if question in self._transfer_gold]
         signal = agreement_signal(scored, self._transfer_gold) if known else None
@@ -219,8 +219,8 @@ class _Collector:
             if signal
             else []
         )
-        return Labels(
-            seed=replicate.seed,
+        return WeakLabelSummary(
+            seed=seed_run.seed,
             rows=summary.rows,
             questions=summary.questions,
             unanimity_rate=summary.unanimity_rate,
@@ -245,20 +245,20 @@ class _Collector:
                 for id, answer in zip(known["question_id"].to_pylist(), known["answer"].to_pylist(), strict=True)
             ]
         write_table(pa.Table.from_pylist(gold, schema=GOLD), folder / GOLD_FILE)
-        for replicate in graph.replicates:
-            base = folder / f"seed-{replicate.seed}"
+        for seed_run in graph.seed_runs:
+            base = folder / f"seed-{seed_run.seed}"
             shutil.rmtree(base, ignore_errors=True)
-            self._copy_files(replicate.scored, base, [SCORED_FILE])
+            self._copy_files(seed_run.scored, base, [SCORED_FILE])
             weak = base / WEAK.replace(" ", "-")
-            self._copy_files(replicate.supervisor, weak, ["log.jsonl", "training.json"])
-            self._copy_files(replicate.weak_predictions, weak, [PREDICTIONS_FILE])
-            for name, arm in replicate.arms.items():
-                self._copy_files(arm.predictions, base / name, [PREDICTIONS_FILE])
-                if arm.student.training_set:
-                    self._copy_files(arm.student.training_set, base / name, [TRAINING_SET_FILE, SELECTION_FILE])
-                if arm.student.adapter:
-                    self._copy_files(arm.student.adapter, base / name, ["log.jsonl", "training.json"])
-                    adapter = self._store.path(arm.student.adapter) / "adapter"
+            self._copy_files(seed_run.supervisor, weak, ["log.jsonl", "training.json"])
+            self._copy_files(seed_run.weak_predictions, weak, [PREDICTIONS_FILE])
+            for name, method_run in seed_run.method_runs.items():
+                self._copy_files(method_run.predictions, base / name, [PREDICTIONS_FILE])
+                if method_run.student.training_set:
+                    self._copy_files(method_run.student.training_set, base / name, [TRAINING_SET_FILE, SELECTION_FILE])
+                if method_run.student.adapter:
+                    self._copy_files(method_run.student.adapter, base / name, ["log.jsonl", "training.json"])
+                    adapter = self._store.path(method_run.student.adapter) / "adapter"
                     (base / name / "adapter").symlink_to(adapter, target_is_directory=True)
 
     def _copy_files(self, step: Step, to: Path, names: list[str]) -> None:

@@ -16,7 +16,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.tables import Unparsed
 
 __all__ = [
-    "CHANGE_NOTHING",
+    "EXECUTION_ONLY",
     "AnswerFormat",
     "AnsweringSpec",
     "Experiment",
@@ -133,7 +133,7 @@ class TrainingSpec:
             outcome.
         learning_rate: Its peak.
         schedule: How the rate falls.
-        warmup: Share of the steps in which the rate rises.
+        warmup_ratio: Share of the steps in which the rate rises.
         weight_decay: Of AdamW.
         max_grad_norm: Gradients are clipped to it.
         max_length: In tokens. Longer prompts lose their beginning, never the completion, and it is said how many.
@@ -153,7 +153,7 @@ class TrainingSpec:
     micro_batch_size: int | None = None
     learning_rate: float = 5e-4
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = 0.0
+    warmup_ratio: float = 0.0
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     max_length: int = 512
@@ -170,13 +170,13 @@ class TrainingSpec:
         _check_range(self, 1, math.inf, "epochs", "batch_size", "micro_batch_size", "max_length")
         _check_range(self, 0, math.inf, "learning_rate", "max_grad_norm", above=True)
         _check_range(self, 0, math.inf, "weight_decay", "checkpoints")
-        _check_range(self, 0, 1, "warmup")
+        _check_range(self, 0, 1, "warmup_ratio")
         _check_range(self, 0, 1, "eval_fraction", below=True)
         if self.micro_batch_size is not None and self.batch_size % min(self.micro_batch_size, self.batch_size):
             raise InputError(f"micro_batch_size {self.micro_batch_size} does not divide batch_size {self.batch_size}")
 
 
-CHANGE_NOTHING = ("micro_batch_size", "gradient_checkpointing", "compile", "checkpoints")
+EXECUTION_ONLY = ("micro_batch_size", "gradient_checkpointing", "compile", "checkpoints")
 """Settings of a training that, rounding apart, do not change what comes out: how it is computed, and saved."""
 
 
@@ -212,7 +212,7 @@ class ReliabilitySpec:
 
     Attributes:
         temperature: Of the softmax over vote shares; by default the task's own.
-        unparsed: What becomes of an answer that cannot be read; by default the task's own.
+        unparsed: What becomes of an answer that cannot be parsed; by default the task's own.
     """
 
     temperature: float | None = None

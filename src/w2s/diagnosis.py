@@ -1,7 +1,7 @@
 """What kind of supervisor is this: does its agreement say anything, and which known faults does it show?
 
 Agreement is a measure of trust only where the variations move the supervisor. One that answers the same
-whatever the wording agrees with itself and may be wrong all the same; one that answers by the place of an
+whatever the wording agrees with itself and may be wrong all the same; one that answers by the position of an
 option disagrees with itself for a reason that has nothing to do with the question. Most of this can be seen
 without ground truth; with it, agreement is compared with correctness. For analysis only: nothing that a
 student is trained from may come of it.
@@ -24,7 +24,7 @@ from w2s import metrics
 from w2s.metrics import Interval
 from w2s.reliability import check_scored
 
-__all__ = ["AnswerShare", "Diagnosis", "Place", "PositionBias", "VariationDisagreement", "Verdict", "diagnose"]
+__all__ = ["AnswerShare", "Diagnosis", "Position", "PositionBias", "VariationDisagreement", "Verdict", "diagnose"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -34,13 +34,13 @@ Bools = npt.NDArray[np.bool_]
 UNANIMOUS = 0.95
 # An AUROC below this is of no use; from the second on, picking by agreement visibly raises label accuracy.
 AUROC_NOTHING, AUROC_USEFUL = 0.55, 0.65
-# The share of answers that look as if given by place alone: from the first on it is worth a word, from the
-# second on place decides more often than the question does.
+# The share of answers that look as if given by position alone: from the first on it is worth a word, from the
+# second on position decides more often than the question does.
 POSITION_NOTED, POSITION_RULES = 0.1, 0.5
 # With thousands of answers every deviation is significant; with few, a large one may be chance. Both must hold.
 SIGNIFICANT = 0.001
-# More than half unread and the rest is what is left of a failed prompt; more than one in twenty is worth a word.
-UNREAD_NOTED, UNREAD_MOSTLY = 0.05, 0.5
+# More than half unparsed and the rest is what is left of a failed prompt; more than one in twenty is worth a word.
+UNPARSED_NOTED, UNPARSED_MOSTLY = 0.05, 0.5
 # One answer to nine questions in ten, and a tenth more often than the truth has it.
 ONE_ANSWER, ONE_ANSWER_EXCESS = 0.9, 0.1
 # Tasks with this many distinct answers at most choose from a fixed set, if each is given this often or more.
@@ -61,7 +61,7 @@ class Verdict(StrEnum):
     UNANIMOUS = "unanimous"
     ONE_ANSWER = "one answer"
     BY_POSITION = "by position"
-    UNREADABLE = "unreadable"
+    UNPARSED = "unparsed"
     TOO_FEW_VARIATIONS = "too few variations"
 
 
@@ -74,15 +74,15 @@ _TITLES = {
     Verdict.UNANIMOUS: "It answers the same whatever the wording: agreement says little",
     Verdict.ONE_ANSWER: "It gives one answer to almost every question",
     Verdict.BY_POSITION: "It answers by position",
-    Verdict.UNREADABLE: "Most of its answers could not be read",
+    Verdict.UNPARSED: "Most of its answers could not be parsed",
     Verdict.TOO_FEW_VARIATIONS: "Too few variations: agreement cannot be measured",
 }
 
 
-class Place(NamedTuple):
-    """How often the option at one place was chosen; `expected` if place made no difference."""
+class Position(NamedTuple):
+    """How often the option at one position was chosen; `expected` if position made no difference."""
 
-    place: int
+    position: int
     answers: int
     share: Interval
     expected: float
@@ -90,18 +90,18 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PositionBias:
-    """Whether the place of an option decides.
+    """Whether the position of an option decides.
 
     Attributes:
-        places: Each place, from 0.
-        chi_square: Pearson's statistic of the answers per place against no preference.
+        positions: Each position, from 0.
+        chi_square: Pearson's statistic of the answers per position against no preference.
         p_value: Its p-value; answers are taken as independent, which exaggerates it a little.
-        effect: 0 = no preference, 1 = always the same place. It is what a mixture would show in which this
-            share of the answers goes to one place blindly and the others fall on all places alike.
-        favourite: The place chosen most above expectation.
+        effect: 0 = no preference, 1 = always the same position. It is what a mixture would show in which this
+            share of the answers goes to one position blindly and the others fall on all positions alike.
+        favourite: The position chosen most above expectation.
     """
 
-    places: tuple[Place, ...]
+    positions: tuple[Position, ...]
     chi_square: float
     p_value: float
     effect: float
@@ -143,14 +143,14 @@ class Diagnosis:
         questions: Their questions.
         variations: The fewest and the most answers that a question has.
         unanimity_rate: Share of the questions whose answers are all the same.
-        unread_rate: Share of the answers that could not be read.
+        unparsed_rate: Share of the answers that could not be parsed.
         accuracy: Share of right answers, among those with ground truth.
         accuracy_unanimous: The same of the questions answered unanimously.
         accuracy_split: The same of the others.
         auroc_reliability: Probability that a right answer has a higher reliability than a wrong one.
         auroc_vote_share: The same for the vote share.
         auroc_entropy: The same for minus the entropy.
-        position: Of answers whose place is known.
+        position: Of answers whose position is known.
         answers: For a fixed small set of answers: the most frequent first.
         disagreement: By variation.
     """
@@ -164,7 +164,7 @@ class Diagnosis:
     questions: int
     variations: tuple[int, int]
     unanimity_rate: float
-    unread_rate: float
+    unparsed_rate: float
     accuracy: float | None = None
     accuracy_unanimous: float | None = None
     accuracy_split: float | None = None
@@ -188,11 +188,11 @@ def diagnose(
     Intervals are of 95% and take the answers to one question as one observation.
 
     Args:
-        scored: A table that `score_answers` made; `place` is used where it is there.
+        scored: A table that `score_answers` made; `position` is used where it is there.
         gold: Ground truth, the canonical answer by question id. Without it, or where it knows none of the
             questions, the verdict rests on unanimity and on bias.
         num_choices: How many options each question has. By default the length of `choice_logprobs`, or else
-            the highest place that was ever chosen.
+            the highest position that was ever chosen.
 
     Raises:
         InputError: The table is not one of scored answers.
@@ -232,7 +232,7 @@ class _Rows:
             "questions": self.num_questions,
             "variations": (int(per_question.min()), int(per_question.max())) if rows else (0, 0),
             "unanimity_rate": float(unanimous.mean()) if rows else math.nan,
-            "unread_rate": self.answer.count(None) / rows if rows else math.nan,
+            "unparsed_rate": self.answer.count(None) / rows if rows else math.nan,
             "accuracy": _mean(self.correct[self.known]),
             "accuracy_unanimous": _mean(self.correct[self.known & unanimous_row]),
             "accuracy_split": _mean(self.correct[self.known & ~unanimous_row]),
@@ -258,42 +258,44 @@ class _Rows:
         return _interval(estimate, part, self.question[self.known])
 
     def _position(self) -> PositionBias | None:
-        if "place" not in self.scored.column_names:
+        if "position" not in self.scored.column_names:
             return None
-        place = pc.fill_null(self.scored["place"].cast(pa.int64()), -1).to_numpy()
-        placed = place >= 0
+        position = pc.fill_null(self.scored["position"].cast(pa.int64()), -1).to_numpy()
+        placed = position >= 0
         if not placed.any():
             return None
-        choices = self._choices(place)[placed]
-        place, question = place[placed], self.question[placed]
-        num_places = int(choices.max())
-        if num_places < 2:
+        choices = self._choices(position)[placed]
+        position, question = position[placed], self.question[placed]
+        num_positions = int(choices.max())
+        if num_positions < 2:
             return None
-        at: Bools = np.arange(num_places)[:, None] < choices  # (places, rows): whether the row has that place
+        at: Bools = np.arange(num_positions)[:, None] < choices  # (positions, rows): whether the row has that position
         expected = (at / choices).sum(axis=1)
-        observed = np.bincount(place, minlength=num_places)
+        observed = np.bincount(position, minlength=num_positions)
         chi_square = float(((observed - expected) ** 2 / expected).sum())
         from scipy.special import chdtrc
 
         return PositionBias(
-            places=tuple(
-                Place(index, int(observed[index]), _share(place == index, question), expected[index] / len(place))
-                for index in range(num_places)
+            positions=tuple(
+                Position(
+                    index, int(observed[index]), _share(position == index, question), expected[index] / len(position)
+                )
+                for index in range(num_positions)
             ),
             chi_square=chi_square,
-            p_value=float(chdtrc(num_places - 1, chi_square)),
-            effect=math.sqrt(chi_square / len(place) / (num_places - 1)),
+            p_value=float(chdtrc(num_positions - 1, chi_square)),
+            effect=math.sqrt(chi_square / len(position) / (num_positions - 1)),
             favourite=int(np.argmax(observed - expected)),
         )
 
-    def _choices(self, place: Ints) -> Ints:
+    def _choices(self, position: Ints) -> Ints:
         """How many options each row's question has, (rows,)."""
         counts = [count or 0 for count in self.num_choices]
         if "choice_logprobs" in self.scored.column_names:
             lengths = pc.fill_null(pc.list_value_length(self.scored["choice_logprobs"]), 0).to_pylist()
             counts = [given or length for given, length in zip(counts, lengths, strict=True)]
         known = np.array(counts, np.int64)
-        return np.maximum(np.where(known > 0, known, int(place.max()) + 1), place + 1)
+        return np.maximum(np.where(known > 0, known, int(position.max()) + 1), position + 1)
 
     def _answers(self) -> tuple[AnswerShare, ...]:
         given = {answer: self.answer.count(answer) for answer in set(self.answer) if answer is not None}
@@ -330,8 +332,8 @@ def _judge(found: Mapping[str, Any]) -> tuple[Verdict, str]:
     if found["variations"][1] < 2:
         reason = "No question was answered more than once." if found["rows"] else "There are no answers."
         return Verdict.TOO_FEW_VARIATIONS, reason
-    if found["unread_rate"] >= UNREAD_MOSTLY:
-        return Verdict.UNREADABLE, f"{found['unread_rate']:.0%} of the answers could not be read."
+    if found["unparsed_rate"] >= UNPARSED_MOSTLY:
+        return Verdict.UNPARSED, f"{found['unparsed_rate']:.0%} of the answers could not be parsed."
     if found["answers"]:
         top: AnswerShare = found["answers"][0]
         if top.share.estimate >= ONE_ANSWER and top.share.estimate - (top.expected or 0) >= ONE_ANSWER_EXCESS:
@@ -368,7 +370,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
     if position and position.noted:
         notes.append(_position_sentence(position))
     elif position and position.effect < POSITION_NOTED:
-        notes.append(f"No preference for a place that matters (effect {position.effect:.2f} of 1).")
+        notes.append(f"No preference for a position that matters (effect {position.effect:.2f} of 1).")
     if found["answers"]:
         top = max(found["answers"], key=lambda item: item.share.estimate - (item.expected or 0))
         if top.expected is not None and top.share.low - top.expected >= ONE_ANSWER_EXCESS:
@@ -382,8 +384,8 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
                 f"Variation {worst.variation} disagrees with the majority {worst.share.estimate:.0%} of the time, "
                 f"the others {float(np.mean(others)):.0%}: its wording is worth a look."
             )
-    if UNREAD_NOTED <= found["unread_rate"] < UNREAD_MOSTLY:
-        notes.append(f"{found['unread_rate']:.0%} of the answers could not be read.")
+    if UNPARSED_NOTED <= found["unparsed_rate"] < UNPARSED_MOSTLY:
+        notes.append(f"{found['unparsed_rate']:.0%} of the answers could not be parsed.")
     if not found["checked"] and found["rows"]:
         notes.append("Judged from unanimity and bias alone: these questions have no ground truth.")
     return notes
@@ -401,10 +403,11 @@ def _split_sentence(found: Mapping[str, Any]) -> str:
 
 
 def _position_sentence(position: PositionBias) -> str:
-    top = position.places[position.favourite]
+    top = position.positions[position.favourite]
     return (
-        f"The option in place {top.place + 1} of {len(position.places)} gets {top.share.estimate:.0%} of the answers "
-        f"(95% interval {top.share.low:.0%} to {top.share.high:.0%}; {top.expected:.0%} if place made no difference)."
+        f"The option in position {top.position + 1} of {len(position.positions)} gets {top.share.estimate:.0%} of the "
+        f"answers (95% interval {top.share.low:.0%} to {top.share.high:.0%}; "
+        f"{top.expected:.0%} if position made no difference)."
     )
 
 

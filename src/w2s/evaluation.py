@@ -43,7 +43,7 @@ def evaluate(
         say: Is told what a user should know.
 
     Returns:
-        A table of `tables.PREDICTIONS`. An answer that cannot be read is not correct.
+        A table of `tables.PREDICTIONS`. An answer that cannot be parsed is not correct.
     """
     known = [question for question in questions if gold.get(question.id) is not None]
     answers = answer_questions(

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s.config import CHANGE_NOTHING, AnsweringSpec, Experiment, TrainingSpec
+from w2s.config import EXECUTION_ONLY, AnsweringSpec, Experiment, TrainingSpec
 from w2s.errors import InputError
 from w2s.files import atomic_write, file_sha256
 from w2s.methods import Method, get_method
@@ -29,7 +29,7 @@ from w2s.tables import read_table, write_table
 from w2s.tasks import gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
-__all__ = ["Arm", "Graph", "Progress", "Replicate", "no_progress"]
+__all__ = ["Graph", "MethodRun", "Progress", "SeedRun", "no_progress"]
 
 ANSWERS_FILE, SCORED_FILE, TRAINING_SET_FILE = "answers.parquet", "scored.parquet", "training_set.parquet"
 PREDICTIONS_FILE, QUESTIONS_FILE, GOLD_FILE = "predictions.parquet", "questions.parquet", "gold.parquet"
@@ -48,7 +48,7 @@ def no_progress(label: str, done: int, total: int, unit: str, tokens: int = 0) -
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arm:
+class MethodRun:
     """One method with one seed: its student, and what the student answers on the test split."""
 
     method: Method
@@ -57,7 +57,7 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replicate:
+class SeedRun:
     """All that is done for one seed.
 
     Attributes:
@@ -66,7 +66,7 @@ class Replicate:
         weak_predictions: What the weak supervisor answers on the test split.
         answers: What it answers to every variation of the transfer questions.
         scored: The same, with their reliability.
-        arms: The methods, in the order in which they were asked for.
+        method_runs: The methods, in the order in which they were asked for.
     """
 
     seed: int
@@ -74,7 +74,7 @@ class Replicate:
     weak_predictions: Step
     answers: Step
     scored: Step
-    arms: Mapping[str, Arm]
+    method_runs: Mapping[str, MethodRun]
 
 
 class Graph:
@@ -115,16 +115,16 @@ class Graph:
         }
         self.questions = {split: self._questions(split) for split in SPLITS}
         self.gold = {split: self._gold(split) for split in SPLITS}
-        self.replicates = [self._replicate(seed) for seed in experiment.seeds]
+        self.seed_runs = [self._replicate(seed) for seed in experiment.seeds]
 
     def targets(self) -> list[Step]:
         """Every step whose result a report reads, in a good order: weak model first, then the strong one."""
         steps = [*self.questions.values(), *self.gold.values()]
-        for replicate in self.replicates:
-            steps += [replicate.supervisor, replicate.answers, replicate.scored, replicate.weak_predictions]
-        for replicate in self.replicates:
-            for arm in replicate.arms.values():
-                steps += [step for step in (*arm.student, arm.predictions) if step is not None]
+        for seed_run in self.seed_runs:
+            steps += [seed_run.supervisor, seed_run.answers, seed_run.scored, seed_run.weak_predictions]
+        for seed_run in self.seed_runs:
+            for method_run in seed_run.method_runs.values():
+                steps += [step for step in (*method_run.student, method_run.predictions) if step is not None]
         return steps
 
     def _check(self) -> None:
@@ -194,26 +194,26 @@ class Graph:
 
     # ── one seed ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _replicate(self, seed: int) -> Replicate:
+    def _replicate(self, seed: int) -> SeedRun:
         experiment = self.experiment
         truth = self._select("weak supervisor", ceiling, {"gold_answers": self.gold["weak_train"]}, {}, seed=seed)
         supervisor = self._train("weak supervisor", self._weak, experiment.weak_training, truth, seed)
         answers = self._answers(supervisor, seed)
         scored = self._scored(answers, seed)
-        arms = {}
+        method_runs = {}
         for name in experiment.methods:
             method = get_method(name)
             stages = _Stages(self, scored, seed, uses_gold=method.uses_gold)
             student = method.steps(stages, method.resolve(experiment.method_settings.get(name, {})))
             predictions = self._predictions(name, self._strong, student.adapter, seed)
-            arms[name] = Arm(method=method, student=student, predictions=predictions)
-        return Replicate(
+            method_runs[name] = MethodRun(method=method, student=student, predictions=predictions)
+        return SeedRun(
             seed=seed,
             supervisor=supervisor,
             weak_predictions=self._predictions("weak supervisor", self._weak, supervisor, seed),
             answers=answers,
             scored=scored,
-            arms=arms,
+            method_runs=method_runs,
         )
 
     def _answers(self, supervisor: Step, seed: int) -> Step:
@@ -277,11 +277,11 @@ class Graph:
             training_set = selector(**tables, seed=seed, **settings)
             if not training_set.table.num_rows:
                 selection = training_set.selection
-                unread = selection.dropped.get("unreadable", 0)
-                hint = " (see --answering.mode and --task.weak_train)" if unread else ""
+                unparsed = selection.dropped.get("unparsed", 0)
+                hint = " (see --answering.mode and --task.weak_train)" if unparsed else ""
                 raise InputError(
                     f"method {name}: no row is left to train on; of {selection.rows_in} answers"
-                    f" {unread} could not be read{hint}"
+                    f" {unparsed} could not be parsed{hint}"
                 )
             write_table(training_set.table, build.out / TRAINING_SET_FILE)
             atomic_write(build.out / SELECTION_FILE, json.dumps(training_set.selection.to_dict(), indent=1))
@@ -312,7 +312,7 @@ class Graph:
                     say=build.say,
                 )
 
-        settings = {name: value for name, value in asdict(spec).items() if name not in CHANGE_NOTHING}
+        settings = {name: value for name, value in asdict(spec).items() if name not in EXECUTION_ONLY}
         return Step(
             kind="training",
             label=label,

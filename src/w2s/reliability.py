@@ -60,7 +60,7 @@ class ReliabilitySummary:
         unanimity_rate: Share of the questions whose answers are all the same.
         mean_vote_share: Mean over rows of the share of the question's answers that equal the row's.
         entropies: Every value of the entropy, lowest first, with the number of its questions.
-        unparsed_rate: Share of the rows whose answer could not be read; 0 where scoring dropped them.
+        unparsed_rate: Share of the rows whose answer could not be parsed; 0 where scoring dropped them.
     """
 
     questions: int
@@ -88,7 +88,7 @@ class SignalLevel(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementSignal:
-    """Whether agreement told right answers from wrong ones. Rows are answers, an unreadable one is wrong.
+    """Whether agreement told right answers from wrong ones. Rows are answers, an unparsed one is wrong.
 
     Attributes:
         levels: The rows by the entropy of their question, lowest first.
@@ -166,10 +166,10 @@ def score_answers(answers: pa.Table, *, temperature: float = 0.2, unparsed: Unpa
     often its answers occur: neither the order of rows nor the names of the answers changes a bit.
 
     Args:
-        answers: Any table with `question_id`, `variation` and `answer`; null = could not be read. Where it
+        answers: Any table with `question_id`, `variation` and `answer`; null = could not be parsed. Where it
             has a `supervisor`, all supervisors' answers to a question vote together.
         temperature: T of the softmax; smaller trusts the majority more.
-        unparsed: What becomes of unreadable answers: "class" = they are one more answer, "drop_question" =
+        unparsed: What becomes of unparsed answers: "class" = they are one more answer, "drop_question" =
             a question with any of them loses all its rows, "drop_answer" = they are dropped before the vote.
 
     Returns:
@@ -280,14 +280,14 @@ def agreement_signal(scored: pa.Table, gold: Mapping[str, str]) -> AgreementSign
 
 def _without_unparsed(answers: pa.Table, unparsed: Unparsed) -> pa.Table:
     """The rows that take part in the vote."""
-    unread = pc.is_null(answers["answer"])
+    missing = pc.is_null(answers["answer"])
     match unparsed:
         case "class":
             return answers
         case "drop_answer":
-            return answers.filter(pc.invert(unread))
+            return answers.filter(pc.invert(missing))
         case "drop_question":
-            unsure = answers["question_id"].filter(unread).unique()
+            unsure = answers["question_id"].filter(missing).unique()
             return answers.filter(pc.invert(pc.is_in(answers["question_id"], value_set=unsure)))
 
 

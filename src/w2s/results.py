@@ -10,7 +10,7 @@ from typing import Any
 from w2s.config import Experiment, experiment_from_dict
 from w2s.errors import InputError
 
-__all__ = ["WEAK", "Labels", "Record", "Result"]
+__all__ = ["WEAK", "Record", "Result", "WeakLabelSummary"]
 
 WEAK = "weak supervisor"
 NAIVE, CEILING = "naive", "ceiling"
@@ -65,7 +65,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labels:
+class WeakLabelSummary:
     """What the weak supervisor's answers to the transfer questions are worth; for analysis only.
 
     Attributes:
@@ -73,7 +73,7 @@ class Labels:
         rows: Answers.
         questions: Questions.
         unanimity_rate: Share of the questions whose answers are all the same.
-        unparsed_rate: Share of the answers that could not be read.
+        unparsed_rate: Share of the answers that could not be parsed.
         accuracy: Share of right answers, where ground truth is known.
         auroc: Probability that a right answer has a higher reliability than a wrong one; .5 says nothing.
         by_entropy: `entropy` (nats), `questions`, `rows` and `accuracy`, lowest entropy first.
@@ -105,7 +105,7 @@ class Result:
     experiment: Experiment
     records: list[Record]
     pooled: list[Record]
-    labels: list[Labels]
+    labels: list[WeakLabelSummary]
     folder: Path
     info: dict[str, Any]
 
@@ -158,7 +158,7 @@ class Result:
             experiment=experiment_from_dict(data.pop("experiment")),
             records=[Record(**record) for record in data.pop("records")],
             pooled=[Record(**record) for record in data.pop("pooled")],
-            labels=[Labels(**labels) for labels in data.pop("labels")],
+            labels=[WeakLabelSummary(**labels) for labels in data.pop("labels")],
             folder=folder,
             info=data,
         )

@@ -47,8 +47,8 @@ ANSWERS = pa.schema(
         "variation": pa.int32(),
         "prompt": pa.string(),
         "completion": pa.string(),  # as the supervisor gave it
-        "answer": pa.string(),  # canonical; null = could not be read
-        "place": pa.int32(),  # where the prompt names the chosen option, from 0; null = nowhere
+        "answer": pa.string(),  # canonical; null = could not be parsed
+        "position": pa.int32(),  # where the prompt names the chosen option, from 0; null = nowhere
         "choice_logprobs": pa.list_(pa.float32()),  # in the order of the question's choices
         "supervisor": pa.string(),
     }
@@ -82,7 +82,7 @@ PREDICTIONS = pa.schema(
 )
 
 Unparsed = Literal["class", "drop_question", "drop_answer"]
-"""What becomes of an answer that could not be read: a class of its own, or it, or its question, is dropped."""
+"""What becomes of an answer that could not be parsed: a class of its own, or it, or its question, is dropped."""
 
 _SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
 _TEXTS = {field.name: field.type for schema in (SCORED, TRAINING_SET) for field in schema if field.type == pa.string()}

@@ -234,7 +234,7 @@ def test_a_special_token_is_no_text(say, way: str) -> None:  # type: ignore[no-u
 
 
 def test_a_text_does_not_begin_with_its_end(say, way: str) -> None:  # type: ignore[no-untyped-def]
-    """A chat model may take a plain prompt for the place to end."""
+    """A chat model may take a plain prompt for the position to end."""
     assert say(["</s>Peru", "France"])[0] == ["Peru", "France"]
 
 

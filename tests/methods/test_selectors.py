@@ -200,8 +200,8 @@ def test_a_null_prompt_is_named_with_its_row() -> None:
 
 def test_a_null_completion_is_the_answer() -> None:
     scored = scored_of([["a", "b"]])
-    place = scored.column_names.index("completion")
-    training = reweight(scored.set_column(place, "completion", pa.array([None, "B."]))).table
+    position = scored.column_names.index("completion")
+    training = reweight(scored.set_column(position, "completion", pa.array([None, "B."]))).table
     assert training["completion"].to_pylist() == ["a", "B."]
 
 
@@ -226,14 +226,14 @@ def test_naive_takes_the_lowest_variation_that_there_is() -> None:
 def test_naive_does_not_replace_an_unreadable_answer() -> None:
     training = naive(scored_of([[None, "a", "a"], ["b", "b", None]]))
     assert chosen(training) == [("q1", 0)]
-    assert training.selection.dropped == {"other_variations": 4, "unreadable": 1}
+    assert training.selection.dropped == {"other_variations": 4, "unparsed": 1}
 
 
 def test_filtering_keeps_all_rows_of_the_certain_questions() -> None:
     training = filter_uncertain(scored_of(UNANIMOUS + SPLIT), quantile=0.5)
     # Half of the rows are at entropy 0 and half above: the median lies between 0 and the lower of the others.
     assert chosen(training) == [("q0", 0), ("q0", 1), ("q0", 2), ("q1", 0), ("q1", 1), ("q1", 2)]
-    assert training.selection.dropped == {"uncertain": 6, "unreadable": 0}
+    assert training.selection.dropped == {"uncertain": 6, "unparsed": 0}
 
 
 def test_filtering_keeps_ties_at_the_threshold() -> None:
@@ -315,9 +315,9 @@ def test_sampled_reweighting_draws_all_rows_alike() -> None:
 
 def test_a_negative_weight_is_refused() -> None:
     scored = scored_of([["a", "b"]])
-    place = scored.column_names.index("reliability")
+    position = scored.column_names.index("reliability")
     with pytest.raises(InputError, match=r"reliability -0\.5: expected weights of 0 or more"):
-        reweight(scored.set_column(place, "reliability", pa.array([1.5, -0.5])))
+        reweight(scored.set_column(position, "reliability", pa.array([1.5, -0.5])))
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_negative_weight_is_refused() -> None:
         (["b", "a", "a"], 1),  # it does not: the lowest that does
         (["a", "b", "b", "a"], 0),  # a tie goes to the lowest variation's answer
         (["c", "b", "a", "a", "b"], 1),  # a tie of the two highest
-        ([None, None, None, "b", "a", "b"], 3),  # unreadable answers do not win
+        ([None, None, None, "b", "a", "b"], 3),  # unparsed answers do not win
     ],
 )
 def test_majority_takes_the_first_row_that_gave_the_majoritys_answer(answers: list[str | None], variation: int) -> None:
@@ -383,7 +383,7 @@ def test_the_oracle_takes_correct_answers_only() -> None:
     training = oracle(scored_of(answers), gold_of(answers))
     assert set(training.table["answer"].to_pylist()) == {"a"}
     assert training.selection.rows == 4  # of the five that are correct
-    assert training.selection.dropped == {"unreadable": 0, "incorrect": 7, "not_drawn": 1}
+    assert training.selection.dropped == {"unparsed": 0, "incorrect": 7, "not_drawn": 1}
 
 
 def test_the_oracle_refuses_a_question_without_truth() -> None:

@@ -172,6 +172,6 @@ def test_a_bundled_model_converts_and_knows_a_capital(name: str, tmp_path: Path)
     assert abs(size - model.parameters) < 1
     prompt = "The capital of France is the city of"
     assert "Paris" in generate_texts(lm, [prompt], max_new_tokens=6)[0]
-    (batch,) = choose_batches(lm, [prompt], [[" Rome", " Paris", " a very cold place"]], tokens=4096)
+    (batch,) = choose_batches(lm, [prompt], [[" Rome", " Paris", " a very cold position"]], tokens=4096)
     scores = score_choices(lm, batch)[0]
     assert scores.index(max(scores)) == 1

@@ -14,7 +14,7 @@ from w2s.config import Experiment
 from w2s.files import atomic_write
 from w2s.metrics import accuracy_interval
 from w2s.reliability import agreement_signal, score_answers, summarize
-from w2s.results import CEILING, WEAK, Labels, Record, Result
+from w2s.results import CEILING, WEAK, Record, Result, WeakLabelSummary
 from w2s.tables import ANSWERS, GOLD, QUESTIONS, TRAINING_SET, write_table
 
 HOSTILE = (
@@ -88,7 +88,7 @@ def write_run(
             write_table(kept.select(TRAINING_SET.names), base / name / "training_set.parquet")
         summary = summarize(scored)
         labels.append(
-            Labels(
+            WeakLabelSummary(
                 seed=seed,
                 rows=scored.num_rows,
                 questions=summary.questions,
@@ -152,7 +152,7 @@ def _answers(
     for variation in range(num_variations):
         right = rng.random() < (0.97 if easy else 0.35)
         answer = truth if right else str(rng.choice(wrong))
-        unread = not easy and rng.random() < 0.05
+        unparsed = not easy and rng.random() < 0.05
         prompt = f"Variation {variation}: {question['text']}\n{'option ' * (prompt_length // 7)}\nAnswer:"
         rows.append(
             {
@@ -160,8 +160,8 @@ def _answers(
                 "variation": variation,
                 "prompt": prompt,
                 "completion": said[0] if said else f" {answer}",
-                "answer": None if unread else answer,
-                "place": int(rng.integers(4)) if kind == "options" else None,
+                "answer": None if unparsed else answer,
+                "position": int(rng.integers(4)) if kind == "options" else None,
                 "choice_logprobs": None,
                 "supervisor": "weak",
             }

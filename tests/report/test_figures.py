@@ -32,7 +32,7 @@ from w2s.report.style import Plot, as_page_svg, plain
 from w2s.results import Result
 from w2s.tables import read_table, write_table
 
-ALL = ["accuracy", "pgr", "kept", "entropy", "reliability", "risk-coverage", "calibration", "places", "loss"]
+ALL = ["accuracy", "pgr", "kept", "entropy", "reliability", "risk-coverage", "calibration", "positions", "loss"]
 
 
 def words_of(figure: Plot) -> list[str]:

@@ -153,7 +153,7 @@ def test_hostile_text_is_data_and_nothing_else(tmp_path: Path) -> None:
     assert texts[:3] == list(HOSTILE[:3]) and texts[6] == ""
     assert texts[3].endswith("more characters)") and len(texts[3]) < MAX_CHARACTERS + 40
     assert "{{ 7 * 7 }}" in page.text, "what stands in the data is no template"
-    assert "are shortened here" in page.text
+    assert "are truncated here" in page.text
 
 
 def test_large_run_is_sampled_always_alike_and_says_so(tmp_path: Path) -> None:

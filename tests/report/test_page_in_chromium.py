@@ -36,7 +36,7 @@ def test_filters_sort_and_pages_show_what_they_say(tmp_path: Path) -> None:
         await choose("entropy", find("#entropy").options[1].value);
         seen.unanimous = count();
         await choose("entropy", "");
-        for (const value of ["right", "wrong", "mixed", "differ", "unread"]) {
+        for (const value of ["right", "wrong", "mixed", "differ", "unparsed"]) {
           await choose("correctness", value);
           seen[value] = count();
         }
@@ -69,7 +69,7 @@ def test_filters_sort_and_pages_show_what_they_say(tmp_path: Path) -> None:
     right, wrong = (int(found[name].split(" of")[0]) for name in ("right", "wrong"))
     assert right + wrong == 60 and 0 < wrong < right
     assert found["differ"] == f"{60 - unanimous} of 60 questions"
-    assert found["mixed"] != found["unread"] != "0 of 60 questions"
+    assert found["mixed"] != found["unparsed"] != "0 of 60 questions"
     assert found["kept"] == f"{kept} of 60 questions"
     assert found["notKept"] == f"{60 - kept} of 60 questions"
     assert found["reset"] == "60 questions"
@@ -133,7 +133,7 @@ def test_seeds_are_looked_at_one_by_one(tmp_path: Path) -> None:
 def test_without_ground_truth_there_is_no_filter_for_it(tmp_path: Path) -> None:
     script = "return [texts('#correctness option'), texts('#sort option'), texts('.right, .wrong').join('')]"
     found, _ = look(tmp_path, script, gold=False)
-    assert found[0] == ["all", "not all the same", "some unread"]
+    assert found[0] == ["all", "not all the same", "some unparsed"]
     assert "surest mistakes first" not in found[1]
     assert "✓" not in found[2] and "✗" not in found[2]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from support.tasks import choice_task, number_task, questions_and_gold
 from w2s.supervisors.asking import answer_questions, gold_answers
-from w2s.supervisors.base import Answer, Asked, Batch
+from w2s.supervisors.base import Answer, Batch, Prompt
 from w2s.tables import ANSWERS
 
 TASK = choice_task()
@@ -34,21 +34,21 @@ class Counting:
         self.asked: list[int] = []
         self._dies_at = dies_at
 
-    def plan(self, asked: Sequence[Asked]) -> list[Batch]:
+    def plan(self, asked: Sequence[Prompt]) -> list[Batch]:
         order = list(range(len(asked)))[::-1]
         groups = [order[start : start + 3] for start in range(0, len(order), 3)]
         return [Batch(rows, lambda rows=rows: self._answer(asked, rows)) for rows in groups]  # type: ignore[misc]
 
-    def _answer(self, asked: Sequence[Asked], rows: list[int]) -> list[Answer]:
+    def _answer(self, asked: Sequence[Prompt], rows: list[int]) -> list[Answer]:
         if len(self.asked) == self._dies_at:
             raise Killed
         self.asked += rows
         answers = []
         for row in rows:
             question, variation = asked[row]
-            first = variation.places.index(0)
+            first = variation.positions.index(0)
             logprobs = [-0.1 * (row + 1) - choice for choice in range(4)]
-            given = Answer(completion=" A", answer=question.choices[first], place=0, choice_logprobs=logprobs)
+            given = Answer(completion=" A", answer=question.choices[first], position=0, choice_logprobs=logprobs)
             answers.append(Answer(completion=" …", answer=None) if row == 4 else given)
         return answers
 
@@ -68,7 +68,7 @@ def test_rows_are_in_the_order_of_questions_and_variations_whatever_the_batches(
     assert list(zip(WHOLE["question_id"].to_pylist(), WHOLE["variation"].to_pylist(), strict=True)) == expected
     asked = [variation for question in QUESTIONS for variation in TASK.vary(question, 3, 0)]
     assert WHOLE["prompt"].to_pylist() == [variation.prompt for variation in asked]
-    answers = [question.choices[v.places.index(0)] for question in QUESTIONS for v in TASK.vary(question, 3, 0)]
+    answers = [question.choices[v.positions.index(0)] for question in QUESTIONS for v in TASK.vary(question, 3, 0)]
     answers[4] = None  # type: ignore[call-overload]
     assert WHOLE["answer"].to_pylist() == answers
     assert [row[0] if row else None for row in WHOLE["choice_logprobs"].to_pylist()] == [
@@ -79,7 +79,7 @@ def test_rows_are_in_the_order_of_questions_and_variations_whatever_the_batches(
 
 def test_an_answer_that_could_not_be_read_is_null_and_keeps_its_text() -> None:
     row = WHOLE.slice(4, 1).to_pylist()[0]
-    assert (row["answer"], row["place"], row["choice_logprobs"], row["completion"]) == (None, None, None, " …")
+    assert (row["answer"], row["position"], row["choice_logprobs"], row["completion"]) == (None, None, None, " …")
 
 
 def test_progress_counts_answers() -> None:

@@ -52,9 +52,9 @@ def test_the_likeliest_option_is_chosen(lm: LanguageModel, answer_format: str, t
         assert row["choice_logprobs"] == pytest.approx(scores, abs=1e-4)
         best = scores.index(max(scores))
         assert row["answer"] == question.choices[best]
-        assert row["place"] == variation.places[best]
+        assert row["position"] == variation.positions[best]
         assert row["completion"] == variation.completions[best]
-    assert len({row["place"] for row in rows}) > 1
+    assert len({row["position"] for row in rows}) > 1
 
 
 def test_options_are_compared_by_the_token_where_that_is_asked(lm: LanguageModel) -> None:
@@ -86,17 +86,17 @@ def test_written_answers_are_read_by_the_task_and_keep_their_text(
         assert row["completion"] == texts[number] and row["choice_logprobs"] is None
         match number % 4:
             case 0:
-                assert row["answer"] == question.choices[variation.places.index(1)] and row["place"] == 1
+                assert row["answer"] == question.choices[variation.positions.index(1)] and row["position"] == 1
             case 1:
-                assert row["answer"] == "Peru" and row["place"] == variation.places[2]
+                assert row["answer"] == "Peru" and row["position"] == variation.positions[2]
             case _:
-                assert row["answer"] is None and row["place"] is None
+                assert row["answer"] is None and row["position"] is None
 
 
 def test_free_answers_have_no_place(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "generate_texts", lambda lm, prompts, **settings: [" 14"] * len(prompts))
     rows = ask(lm, number_task())
-    assert {(row["answer"], row["place"]) for row in rows} == {("14", None)} and len(rows) == 15
+    assert {(row["answer"], row["position"]) for row in rows} == {("14", None)} and len(rows) == 15
 
 
 def test_greedy_answers_are_what_the_model_writes_whatever_the_batches(lm: LanguageModel) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from w2s.config import TaskSpec
-from w2s.tasks.asking import first_line, first_number
 from w2s.tasks.base import Example, Question, Task, Variation
 from w2s.tasks.free_answer import FreeAnswer
 from w2s.tasks.multiple_choice import MultipleChoice
+from w2s.tasks.parsing import first_line, first_number
 
 __all__ = ["Choice", "Number", "choice_task", "number_task", "questions_and_gold"]
 
@@ -44,7 +44,7 @@ class Number(FreeAnswer):
             question = Question(id=f"sum{number}", text=f"12 plus {number}")
             yield Example(question=question, answer=str(12 + number))
 
-    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+    def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         return first_number(first_line(text))
 
 

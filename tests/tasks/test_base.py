@@ -130,7 +130,7 @@ def test_what_is_written_for_a_choice_is_read_as_that_choice(answer_format: str,
         for choice, completion in zip(choices, variation.completions, strict=True):
             assert task.complete(choice, question, variation) == completion
             assert completion.startswith(" ")
-            assert task.read(completion, question, variation) == choice
+            assert task.parse(completion, question, variation) == choice
 
 
 @pytest.mark.parametrize("answer_format", ["letter", "text"])
@@ -139,12 +139,12 @@ def test_places_say_where_the_prompt_names_each_choice(answer_format: str, seed:
     task = load_task("geography", answer_format=answer_format)
     question = Question(id="q", text="Which?", choices=("iron", "wool", "milk", "sand"))
     variations = task.vary(question, 24, seed)
-    assert variations[0].places == (0, 1, 2, 3)
-    assert len({variation.places for variation in variations}) == 24
+    assert variations[0].positions == (0, 1, 2, 3)
+    assert len({variation.positions for variation in variations}) == 24
     assert [variation.variation for variation in variations] == list(range(24))
     for variation in variations:
         by_prompt = sorted(question.choices, key=variation.prompt.index)
-        assert [by_prompt[place] for place in variation.places] == list(question.choices)
+        assert [by_prompt[position] for position in variation.positions] == list(question.choices)
 
 
 def test_a_question_is_varied_the_same_whatever_was_asked_before() -> None:

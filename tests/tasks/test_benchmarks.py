@@ -44,7 +44,7 @@ def test_hellaswag_answers_with_the_text_of_the_ending(tmp_path: Path) -> None:
         and "A cook breaks 2 eggs. she\nA. A man walks.\nB. beats them." in variation.prompt
     )
     assert variation.completions == (" A", " B", " C", " D")
-    assert task.read("A man walks.", example.question, variation) == "A man walks."
+    assert task.parse("A man walks.", example.question, variation) == "A man walks."
 
 
 def test_hellaswag_labels_are_read_as_text_too_and_ids_without_a_number(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_ethics_asks_of_short_and_long_stories_in_their_own_words(tmp_path: Path
 
 def test_ethics_names_the_two_answers_in_either_order(tmp_path: Path) -> None:
     first, second = asked(ethics(tmp_path), 1, 2)
-    assert (first.places, second.places) == ((0, 1), (1, 0))
+    assert (first.positions, second.positions) == ((0, 1), (1, 0))
     assert "unacceptable or acceptable?" in second.prompt and "unacceptable or" not in first.prompt
     assert first.completions == second.completions
 
@@ -175,7 +175,7 @@ def test_ethics_reads_a_judgement(tmp_path: Path, index: int, text: str, answer:
     task = ethics(tmp_path)
     question = list(task.examples())[index].question
     for variation in task.vary(question, 2, 0):
-        assert task.read(text, question, variation) == answer
+        assert task.parse(text, question, variation) == answer
 
 
 def test_ethics_label_one_is_unacceptable(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_gsm8k_answers_with_a_number(tmp_path: Path) -> None:
     (variation,) = task.vary(example.question, 1, 0)
     assert example.answer == "5"
     assert task.complete("5", example.question, variation) == " 5"
-    assert (task.modes, task.unparsed, variation.completions, variation.places) == (
+    assert (task.modes, task.unparsed, variation.completions, variation.positions) == (
         ("generate",),
         "drop_question",
         (),
@@ -225,7 +225,7 @@ def test_gsm8k_answers_with_a_number(tmp_path: Path) -> None:
 def test_gsm8k_reads_the_first_number_of_the_first_line(tmp_path: Path, text: str, answer: str | None) -> None:
     task = gsm8k(tmp_path)
     question = next(iter(task.examples())).question
-    assert task.read(text, question, task.vary(question, 1, 0)[0]) == answer
+    assert task.parse(text, question, task.vary(question, 1, 0)[0]) == answer
 
 
 def test_gsm8k_varies_the_wording(tmp_path: Path) -> None:
@@ -310,4 +310,4 @@ def test_real_data_is_split_asked_and_read_back(name: str, answer_format: Any, e
         answer = gold[question.id]
         assert answer is not None and (not question.choices or answer in question.choices)
         for variation in task.vary(question, task.num_variations, 0):
-            assert task.read(task.complete(answer, question, variation), question, variation) == answer
+            assert task.parse(task.complete(answer, question, variation), question, variation) == answer

@@ -61,7 +61,7 @@ def test_with_choices_it_is_asked_as_multiple_choice(tmp_path: Path) -> None:
     assert (task.modes, task.answer_format) == (("choose", "generate"), "letter")
     assert "A. iron\nB. wool" in first.prompt and "A. wool\nB. iron" in second.prompt
     assert task.complete("iron", example.question, second) == " B"
-    assert task.read("B", example.question, second) == "iron"
+    assert task.parse("B", example.question, second) == "iron"
 
 
 def test_without_choices_it_is_asked_in_several_wordings(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_without_choices_it_is_asked_in_several_wordings(tmp_path: Path) -> None
     assert (task.modes, task.answer_format, example.answer) == (("generate",), "text", "lima")
     assert len({variation.prompt for variation in variations}) == 5
     assert task.complete("lima", example.question, variations[0]) == " lima"
-    assert task.read(" LIMA!\nIt is", example.question, variations[1]) == "lima"
-    assert task.read(" \n", example.question, variations[1]) is None
+    assert task.parse(" LIMA!\nIt is", example.question, variations[1]) == "lima"
+    assert task.parse(" \n", example.question, variations[1]) is None
 
 
 def test_without_choices_it_takes_paraphrases_and_with_them_it_does_not(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def test_no_city_is_asked_about_twice() -> None:
 
 
 def test_the_right_answer_stands_at_every_place_alike() -> None:
-    places = Counter(example.question.choices.index(str(example.answer)) for example in EXAMPLES.values())
-    assert all(0.22 < count / len(EXAMPLES) < 0.28 for count in places.values())
+    positions = Counter(example.question.choices.index(str(example.answer)) for example in EXAMPLES.values())
+    assert all(0.22 < count / len(EXAMPLES) < 0.28 for count in positions.values())
 
 
 def test_knowing_which_countries_have_many_cities_is_of_little_help() -> None:

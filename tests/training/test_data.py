@@ -14,7 +14,7 @@ from support.training import CITIES, training_set
 from w2s.engine.encoding import encode_pairs
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
-from w2s.training.data import IGNORED, Collator, TrainingRow, encode_training_set, longest_of, parts_of
+from w2s.training.data import IGNORED, Collator, TrainingRow, encode_training_set, longest_of, micro_batches_of
 
 LONGEST = 24  # tokens of the longest completion here, with its end; see the test of that
 
@@ -30,7 +30,7 @@ def test_a_row_is_prompt_completion_and_end_of_text(lm: LanguageModel) -> None:
     tokens = encode_training_set(lm, training_set(), max_length=512, end_of_text=True)
     assert [(row.ids[: row.start], row.ids[row.start :]) for row in tokens.rows] == pairs_of(lm)
     assert tokens.question_ids == [f"q{number}" for number in range(len(CITIES))]
-    assert (tokens.shortened, tokens.weightless) == (0, 0)
+    assert (tokens.truncated, tokens.zero_weight) == (0, 0)
 
 
 def test_without_end_of_text_the_completion_ends_with_its_words(lm: LanguageModel) -> None:
@@ -42,15 +42,15 @@ def test_without_end_of_text_the_completion_ends_with_its_words(lm: LanguageMode
 @given(length=st.integers(LONGEST + 1, 60))
 def test_a_long_row_loses_the_beginning_of_its_prompt_and_nothing_else(lm: LanguageModel, length: int) -> None:
     tokens = encode_training_set(lm, training_set(), max_length=length, end_of_text=True)
-    shortened = 0
+    truncated = 0
     for row, (prompt, completion) in zip(tokens.rows, pairs_of(lm), strict=True):
         kept = row.ids[: row.start]
         assert row.ids[row.start :] == completion
         assert len(row.ids) == min(length, len(prompt) + len(completion))
         assert kept[0] == lm.tokenizer.bos_token_id
         assert kept[1:] == prompt[len(prompt) - len(kept) + 1 :]
-        shortened += len(kept) < len(prompt)
-    assert tokens.shortened == shortened
+        truncated += len(kept) < len(prompt)
+    assert tokens.truncated == truncated
 
 
 def test_the_tests_of_length_do_shorten_and_do_not(lm: LanguageModel) -> None:
@@ -83,7 +83,7 @@ def test_a_completion_without_a_token_is_refused_with_its_question(lm: LanguageM
 def test_rows_of_no_weight_are_left_out_and_counted(lm: LanguageModel) -> None:
     weights = [1.0, 0.0, 0.5, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     tokens = encode_training_set(lm, training_set(weights), max_length=512, end_of_text=True)
-    assert tokens.question_ids == ["q0", "q2", "q4"] and tokens.weightless == 7
+    assert tokens.question_ids == ["q0", "q2", "q4"] and tokens.zero_weight == 7
     assert [row.weight for row in tokens.rows] == [1.0, 0.5, 2.0]
 
 
@@ -113,15 +113,15 @@ rows = st.lists(
 def test_a_batch_is_padded_on_the_right_and_learns_from_completions_alone(
     parts: list[tuple[list[int], list[int]]],
 ) -> None:
-    batch = Collator(filler=0)([TrainingRow(p + c, len(p), 0.1 * i) for i, (p, c) in enumerate(parts)])
+    batch = Collator(pad_token_id=0)([TrainingRow(p + c, len(p), 0.1 * i) for i, (p, c) in enumerate(parts)])
     width = max(len(p) + len(c) for p, c in parts)
     assert batch["input_ids"].shape == batch["labels"].shape == (len(parts), width)
     assert sorted(batch["example"][:, 0].tolist()) == list(range(len(parts)))
-    for place, i in enumerate(batch["example"][:, 0].tolist()):
+    for position, i in enumerate(batch["example"][:, 0].tolist()):
         p, c = parts[i]
         filling = width - len(p) - len(c)
-        assert batch["input_ids"][place].tolist() == p + c + [0] * filling
-        assert batch["labels"][place].tolist() == [IGNORED] * len(p) + c + [IGNORED] * filling
+        assert batch["input_ids"][position].tolist() == p + c + [0] * filling
+        assert batch["labels"][position].tolist() == [IGNORED] * len(p) + c + [IGNORED] * filling
     assert batch["used"].tolist() == sorted((len(p) + len(c) for p, c in parts), reverse=True)
     assert batch["weight"].tolist() == pytest.approx([0.1 * i for i in range(len(parts))])
     assert "ends" not in batch
@@ -132,25 +132,25 @@ def test_a_packed_batch_holds_each_example_whole_and_once(
     parts: list[tuple[list[int], list[int]]],
 ) -> None:
     examples = [TrainingRow(p + c, len(p), 0.1 * i) for i, (p, c) in enumerate(parts)]
-    batch = Collator(filler=0, packs=True)(examples)
+    batch = Collator(pad_token_id=0, packs=True)(examples)
     assert longest_of(batch) == max(len(row.ids) for row in examples) <= batch["input_ids"].shape[1]
     assert batch["input_ids"].shape[1] % 4 == 0
     if len(batch["input_ids"]) == len(examples):
         assert "ends" not in batch
         return
     found: dict[int, list[int]] = {}
-    for place, (line, labels) in enumerate(zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True)):
+    for position, (line, labels) in enumerate(zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True)):
         start = 0
         while start < len(line) and line[start] != 0:
-            index = int(batch["example"][place, start])
+            index = int(batch["example"][position, start])
             row, end = examples[index], start + len(examples[index].ids)
             found[index] = line[start:end]
             assert labels[start:end] == [IGNORED] * row.start + row.ids[row.start :]
-            assert batch["positions"][place, start:end].tolist() == list(range(end - start))
-            assert batch["ends"][place, start:end].tolist() == [end] * (end - start)
+            assert batch["positions"][position, start:end].tolist() == list(range(end - start))
+            assert batch["ends"][position, start:end].tolist() == [end] * (end - start)
             start = end
         assert labels[start:] == [IGNORED] * (len(line) - start)
-        assert batch["ends"][place, start:].tolist() == list(range(start + 1, len(line) + 1))
+        assert batch["ends"][position, start:].tolist() == list(range(start + 1, len(line) + 1))
     assert found == {index: row.ids for index, row in enumerate(examples)}
     assert batch["weight"].tolist() == pytest.approx([0.1 * i for i in range(len(parts))])
 
@@ -159,8 +159,8 @@ def test_a_packed_batch_holds_each_example_whole_and_once(
 def test_parts_hold_all_that_is_learned_within_their_budget(
     pairs: list[tuple[list[int], list[int]]], packs: bool, tokens: int
 ) -> None:
-    batch = Collator(filler=0, packs=packs)([TrainingRow(p + c, len(p), 1.0) for p, c in pairs])
-    parts = list(parts_of(batch, tokens=tokens))
+    batch = Collator(pad_token_id=0, packs=packs)([TrainingRow(p + c, len(p), 1.0) for p, c in pairs])
+    parts = list(micro_batches_of(batch, tokens=tokens))
     assert sum(len(part["input_ids"]) for part in parts) == len(batch["input_ids"])
     for part in parts:
         rows_here, width = part["input_ids"].shape
@@ -173,7 +173,7 @@ def test_parts_hold_all_that_is_learned_within_their_budget(
 
 
 def test_the_first_token_of_an_example_is_never_learned() -> None:
-    batch = Collator(filler=0, packs=True)(
+    batch = Collator(pad_token_id=0, packs=True)(
         [TrainingRow([5, 6, 7, 8], 1, 1.0), TrainingRow([9, 4], 0, 1.0), TrainingRow([3, 3], 0, 1.0)]
     )
     assert batch["input_ids"].tolist() == [[5, 6, 7, 8], [9, 4, 3, 3]]
@@ -184,7 +184,7 @@ def test_packed_rows_are_of_few_widths_and_hold_little_padding() -> None:
     widths, filled = set(), []
     lengths = random.Random(0)
     for _ in range(50):
-        batch = Collator(filler=0, packs=True)(
+        batch = Collator(pad_token_id=0, packs=True)(
             [TrainingRow([5] * lengths.randint(60, 220), 50, 1.0) for _ in range(16)]
         )
         widths.add(batch["input_ids"].shape[1])
@@ -196,7 +196,7 @@ def test_packed_rows_are_of_few_widths_and_hold_little_padding() -> None:
 def test_rows_are_wider_than_256_only_for_an_example_that_is() -> None:
     def width(*lengths: int) -> int:
         rows = [TrainingRow([5] * length, 1, 1.0) for length in lengths]
-        return int(Collator(filler=0, packs=True)(rows)["input_ids"].shape[1])
+        return int(Collator(pad_token_id=0, packs=True)(rows)["input_ids"].shape[1])
 
     assert width(*[120] * 16) == 120
     assert width(200, *[50] * 15) == 256

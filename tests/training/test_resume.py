@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "lora": {"dropout": 0.1},
     "eval_fraction": 0.2,
     "schedule": "cosine",
-    "warmup": 0.3,
+    "warmup_ratio": 0.3,
     "checkpoints": 4,
 }
 STEPS = 8  # of eight rows that are not held out

@@ -46,7 +46,7 @@ def assert_as_it_came(lm: LanguageModel, before: dict[str, Tensor]) -> None:
 
 def test_losses_are_those_of_the_first_version(lm: LanguageModel, tmp_path: Path) -> None:
     weights = [0.2, 1.0, 0.05, 0.7, 1.0, 0.4, 0.9, 0.3, 0.6, 0.8]
-    run = train(lm, tmp_path, training_set(weights), epochs=3, schedule="cosine", warmup=0.2, weight_decay=0.1)
+    run = train(lm, tmp_path, training_set(weights), epochs=3, schedule="cosine", warmup_ratio=0.2, weight_decay=0.1)
     assert run.losses == pytest.approx(GOLDEN, abs=2e-4)
 
 
@@ -126,8 +126,8 @@ def test_named_targets_are_the_only_ones_adapted(lm: LanguageModel, tmp_path: Pa
 
 def test_shortened_prompts_are_counted_and_said(lm: LanguageModel, tmp_path: Path) -> None:
     run = train(lm, tmp_path, max_length=28)
-    assert run.report.shortened > 0
-    assert run.said == [f"{run.report.shortened} of 10 prompts lost their beginning to fit 28 tokens"]
+    assert run.report.truncated > 0
+    assert run.said == [f"{run.report.truncated} of 10 prompts lost their beginning to fit 28 tokens"]
 
 
 def test_rows_of_one_question_are_held_out_together(lm: LanguageModel, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_row_of_no_weight_is_as_good_as_absent(lm: LanguageModel, tmp_path: Pa
     absent = table.take(pa.array([number for number, weight in enumerate(weights) if weight]))
     one, other = train(lm, tmp_path / "1", table), train(lm, tmp_path / "2", absent)
     assert same(one.adapter, other.adapter) and one.losses == other.losses
-    assert (one.report.rows, one.report.weightless) == (7, 3)
+    assert (one.report.rows, one.report.zero_weight) == (7, 3)
 
 
 def test_a_row_of_more_weight_is_learned_better(lm: LanguageModel, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_examples_that_share_a_row_do_not_see_each_other(
 ) -> None:
     model = load_tiny(request.getfixturevalue(f"tiny_{architecture}"))
     rows = [TrainingRow(list(range(10, 10 + length)), length - 3, 1.0) for length in (60, 42, 17, 7, 50)]
-    batch = Collator(filler=0, packs=True)(rows)
+    batch = Collator(pad_token_id=0, packs=True)(rows)
     assert len(batch["input_ids"]) < len(rows)
     model.model.set_attn_implementation(attention)
     try:

@@ -281,12 +281,12 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
     if arguments.out:
         write_table(table, arguments.out)
     found = accuracy_interval(table["correct"].to_numpy())
-    unread = table["answer"].null_count
+    unparsed = table["answer"].null_count
     if arguments.json:
-        print(json.dumps({**found._asdict(), "questions": table.num_rows, "unread": unread}))
+        print(json.dumps({**found._asdict(), "questions": table.num_rows, "unparsed": unparsed}))
         return
     print(f"accuracy {found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] on {table.num_rows} questions", end="")
-    print(f"; {unread} answers could not be read" if unread else "")
+    print(f"; {unparsed} answers could not be parsed" if unparsed else "")
 
 
 def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ def ceiling(gold_answers: pa.Table, *, seed: int = 0) -> TrainingSet:
     Raises:
         InputError: The table is not one of answers with prompts.
     """
-    return candidates_from(gold_answers, scored=False).readable().training_set("ground truth of all questions")
+    return candidates_from(gold_answers, scored=False).parsed().training_set("ground truth of all questions")
 
 
 METHODS = (select_then_train("ceiling", ceiling, summary="ground truth: what the others are measured against"),)

@@ -30,7 +30,7 @@ def random_subset(scored: pa.Table, *, quantile: float = 0.5, seed: int = 0) -> 
         InputError: As `filter_uncertain`.
     """
     questions = filter_uncertain(scored, quantile=quantile).selection.questions
-    drawn = candidates_from(scored).readable().draw_questions(questions, seed=seed)
+    drawn = candidates_from(scored).parsed().draw_questions(questions, seed=seed)
     return drawn.training_set("all answers to as many questions as filtering keeps, drawn at random")
 
 
@@ -44,7 +44,7 @@ def augmented(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     Raises:
         InputError: The table is not one of scored answers with prompts.
     """
-    candidates = candidates_from(scored).readable()
+    candidates = candidates_from(scored).parsed()
     drawn = candidates.draw(candidates.questions_in, seed=seed)
     return drawn.training_set("as many answers as there were questions, drawn from all answers")
 
@@ -62,7 +62,7 @@ def oracle(scored: pa.Table, gold_answers: pa.Table, *, seed: int = 0) -> Traini
     Raises:
         InputError: A table is not what it should be, or a question has no gold answer, or several.
     """
-    candidates = candidates_from(scored).readable()
+    candidates = candidates_from(scored).parsed()
     gold = check_answers(gold_answers, name="gold answers")
     ids = gold["question_id"].combine_chunks()
     if len(ids.unique()) < len(ids):

@@ -59,7 +59,7 @@ def _certain(scored: pa.Table, quantile: float) -> tuple[Candidates, str]:
     entropy = candidates.rows["entropy"]
     threshold = float(np.quantile(entropy.to_numpy(), quantile)) if len(entropy) else 0.0
     certain = candidates.keep(pc.less_equal(entropy, threshold + _TOLERANCE), otherwise="uncertain")
-    return certain.readable(), f"questions of entropy up to {threshold:.3f} (quantile {quantile:g} over answers)"
+    return certain.parsed(), f"questions of entropy up to {threshold:.3f} (quantile {quantile:g} over answers)"
 
 
 METHODS = (

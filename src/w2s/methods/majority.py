@@ -14,7 +14,7 @@ def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     """Take for each question one row that gave the majority's answer; weight 1.
 
     It is the row of the lowest variation that gave it, with its own prompt and completion. Of answers with
-    equally many votes the one that the lowest variation gave wins. Unreadable answers cannot win.
+    equally many votes the one that the lowest variation gave wins. Unparsed answers cannot win.
 
     Args:
         scored: Scored answers.
@@ -23,7 +23,7 @@ def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     Raises:
         InputError: The table is not one of scored answers with prompts.
     """
-    candidates = candidates_from(scored).readable()
+    candidates = candidates_from(scored).parsed()
     ranked = candidates.ordered(("question_id", "ascending"), ("vote_share", "descending"))
     winners = ranked.keep(first_rows(ranked.rows), otherwise="other_variations")
     return winners.training_set("the first answer of each question that agrees with the majority")

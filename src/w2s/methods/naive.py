@@ -13,7 +13,7 @@ __all__ = ["METHODS", "naive"]
 def naive(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     """Take each question's answer to its lowest variation, the original wording; weight 1.
 
-    A question whose answer there cannot be read is lost, as it would be with a single answer.
+    A question whose answer there cannot be parsed is lost, as it would be with a single answer.
 
     Args:
         scored: Scored answers.
@@ -24,7 +24,7 @@ def naive(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     """
     candidates = candidates_from(scored)
     first = candidates.keep(first_rows(candidates.rows), otherwise="other_variations")
-    return first.readable().training_set("the answer to the first variation of each question")
+    return first.parsed().training_set("the answer to the first variation of each question")
 
 
 METHODS = (select_then_train("naive", naive, summary="the weak answer to the original wording of each question"),)

@@ -23,7 +23,7 @@ def reweight(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     Raises:
         InputError: The table is not one of scored answers with prompts, or a reliability is negative.
     """
-    candidates = candidates_from(scored).readable()
+    candidates = candidates_from(scored).parsed()
     return candidates.training_set("all answers, weighted by reliability", weight="reliability")
 
 
@@ -39,7 +39,7 @@ def reweight_sampled(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     Raises:
         InputError: As `reweight`.
     """
-    candidates = candidates_from(scored).readable()
+    candidates = candidates_from(scored).parsed()
     drawn = candidates.draw(candidates.questions_in, seed=seed)
     rule = "as many answers as there were questions, drawn from all answers, weighted by reliability"
     return drawn.training_set(rule, weight="reliability")

@@ -4,7 +4,7 @@ A selector takes the answers as `Candidates`, keeps or draws some of them, and e
 
     candidates = candidates_from(scored)
     certain = pc.less_equal(candidates.rows["entropy"], 0.5)
-    return candidates.keep(certain, otherwise="uncertain").readable().training_set("the certain ones")
+    return candidates.keep(certain, otherwise="uncertain").parsed().training_set("the certain ones")
 
 Each row that does not come through is counted under the reason why. The candidates are in an order of their
 own, so what a selector makes does not depend on the order in which the answers came.
@@ -100,9 +100,9 @@ class Candidates:
         dropped = {**self.dropped, otherwise: self.dropped.get(otherwise, 0) + gone}
         return dataclasses.replace(self, rows=kept, dropped=dropped)
 
-    def readable(self) -> Candidates:
+    def parsed(self) -> Candidates:
         """Keep the rows whose answer could be read: no student learns from the others."""
-        return self.keep(pc.is_valid(self.rows["answer"]), otherwise="unreadable")
+        return self.keep(pc.is_valid(self.rows["answer"]), otherwise="unparsed")
 
     def draw(self, rows: int, *, seed: int) -> Candidates:
         """Draw rows, each equally likely, without replacement; all of them if there are no more."""

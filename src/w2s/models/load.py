@@ -168,7 +168,7 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise InputError(f"model {spec.name!r} cannot be loaded: {' '.join(str(error).split())}") from None
     if tokenizer.pad_token_id is None:
-        # Only a filler: padded positions are masked out or come after everything that is read.
+        # Only a pad_token_id: padded positions are masked out or come after everything that is read.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if spec.chat_template and not tokenizer.chat_template:
         raise InputError(f"model {spec.name!r} has no chat template: expected chat_template: false")

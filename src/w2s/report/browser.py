@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from w2s.report.reading import Run, SeedRun
+from w2s.report.reading import Run, SeedFiles
 from w2s.report.words import visible
 from w2s.results import CEILING
 
@@ -30,14 +30,14 @@ class Browser:
         json: The data, safe inside a `<script>` element.
         shown: Questions in it.
         total: Questions there are.
-        shortened: Texts that were cut.
+        truncated: Texts that were cut.
         methods: Those that kept a selection of questions, in the order of the bits of `kept`.
     """
 
     json: str
     shown: int
     total: int
-    shortened: int
+    truncated: int
     methods: Sequence[str]
 
 
@@ -55,7 +55,7 @@ def browser_data(run: Run, *, max_bytes: int = MAX_BYTES) -> Browser:
     writers = [_SeedWriter(seed, methods, run.gold) for seed in run.seeds]
     ids = list(dict.fromkeys(id for writer in writers for id in writer.rows))
     pieces: dict[int, str] = {}
-    size = shortened = 0
+    size = truncated = 0
     for index in np.random.default_rng(0).permutation(len(ids)).tolist():
         id = ids[index]
         clip = _Clip()
@@ -70,14 +70,14 @@ def browser_data(run: Run, *, max_bytes: int = MAX_BYTES) -> Browser:
         if size > max_bytes:
             break
         pieces[index] = piece
-        shortened += clip.count
+        truncated += clip.count
     head = _dumps({"seeds": [seed.seed for seed in run.seeds], "methods": [visible(name) for name in methods]})
     body = ",\n".join(piece for _, piece in sorted(pieces.items()))
     return Browser(
         json=f'{head[:-1]},"questions":[\n{body}\n]}}',
         shown=len(pieces),
         total=len(ids),
-        shortened=shortened,
+        truncated=truncated,
         methods=methods,
     )
 
@@ -85,7 +85,7 @@ def browser_data(run: Run, *, max_bytes: int = MAX_BYTES) -> Browser:
 class _SeedWriter:
     """One seed's rows by question, and which methods kept them."""
 
-    def __init__(self, seed: SeedRun, methods: Sequence[str], gold: Mapping[str, str]) -> None:
+    def __init__(self, seed: SeedFiles, methods: Sequence[str], gold: Mapping[str, str]) -> None:
         self.gold = gold
         self.rows: dict[str, list[dict[str, Any]]] = {}
         for row in seed.scored.select(_COLUMNS).to_pylist():

@@ -13,7 +13,7 @@ from pathlib import Path
 from w2s.report.label_figures import (
     calibration,
     entropy_histogram,
-    places,
+    positions,
     reliability_heat_map,
     risk_coverage_curves,
 )
@@ -31,7 +31,7 @@ __all__ = [
     "kept",
     "losses",
     "pgrs",
-    "places",
+    "positions",
     "read_run",
     "reliability_heat_map",
     "risk_coverage_curves",
@@ -66,7 +66,7 @@ def all_figures(result: Result, *, run: Run | None = None) -> dict[str, Plot]:
         figures["calibration"] = calibration(run)
     diagnoses = [(seed.seed, seed.diagnosis) for seed in run.seeds]
     if any(diagnosis.position for _, diagnosis in diagnoses):
-        figures["places"] = places(diagnoses)
+        figures["positions"] = positions(diagnoses)
     if any(seed.losses for seed in run.seeds):
         figures["loss"] = losses(run)
     return figures

@@ -15,7 +15,7 @@ from w2s.metrics import accuracy_interval, risk_coverage
 from w2s.report.reading import Answers, Run
 from w2s.report.style import BLUE, COLOURS, GREEN, INK, MUTED, ORANGE, PERCENT, Plot, plain, styled
 
-__all__ = ["calibration", "entropy_histogram", "places", "reliability_heat_map", "risk_coverage_curves"]
+__all__ = ["calibration", "entropy_histogram", "positions", "reliability_heat_map", "risk_coverage_curves"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -23,7 +23,7 @@ Bools = npt.NDArray[np.bool_]
 
 MOST_BARS = 10  # of a histogram: more distinct values are put into as many ranges
 MOST_CELLS = 8  # of a heat map, a side: more would not be legible at half a page's width
-UNREAD = "unread"
+UNPARSED = "unparsed"
 _SCALE = ("#e6f0f8", "#6aaedb", "#06457a")
 
 
@@ -50,8 +50,8 @@ def entropy_histogram(run: Run) -> Plot:
         handles = [axes.containers[0], axes.containers[1]]
         labels = ["right weak answers", "wrong ones"]
         axes.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    for place, count, text in zip(x, total, above, strict=True):
-        axes.annotate(text, (place, count), (0, 2.5), textcoords="offset points", ha="center", fontsize=8.5)
+    for position, count, text in zip(x, total, above, strict=True):
+        axes.annotate(text, (position, count), (0, 2.5), textcoords="offset points", ha="center", fontsize=8.5)
     if max(map(len, names)) > 5:
         axes.set_xticks(x, names, rotation=35, ha="right", rotation_mode="anchor")
     else:
@@ -185,35 +185,43 @@ def calibration(run: Run) -> Plot:
 
 
 @styled
-def places(diagnoses: Sequence[tuple[int, Diagnosis]]) -> Plot:
-    """Share of the answers by the place of the chosen option, one series a seed."""
+def positions(diagnoses: Sequence[tuple[int, Diagnosis]]) -> Plot:
+    """Share of the answers by the position of the chosen option, one series a seed."""
     plot, axes = _one_axes(4.2, 2.8)
     told = []
     shown = [(seed, found.position) for seed, found in diagnoses if found.position]
     for number, (seed, bias) in enumerate(shown):
         shift = (number - (len(shown) - 1) / 2) * 0.12
-        for place in bias.places:
-            axes.vlines(place.place + 1 + shift, place.share.low, place.share.high, color=COLOURS[number % 8], lw=1.4)
-        x = [place.place + 1 + shift for place in bias.places]
-        shares = [place.share.estimate for place in bias.places]
+        for position in bias.positions:
+            axes.vlines(
+                position.position + 1 + shift,
+                position.share.low,
+                position.share.high,
+                color=COLOURS[number % 8],
+                lw=1.4,
+            )
+        x = [position.position + 1 + shift for position in bias.positions]
+        shares = [position.share.estimate for position in bias.positions]
         axes.plot(x, shares, "o", ms=5, color=COLOURS[number % 8], label=f"seed {seed}")
-        told.append(", ".join(f"{share:.0%} in place {index + 1}" for index, share in enumerate(shares)))
-    bias = max((bias for _, bias in shown), key=lambda bias: len(bias.places))
-    for place in bias.places:
-        axes.hlines(place.expected, place.place + 0.6, place.place + 1.4, color=MUTED, lw=1, ls=(0, (4, 2)))
-    axes.set_xticks([place.place + 1 for place in bias.places])
-    axes.set_xlim(0.5, len(bias.places) + 0.5)
-    highest = max(place.share.high for _, found in shown for place in found.places)
-    axes.set_ylim(0, min(1.02, max(highest * 1.15, 1.6 * bias.places[0].expected)))
-    axes.set(xlabel="place of the chosen option in the prompt", ylabel="share of the answers")
+        told.append(", ".join(f"{share:.0%} in position {index + 1}" for index, share in enumerate(shares)))
+    bias = max((bias for _, bias in shown), key=lambda bias: len(bias.positions))
+    for position in bias.positions:
+        axes.hlines(
+            position.expected, position.position + 0.6, position.position + 1.4, color=MUTED, lw=1, ls=(0, (4, 2))
+        )
+    axes.set_xticks([position.position + 1 for position in bias.positions])
+    axes.set_xlim(0.5, len(bias.positions) + 0.5)
+    highest = max(position.share.high for _, found in shown for position in found.positions)
+    axes.set_ylim(0, min(1.02, max(highest * 1.15, 1.6 * bias.positions[0].expected)))
+    axes.set(xlabel="position of the chosen option in the prompt", ylabel="share of the answers")
     axes.yaxis.set_major_formatter(PERCENT)
     axes.grid(axis="y")
     if len(shown) > 1:
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return plot.describe(
-        title="Answers by place of the option",
+        title="Answers by position of the option",
         alt=f"Share of the answers: {'; '.join(told)}.",
-        caption="Dashed: the share that a place would get if place made no difference. Bars are 95% intervals.",
+        caption="Dashed: the share that a position would get if position made no difference. Bars are 95% intervals.",
     )
 
 
@@ -249,7 +257,7 @@ def _cells(answers: Answers, run: Run) -> _Table:
     elif max(map(len, choices)) <= MOST_CELLS and all(map(_in, truth, choices)):
         size = max(map(len, choices))
         names = [str(number + 1) for number in range(size)]
-        # An answer that is none of the options counts as unread.
+        # An answer that is none of the options counts as unparsed.
         rows = [own.index(answer) if answer in own else size for answer, own in zip(label, choices, strict=True)]
         columns = [own.index(answer) for answer, own in zip(truth, choices, strict=True)]
         note = "Options are numbered as the data lists them."
@@ -264,7 +272,7 @@ def _cells(answers: Answers, run: Run) -> _Table:
     cell = np.ravel_multi_index((np.array(rows), np.array(columns)), shape)
     count = np.bincount(cell, minlength=height * len(names)).reshape(shape)
     total = np.bincount(cell, weights=reliability, minlength=height * len(names)).reshape(shape)
-    return _Table(total, count, [*names, UNREAD][:height], names, "weak label", "ground truth", note)
+    return _Table(total, count, [*names, UNPARSED][:height], names, "weak label", "ground truth", note)
 
 
 def _in(answer: str, choices: list[str]) -> bool:

@@ -21,7 +21,7 @@
     made.value = value;
     return made;
   };
-  const named = (answer) => (answer === null ? "(unread)" : answer === "" ? "(empty)" : answer);
+  const named = (answer) => (answer === null ? "(unparsed)" : answer === "" ? "(empty)" : answer);
   const mark = (right) => (right === null ? "" : right ? " ✓ right" : " ✗ wrong");
   const tone = (right) => (right === null ? "" : right ? "right" : "wrong");
   const methods = (bits) => data.methods.filter((_, bit) => bits & (1 << bit));
@@ -43,7 +43,7 @@
     wrong: (view) => view.top.right === false,
     mixed: (view) => new Set(view.run.answers.map((answer) => answer.right)).size > 1,
     differ: (view) => view.run.entropy > 0,
-    unread: (view) => view.run.answers.some((answer) => answer.answer === null),
+    unparsed: (view) => view.run.answers.some((answer) => answer.answer === null),
   };
   const orders = {
     data: (a, b) => a.order - b.order,

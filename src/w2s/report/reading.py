@@ -23,7 +23,7 @@ from w2s.reliability import check_scored
 from w2s.results import WEAK, Result
 from w2s.tables import GOLD, QUESTIONS, SCORED, TRAINING_SET, check, read_table
 
-__all__ = ["Answers", "Losses", "Run", "SeedRun", "read_run"]
+__all__ = ["Answers", "Losses", "Run", "SeedFiles", "read_run"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ class Answers:
     Attributes:
         question: A number a question and seed.
         question_id: As the task names it.
-        label: The canonical answer; None = could not be read.
+        label: The canonical answer; None = could not be parsed.
         truth: The right answer; None = not known.
         known: Whether it is known.
         correct: Whether the answer is right; False where that is not known.
@@ -71,7 +71,7 @@ class Losses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedRun:
+class SeedFiles:
     """The files of one seed. `training_sets` and `losses` by method, the weak supervisor's losses among them."""
 
     seed: int
@@ -95,7 +95,7 @@ class Run:
     result: Result
     questions: pa.Table
     gold: Mapping[str, str]
-    seeds: tuple[SeedRun, ...]
+    seeds: tuple[SeedFiles, ...]
 
     @cached_property
     def choices(self) -> dict[str, list[str]]:
@@ -149,7 +149,7 @@ def read_run(result: Result) -> Run:
     )
 
 
-def _seed(result: Result, seed: int, gold: Mapping[str, str], num_choices: Mapping[str, int]) -> SeedRun:
+def _seed(result: Result, seed: int, gold: Mapping[str, str], num_choices: Mapping[str, int]) -> SeedFiles:
     folder = result.folder / f"seed-{seed}"
     required = ["question_id", "variation", "answer", "vote_share", "entropy", "reliability"]
     scored = check_scored(_table(folder / "scored.parquet", SCORED, required=required))
@@ -161,7 +161,7 @@ def _seed(result: Result, seed: int, gold: Mapping[str, str], num_choices: Mappi
         if (path / "training_set.parquet").is_file()
     }
     losses = {name: _losses(path / "log.jsonl") for name, path in methods.items() if (path / "log.jsonl").is_file()}
-    return SeedRun(
+    return SeedFiles(
         seed=seed,
         scored=scored,
         diagnosis=diagnose(scored, gold, num_choices=num_choices),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from w2s.supervisors.base import Answer, Asked, Supervisor
+from w2s.supervisors.base import Answer, Prompt, Supervisor
 from w2s.tables import ANSWERS
 from w2s.tasks.base import Question, Task
 
@@ -48,7 +48,7 @@ def answer_questions(
         A table of `tables.ANSWERS`, in the order of questions and variations.
     """
     asked = [
-        Asked(question, variation) for question in questions for variation in task.vary(question, num_variations, seed)
+        Prompt(question, variation) for question in questions for variation in task.vary(question, num_variations, seed)
     ]
     answers: dict[int, Answer] = {}
     identity = _identity(supervisor.name + identity, asked)
@@ -105,7 +105,7 @@ def gold_answers(task: Task, questions: Sequence[Question], gold: dict[str, str 
     return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 
-def _identity(name: str, asked: Sequence[Asked]) -> str:
+def _identity(name: str, asked: Sequence[Prompt]) -> str:
     digest = hashlib.sha256(name.encode())
     for one in asked:
         digest.update(json.dumps([one.variation.prompt, *one.variation.completions]).encode())

@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 from w2s.tasks.base import Question, Variation
 
-__all__ = ["Answer", "Asked", "Batch", "Supervisor"]
+__all__ = ["Answer", "Batch", "Prompt", "Supervisor"]
 
 
-class Asked(NamedTuple):
+class Prompt(NamedTuple):
     """One question in one variation."""
 
     question: Question
@@ -24,14 +24,14 @@ class Answer:
 
     Attributes:
         completion: As the supervisor gave it.
-        answer: The canonical answer; None where none could be read.
-        place: Where the prompt names the chosen option, from 0; None where it names none.
+        answer: The canonical answer; None where none could be parsed.
+        position: Where the prompt names the chosen option, from 0; None where it names none.
         choice_logprobs: (choices,) in nats, in the order of the question's choices; None where not known.
     """
 
     completion: str
     answer: str | None
-    place: int | None = None
+    position: int | None = None
     choice_logprobs: list[float] | None = None
 
 
@@ -54,5 +54,5 @@ class Supervisor(Protocol):
     def name(self) -> str:
         """What the answers table calls it."""
 
-    def plan(self, asked: Sequence[Asked]) -> list[Batch]:
+    def plan(self, asked: Sequence[Prompt]) -> list[Batch]:
         """Batches that cover every row once; the same ones whenever the same is asked."""

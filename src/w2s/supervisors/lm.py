@@ -13,7 +13,7 @@ from w2s.engine.generate import generate_batches, generate_texts
 from w2s.errors import InputError
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
-from w2s.supervisors.base import Answer, Asked, Batch
+from w2s.supervisors.base import Answer, Batch, Prompt
 from w2s.tasks.base import Task
 
 __all__ = ["LocalModel", "answering_mode"]
@@ -51,7 +51,7 @@ class LocalModel:
         self._seed = seed
         self.name = name
 
-    def plan(self, asked: Sequence[Asked]) -> list[Batch]:
+    def plan(self, asked: Sequence[Prompt]) -> list[Batch]:
         """Batches of like length, under the token budget."""
         prompts = [one.variation.prompt for one in asked]
         if self._mode == "choose":
@@ -63,7 +63,7 @@ class LocalModel:
         groups = generate_batches(self._lm, prompts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
         return [Batch(rows, partial(self._write, asked, rows, index)) for index, rows in enumerate(groups)]
 
-    def _choose(self, asked: Sequence[Asked], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
+    def _choose(self, asked: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
         with compiled_layers(self._lm) if compiles else nullcontext():
             scored = score_choices(self._lm, batch)
         answers = []
@@ -77,13 +77,13 @@ class LocalModel:
                 Answer(
                     completion=variation.completions[best],
                     answer=question.choices[best],
-                    place=variation.places[best],
+                    position=variation.positions[best],
                     choice_logprobs=logprobs,
                 )
             )
         return answers
 
-    def _write(self, asked: Sequence[Asked], rows: Sequence[int], index: int) -> list[Answer]:
+    def _write(self, asked: Sequence[Prompt], rows: Sequence[int], index: int) -> list[Answer]:
         texts = generate_texts(
             self._lm,
             [asked[row].variation.prompt for row in rows],
@@ -96,7 +96,7 @@ class LocalModel:
         answers = []
         for row, text in zip(rows, texts, strict=True):
             question, variation = asked[row]
-            answer = self._task.read(text, question, variation)
-            place = variation.places[question.choices.index(answer)] if answer in question.choices else None
-            answers.append(Answer(completion=text, answer=answer, place=place))
+            answer = self._task.parse(text, question, variation)
+            position = variation.positions[question.choices.index(answer)] if answer in question.choices else None
+            answers.append(Answer(completion=text, answer=answer, position=position))
         return answers

@@ -35,7 +35,7 @@ class Task(ABC):
         csv_columns: The columns of a CSV file that has no header.
         num_variations: How often a question is asked: the task's default, or the spec's number.
         temperature: Of the reliability score, by default.
-        unparsed: What becomes of an answer that cannot be read, by default.
+        unparsed: What becomes of an answer that cannot be parsed, by default.
         modes: Ways of answering that make sense, the default first.
         answer_formats: Ways of writing an answer that the task can do.
         answer_format: Whether an option is answered by its letter or its text.
@@ -96,7 +96,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+    def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The canonical answer that a text gives, or None where it gives none."""
 
     @abstractmethod

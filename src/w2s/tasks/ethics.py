@@ -79,12 +79,12 @@ class Ethics(MultipleChoice):
         """The two words in a row."""
         return " or ".join(options)
 
-    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+    def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The judgement that a text gives. Of two words, not the one is the other."""
         words = self.shown(question)
         for word, opposite in (words, reversed(words)):
             text = re.sub(rf"\bnot\s+{word}\b", opposite, text, flags=re.IGNORECASE)
-        return super().read(text, question, variation)
+        return super().parse(text, question, variation)
 
 
 def _example(record: Record) -> Example:

@@ -12,10 +12,10 @@ from typing import cast, get_args
 
 from w2s.config import TaskSpec
 from w2s.errors import InputError, unknown_name
-from w2s.tasks.asking import as_number, first_line
 from w2s.tasks.base import fields_of
 from w2s.tasks.free_answer import FreeAnswer
 from w2s.tasks.multiple_choice import MultipleChoice
+from w2s.tasks.parsing import as_number, first_line
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Record, cell_text, content_id, read_rows
 
@@ -98,9 +98,9 @@ class File(MultipleChoice, FreeAnswer):
         asker = MultipleChoice if question.choices else FreeAnswer
         return asker.vary(self, question, num_variations, seed)
 
-    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+    def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The choice that a text names; without choices, what its first line says."""
-        return MultipleChoice.read(self, text, question, variation) if question.choices else _canonical(text)
+        return MultipleChoice.parse(self, text, question, variation) if question.choices else _canonical(text)
 
     def complete(self, answer: str, question: Question, variation: Variation) -> str:
         """The letter or the words of a choice; without choices, the answer itself."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from w2s.config import AnswerFormat
 from w2s.errors import InputError
-from w2s.tasks.asking import rng_for
 from w2s.tasks.multiple_choice import MultipleChoice
+from w2s.tasks.parsing import rng_for
 from w2s.tasks.questions import Example, Question
 
 __all__ = ["TASK", "Geography"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from w2s.tasks.asking import first_line, first_number, said_number
 from w2s.tasks.free_answer import FreeAnswer
+from w2s.tasks.parsing import first_line, first_number, said_number
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Hub, Record, content_id
 
@@ -49,7 +49,7 @@ class GSM8K(FreeAnswer):
         """All examples of the data, in its order."""
         return map(_example, self.records)
 
-    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+    def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The first number of the first line; failing that, the one that is said to be the answer."""
         return first_number(first_line(text)) or said_number(text)
 

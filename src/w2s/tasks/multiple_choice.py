@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from w2s.errors import InputError
-from w2s.tasks.asking import LETTERS, permutations, read_letter, read_option
 from w2s.tasks.base import Task
+from w2s.tasks.parsing import LETTERS, parse_letter, parse_option, permutations
 from w2s.tasks.questions import Question, Variation
 
 __all__ = ["MultipleChoice"]
@@ -28,7 +28,7 @@ class MultipleChoice(Task):
         return question.choices
 
     def list_options(self, options: Sequence[str]) -> str:
-        """The options as the prompt lists them, from what stands at each place."""
+        """The options as the prompt lists them, from what stands at each position."""
         if self.answer_format == "text":
             return "\n".join(f"- {option}" for option in options)
         return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
@@ -42,28 +42,28 @@ class MultipleChoice(Task):
         variations = []
         for number, order in enumerate(permutations(len(shown), num_variations, seed, question.id)):
             options = self.list_options([shown[choice] for choice in order])
-            places = tuple(order.index(choice) for choice in range(len(order)))
-            answers = shown if self.answer_format == "text" else [LETTERS[place] for place in places]
+            positions = tuple(order.index(choice) for choice in range(len(order)))
+            answers = shown if self.answer_format == "text" else [LETTERS[position] for position in positions]
             variations.append(
                 Variation(
                     question_id=question.id,
                     variation=number,
                     prompt=template.format(**question.fields, question=question.text, options=options),
                     completions=tuple(f" {answer}" for answer in answers),
-                    places=places,
+                    positions=positions,
                 )
             )
         return variations
 
-    def read(self, text: str, question: Question, variation: Variation) -> str | None:
+    def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The choice that a text names, by its letter in the variation's order or by its words."""
         shown = self.shown(question)
         if self.answer_format == "text":
-            choice = read_option(text, shown)
+            choice = parse_option(text, shown)
             return None if choice is None else question.choices[choice]
-        order = [variation.places.index(place) for place in range(len(shown))]
-        place = read_letter(text, [shown[choice] for choice in order])
-        return None if place is None else question.choices[order[place]]
+        order = [variation.positions.index(position) for position in range(len(shown))]
+        position = parse_letter(text, [shown[choice] for choice in order])
+        return None if position is None else question.choices[order[position]]
 
     def complete(self, answer: str, question: Question, variation: Variation) -> str:
         """The letter or the words of a choice, as the variation's prompt shows it."""

@@ -54,11 +54,11 @@ class Variation:
         prompt: The text before the answer.
         completions: (choices,) how each of the question's choices is written as an answer, in their order,
             with its leading space; empty where the answer is free.
-        places: (choices,) where the prompt names each choice, from 0.
+        positions: (choices,) where the prompt names each choice, from 0.
     """
 
     question_id: str
     variation: int
     prompt: str
     completions: tuple[str, ...] = ()
-    places: tuple[int, ...] = ()
+    positions: tuple[int, ...] = ()

@@ -15,7 +15,7 @@ from w2s.engine.encoding import encode_pairs
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 
-__all__ = ["IGNORED", "Collator", "Tokens", "TrainingRow", "encode_training_set", "longest_of", "parts_of"]
+__all__ = ["IGNORED", "Collator", "Tokens", "TrainingRow", "encode_training_set", "longest_of", "micro_batches_of"]
 
 IGNORED = -100  # a label that is not learned from
 
@@ -43,14 +43,14 @@ class Tokens:
     Attributes:
         rows: The examples, in the table's order; rows of no weight are left out.
         question_ids: (rows,)
-        shortened: How many prompts lost their beginning to fit.
-        weightless: How many rows were left out because their weight is zero.
+        truncated: How many prompts lost their beginning to fit.
+        zero_weight: How many rows were left out because their weight is zero.
     """
 
     rows: list[TrainingRow]
     question_ids: list[str]
-    shortened: int
-    weightless: int
+    truncated: int
+    zero_weight: int
 
 
 def encode_training_set(lm: LanguageModel, table: pa.Table, *, max_length: int, end_of_text: bool) -> Tokens:
@@ -80,7 +80,7 @@ def encode_training_set(lm: LanguageModel, table: pa.Table, *, max_length: int, 
     pairs = encode_pairs(lm, table["prompt"].to_pylist(), table["completion"].to_pylist())
     ending = [lm.tokenizer.eos_token_id] if end_of_text and lm.tokenizer.eos_token_id is not None else []
     beginning = lm.tokenizer.bos_token_id
-    rows, shortened = [], 0
+    rows, truncated = [], 0
     question_ids = table["question_id"].to_pylist()
     for pair, row, question_id in zip(pairs, used, question_ids, strict=True):
         prompt, completion = pair.prompt, pair.completion + ending
@@ -94,11 +94,11 @@ def encode_training_set(lm: LanguageModel, table: pa.Table, *, max_length: int, 
             )
         body = prompt[len(kept) :]
         if len(body) > room:
-            shortened += 1
+            truncated += 1
             body = body[len(body) - room :]
         prompt = kept + body
         rows.append(TrainingRow(prompt + completion, len(prompt), float(weights[row])))
-    return Tokens(rows=rows, question_ids=question_ids, shortened=shortened, weightless=len(weights) - len(used))
+    return Tokens(rows=rows, question_ids=question_ids, truncated=truncated, zero_weight=len(weights) - len(used))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Collator:
     cheapest. Padding stands on the right, where causal attention never looks.
 
     Attributes:
-        filler: The token of the padding.
+        pad_token_id: The token of the padding.
         packs: Whether several examples may share a row; the model must then take the mask that keeps them apart.
 
     Returns (examples,) `weight`; (rows,) `used`, how much of a row is no padding; (rows, tokens) `input_ids`, `labels`,
@@ -117,7 +117,7 @@ class Collator:
     `positions`, as `attention_mask` takes them.
     """
 
-    filler: int
+    pad_token_id: int
     packs: bool = False
 
     def __call__(self, rows: Sequence[TrainingRow]) -> dict[str, Tensor]:
@@ -126,7 +126,7 @@ class Collator:
         width, packed = max(lengths), [[index] for index in longest_first]
         if self.packs:
             width, packed = _cheapest(lengths, longest_first)
-        ids = torch.full((len(packed), width), self.filler, dtype=torch.long)
+        ids = torch.full((len(packed), width), self.pad_token_id, dtype=torch.long)
         labels = torch.full_like(ids, IGNORED)
         example = torch.zeros_like(ids)
         positions = torch.zeros_like(ids)
@@ -160,7 +160,7 @@ def longest_of(batch: dict[str, Tensor]) -> int:
     return int(batch["positions"].max()) + 1 if "positions" in batch else int(batch["used"].max())
 
 
-def parts_of(batch: dict[str, Tensor], *, tokens: int) -> Iterator[dict[str, Tensor]]:
+def micro_batches_of(batch: dict[str, Tensor], *, tokens: int) -> Iterator[dict[str, Tensor]]:
     """Cut a batch into parts of at most so many tokens, or one row; the last as wide as its own rows need.
 
     Args:

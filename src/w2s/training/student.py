@@ -21,7 +21,7 @@ from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from w2s.config import CHANGE_NOTHING, TrainingSpec
+from w2s.config import EXECUTION_ONLY, TrainingSpec
 from w2s.engine.masks import takes_masks
 from w2s.errors import InputError
 from w2s.models.compiled import compiled_layers, is_worth_compiling
@@ -49,8 +49,8 @@ class TrainingReport:
         eval_rows: Examples held out and watched.
         steps: Optimizer steps.
         tokens: In one epoch, padding not counted.
-        shortened: Prompts that lost their beginning to fit.
-        weightless: Rows left out because their weight is zero.
+        truncated: Prompts that lost their beginning to fit.
+        zero_weight: Rows left out because their weight is zero.
         loss: Mean over the last tenth of the steps.
         seconds: Since this process began or went on with the run.
     """
@@ -59,8 +59,8 @@ class TrainingReport:
     eval_rows: int
     steps: int
     tokens: int
-    shortened: int
-    weightless: int
+    truncated: int
+    zero_weight: int
     loss: float
     seconds: float
 
@@ -128,7 +128,7 @@ def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[Training
 
 def _identity(lm: LanguageModel, spec: TrainingSpec, seed: int, rows: list[TrainingRow]) -> str:
     """A hash of what decides the outcome of a run."""
-    settings = {name: value for name, value in asdict(spec).items() if name not in CHANGE_NOTHING}
+    settings = {name: value for name, value in asdict(spec).items() if name not in EXECUTION_ONLY}
     of = [settings, seed, lm.model.name_or_path, str(lm.dtype), rows]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
 
@@ -152,7 +152,7 @@ def _arguments(
         num_train_epochs=spec.epochs,
         learning_rate=spec.learning_rate,
         lr_scheduler_type=spec.schedule,
-        warmup_steps=round(spec.warmup * steps),
+        warmup_steps=round(spec.warmup_ratio * steps),
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,
         activation_checkpointing=spec.gradient_checkpointing,
@@ -241,8 +241,8 @@ def train_student(
     out.mkdir(parents=True, exist_ok=True)
     tokens = encode_training_set(lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text)
     rows, held = _hold_out(tokens, spec.eval_fraction, seed)
-    if tokens.shortened:
-        say(f"{tokens.shortened} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens")
+    if tokens.truncated:
+        say(f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens")
     count = sum(len(row.ids) for row in rows)
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
@@ -281,7 +281,7 @@ def train_student(
             lm=lm,
             spec=spec,
             say=say,
-            data_collator=Collator(filler=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
+            data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
             train_dataset=rows,
             eval_dataset=held or None,
             callbacks=[_Watch(out / "log.jsonl", count * spec.epochs / steps, progress)],
@@ -316,8 +316,8 @@ def train_student(
         eval_rows=len(held),
         steps=trainer.state.global_step,
         tokens=count,
-        shortened=tokens.shortened,
-        weightless=tokens.weightless,
+        truncated=tokens.truncated,
+        zero_weight=tokens.zero_weight,
         loss=float(np.mean(losses[-max(1, len(losses) // 10) :])),
         seconds=time.perf_counter() - began,
     )

@@ -14,7 +14,7 @@ from w2s.engine.masks import attention_mask
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import SafeCheckpoints
-from w2s.training.data import IGNORED, longest_of, parts_of
+from w2s.training.data import IGNORED, longest_of, micro_batches_of
 from w2s.training.losses import token_cross_entropy
 
 __all__ = ["WeightedTrainer", "denominator"]
@@ -89,7 +89,7 @@ class WeightedTrainer(SafeCheckpoints):
         """
         while True:
             try:
-                return self._in_parts(model, inputs, num_items_in_batch)
+                return self._in_micro_batches(model, inputs, num_items_in_batch)
             except torch.OutOfMemoryError:
                 rows, width = inputs["input_ids"].shape
                 smallest = rows == 1 or self._tokens <= width
@@ -110,8 +110,10 @@ class WeightedTrainer(SafeCheckpoints):
                     self._tokens = max(width, min(self._tokens, rows * width) // 2)
                 model.zero_grad()
 
-    def _in_parts(self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None) -> Tensor:
-        parts = list(parts_of(inputs, tokens=self._tokens))
+    def _in_micro_batches(
+        self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None
+    ) -> Tensor:
+        parts = list(micro_batches_of(inputs, tokens=self._tokens))
         loss = torch.zeros((), device=self.args.device)
         for index, part in enumerate(parts):
             last = index == len(parts) - 1

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.errors import InputError
-from w2s.tasks.asking import (
+from w2s.tasks.parsing import (
     as_number,
     first_line,
     first_number,
+    parse_letter,
+    parse_option,
     permutations,
-    read_letter,
-    read_option,
     said_number,
 )
 
@@ -54,22 +54,22 @@ def test_all_permutations_can_be_had_and_not_one_more() -> None:
     ],
 )  # fmt: skip
 def test_a_letter_is_read_in_every_usual_form(text: str) -> None:
-    assert read_letter(text, COUNTRIES) == 1
+    assert parse_letter(text, COUNTRIES) == 1
 
 
 @pytest.mark.parametrize(
     "text", ["", "  ", "E", "Peru", "B or C", "B, C", "A or B", "B. Niger", "Niger or Nigeria", "?"]
 )
 def test_an_unclear_letter_is_not_read(text: str) -> None:
-    assert read_letter(text, COUNTRIES) is None
+    assert parse_letter(text, COUNTRIES) is None
 
 
 def test_answers_that_name_different_letters_are_not_read() -> None:
-    assert read_letter("Perhaps the answer is B. No, the answer is C.", COUNTRIES) is None
+    assert parse_letter("Perhaps the answer is B. No, the answer is C.", COUNTRIES) is None
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "position"),
     [
         ("A man walks away.", 0),
         ("a man walks away", 0),
@@ -84,30 +84,30 @@ def test_answers_that_name_different_letters_are_not_read() -> None:
         ("D sits down.", 3),
     ],
 )
-def test_the_article_a_is_not_the_letter_a(text: str, place: int | None) -> None:
-    assert read_letter(text, ENDINGS) == place
+def test_the_article_a_is_not_the_letter_a(text: str, position: int | None) -> None:
+    assert parse_letter(text, ENDINGS) == position
 
 
 def test_the_article_is_told_from_the_letter_by_what_follows() -> None:
     options = ["continues the song", "A man walks away.", "sits", "runs"]
-    assert read_letter("A continues the song", options) == 0
-    assert read_letter("A man walks away.", options) == 1
+    assert parse_letter("A continues the song", options) == 0
+    assert parse_letter("A man walks away.", options) == 1
 
 
 def test_an_option_that_is_a_letter_is_chosen_by_its_place() -> None:
     blood_groups = ["O", "AB", "A", "B"]
-    assert read_letter(" A", blood_groups) == 0
-    assert read_letter("AB", blood_groups) == 1
-    assert read_letter("D. B", blood_groups) == 3
+    assert parse_letter(" A", blood_groups) == 0
+    assert parse_letter("AB", blood_groups) == 1
+    assert parse_letter("D. B", blood_groups) == 3
 
 
 def test_an_option_of_one_character_that_is_no_letter_is_read_by_its_words() -> None:
-    assert read_letter("3", ["1", "2", "3", "E"]) == 2
-    assert read_letter("It is E.", ["1", "2", "3", "E"]) == 3
+    assert parse_letter("3", ["1", "2", "3", "E"]) == 2
+    assert parse_letter("It is E.", ["1", "2", "3", "E"]) == 3
 
 
 def test_a_letter_beyond_the_options_is_not_read() -> None:
-    assert read_letter("C", ["yes", "no"]) is None
+    assert parse_letter("C", ["yes", "no"]) is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_letter_beyond_the_options_is_not_read() -> None:
     ],
 )
 def test_an_option_is_read_by_its_words(text: str, option: int | None) -> None:
-    assert read_option(text, COUNTRIES) == option
+    assert parse_option(text, COUNTRIES) == option
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_an_option_is_read_by_its_words(text: str, option: int | None) -> None:
     [("1", 0), ("1.5", 1), ("-1", 2), ("10", 3), ("11", None), ("-10", None), ("1.", 0), ("1,000", None)],
 )
 def test_a_number_is_not_read_out_of_another(text: str, option: int | None) -> None:
-    assert read_option(text, ["1", "1.5", "-1", "10"]) == option
+    assert parse_option(text, ["1", "1.5", "-1", "10"]) == option
 
 
 def test_options_that_differ_in_case_only_are_told_apart_by_it() -> None:
-    assert read_option("Pp", ["PP", "Pp", "pp"]) == 1
-    assert read_option("It is pp, I think", ["PP", "Pp", "pp"]) == 2
-    assert read_option("pP", ["PP", "Pp", "pp"]) is None
+    assert parse_option("Pp", ["PP", "Pp", "pp"]) == 1
+    assert parse_option("It is pp, I think", ["PP", "Pp", "pp"]) == 2
+    assert parse_option("pP", ["PP", "Pp", "pp"]) is None
 
 
 OPTIONS = st.lists(st.text(min_size=1).map(str.strip).filter(bool), min_size=2, max_size=5, unique=True)
@@ -151,18 +151,18 @@ OPTIONS = st.lists(st.text(min_size=1).map(str.strip).filter(bool), min_size=2, 
 
 @given(OPTIONS)
 def test_every_option_is_read_from_its_own_text(options: list[str]) -> None:
-    assert [read_option(f" {option}", options) for option in options] == list(range(len(options)))
+    assert [parse_option(f" {option}", options) for option in options] == list(range(len(options)))
 
 
 @given(OPTIONS)
 def test_every_place_is_read_from_its_own_letter(options: list[str]) -> None:
-    assert [read_letter(f" {letter}", options) for letter in "ABCDE"[: len(options)]] == list(range(len(options)))
+    assert [parse_letter(f" {letter}", options) for letter in "ABCDE"[: len(options)]] == list(range(len(options)))
 
 
 @given(st.text(), OPTIONS)
 def test_reading_never_fails(text: str, options: list[str]) -> None:
-    assert read_letter(text, options) in {None, *range(len(options))}
-    assert read_option(text, options) in {None, *range(len(options))}
+    assert parse_letter(text, options) in {None, *range(len(options))}
+    assert parse_option(text, options) in {None, *range(len(options))}
     first_number(text)
     said_number(text)
 

@@ -17,9 +17,9 @@ __all__ = [
     "as_number",
     "first_line",
     "first_number",
+    "parse_letter",
+    "parse_option",
     "permutations",
-    "read_letter",
-    "read_option",
     "rng_for",
     "said_number",
 ]
@@ -42,7 +42,7 @@ def permutations(size: int, count: int, seed: int, key: str) -> list[tuple[int, 
         key: The question's id.
 
     Returns:
-        For every order, which option is at each place.
+        For every order, which option is at each position.
 
     Raises:
         InputError: There are not that many orders.
@@ -76,7 +76,7 @@ _JOINED = re.compile(r"[\s,/&]*(?:\b(?:or|and)\b)?\s*", re.IGNORECASE)
 _OUTER = " \t\n.,;:!?\"'“”‘’"
 
 
-def read_option(text: str, options: Sequence[str]) -> int | None:
+def parse_option(text: str, options: Sequence[str]) -> int | None:
     """Which option a text names first.
 
     Case, spacing and outer punctuation do not count; an option inside a longer one, a negated one ("not
@@ -139,7 +139,7 @@ _CLOSED = r"(?=\s*(?:\n|$)|[)\],;:]|\*\*|[.\"'”](?!\w)|\s+[-–—]\s|\s+(?:be
 _CUE = r"\b(?:answer|option|choice)\b(?:\s+(?:is|would be|should be|must be))?\s*[:=]?\s*(?:\boption\b|\bchoice\b)?"
 
 
-def read_letter(text: str, options: Sequence[str]) -> int | None:
+def parse_letter(text: str, options: Sequence[str]) -> int | None:
     """Which of the lettered options a text chooses, by its letter or by its words.
 
     Reads "B", "(B)", "b.", "B) Paris", "Answer: B", "the answer is B" and "Paris, because". Never takes the
@@ -150,23 +150,23 @@ def read_letter(text: str, options: Sequence[str]) -> int | None:
         options: What the prompt shows at A, B, C and so on.
 
     Returns:
-        The option's place, or None where the text chooses none, or not one more than another.
+        The option's position, or None where the text chooses none, or not one more than another.
     """
     letters = LETTERS[: len(options)]
     sole = text.strip().strip("()[]*.:\"'").strip()
     if len(sole) == 1 and sole.upper() in letters:
         return letters.index(sole.upper())
-    # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its place only.
+    # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its position only.
     worded = ["" if option.strip(_OUTER + "()").upper() in (*letters, "") else option for option in options]
     mentions = _mentions(text, worded)
     if mentions and not re.search(r"\w", text[: mentions[0].start]):
         return _unambiguous(text, mentions, worded)
     letter = _letter(letters)
     if (match := letter.match(text)) is not None:
-        place = letters.index(match["letter"].upper())
-        return place if _agrees(text[match.end() :], place, letters, worded) else None
-    if (place_of_words := _article_of(text, letters, worded)) is not None:
-        return place_of_words
+        position = letters.index(match["letter"].upper())
+        return position if _agrees(text[match.end() :], position, letters, worded) else None
+    if (position_of_words := _article_of(text, letters, worded)) is not None:
+        return position_of_words
     cued = {
         match["letter"].upper()
         for cue in re.finditer(_CUE, text, re.IGNORECASE)
@@ -174,7 +174,7 @@ def read_letter(text: str, options: Sequence[str]) -> int | None:
     }
     if cued:
         return letters.index(cued.pop()) if len(cued) == 1 else None
-    return read_option(text, worded)
+    return parse_option(text, worded)
 
 
 def _letter(letters: str) -> re.Pattern[str]:
@@ -185,25 +185,25 @@ def _letter(letters: str) -> re.Pattern[str]:
     return re.compile(rf"{_OPENING}(?P<letter>[{either_case}]{_CLOSED}{loose})")
 
 
-def _agrees(rest: str, place: int, letters: str, options: Sequence[str]) -> bool:
+def _agrees(rest: str, position: int, letters: str, options: Sequence[str]) -> bool:
     """Whether what follows a letter on its line names no other letter or option at once."""
-    if not options[place]:  # an option that is itself a letter
+    if not options[position]:  # an option that is itself a letter
         return True
     line = rest.split("\n", 1)[0]
     other = re.match(rf"\W*(?:(?:or|and)\b\W*)?([{letters}]){_CLOSED}", line)
-    if other is not None and other[1] != letters[place]:
+    if other is not None and other[1] != letters[position]:
         return False
     mentions = _mentions(line, options)
-    return not mentions or bool(re.search(r"\w", line[: mentions[0].start])) or mentions[0].option == place
+    return not mentions or bool(re.search(r"\w", line[: mentions[0].start])) or mentions[0].option == position
 
 
 def _article_of(text: str, letters: str, options: Sequence[str]) -> int | None:
-    """The place of "A continues the song", where that is what stands at A."""
+    """The position of "A continues the song", where that is what stands at A."""
     match = re.match(rf"\s*([{letters}])\s+(?=\w)", text)
     if match is None:
         return None
-    place, mentions = letters.index(match[1]), _mentions(text, options)
-    return place if mentions and mentions[0] == _Mention(match.end(), mentions[0].end, place) else None
+    position, mentions = letters.index(match[1]), _mentions(text, options)
+    return position if mentions and mentions[0] == _Mention(match.end(), mentions[0].end, position) else None
 
 
 # Numbers
