@@ -23,20 +23,25 @@ if TYPE_CHECKING:
         ReliabilitySpec,
         TaskSpec,
         TrainingSpec,
+        WeakSpec,
     )
     from w2s.errors import InputError
+    from w2s.methods.base import Method, Round, Student, select_then_train
     from w2s.methods.filtering import filter_uncertain, filter_uncertain_sampled
     from w2s.methods.majority import majority
     from w2s.methods.naive import naive
     from w2s.methods.reweighting import reweight, reweight_sampled
-    from w2s.methods.selection import TrainingSet
+    from w2s.methods.selection import TrainingSet, candidates_from
     from w2s.metrics import accuracy_interval, auroc, difference_interval, pgr, pgr_interval, risk_coverage
+    from w2s.pipeline.stages import evaluate, ground_truth, label, select, train
+    from w2s.plugins import register
     from w2s.presets import preset
     from w2s.reliability import agreement_signal, score_answers, summarize
-    from w2s.results import Record, Result
-    from w2s.running import run
-    from w2s.stages import evaluate, ground_truth, label, select, train
+    from w2s.reliability.base import Estimator, estimator_from
+    from w2s.results.records import Record
+    from w2s.running import Result, run
     from w2s.store import Store
+    from w2s.supervisors.source import Source, Supervision
     from w2s.tables import read_table, write_table
     from w2s.tasks import load_task
 
@@ -49,20 +54,25 @@ _HOMES = {
         "ReliabilitySpec",
         "TaskSpec",
         "TrainingSpec",
+        "WeakSpec",
     ],
     "w2s.errors": ["InputError"],
+    "w2s.methods.base": ["Method", "Round", "Student", "select_then_train"],
     "w2s.methods.filtering": ["filter_uncertain", "filter_uncertain_sampled"],
     "w2s.methods.majority": ["majority"],
     "w2s.methods.naive": ["naive"],
     "w2s.methods.reweighting": ["reweight", "reweight_sampled"],
-    "w2s.methods.selection": ["TrainingSet"],
+    "w2s.methods.selection": ["TrainingSet", "candidates_from"],
     "w2s.metrics": ["accuracy_interval", "auroc", "difference_interval", "pgr", "pgr_interval", "risk_coverage"],
+    "w2s.plugins": ["register"],
     "w2s.presets": ["preset"],
     "w2s.reliability": ["agreement_signal", "score_answers", "summarize"],
-    "w2s.results": ["Record", "Result"],
-    "w2s.running": ["run"],
-    "w2s.stages": ["evaluate", "ground_truth", "label", "select", "train"],
+    "w2s.reliability.base": ["Estimator", "estimator_from"],
+    "w2s.results.records": ["Record"],
+    "w2s.running": ["Result", "run"],
+    "w2s.pipeline.stages": ["evaluate", "ground_truth", "label", "select", "train"],
     "w2s.store": ["Store"],
+    "w2s.supervisors.source": ["Source", "Supervision"],
     "w2s.tables": ["read_table", "write_table"],
     "w2s.tasks": ["load_task"],
 }
@@ -70,21 +80,30 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AnsweringSpec",
+    "Estimator",
     "Experiment",
     "InputError",
     "LoraSpec",
+    "Method",
     "ModelSpec",
     "Record",
     "ReliabilitySpec",
     "Result",
+    "Round",
+    "Source",
     "Store",
+    "Student",
+    "Supervision",
     "TaskSpec",
     "TrainingSet",
     "TrainingSpec",
+    "WeakSpec",
     "accuracy_interval",
     "agreement_signal",
     "auroc",
+    "candidates_from",
     "difference_interval",
+    "estimator_from",
     "evaluate",
     "filter_uncertain",
     "filter_uncertain_sampled",
@@ -97,12 +116,14 @@ __all__ = [
     "pgr_interval",
     "preset",
     "read_table",
+    "register",
     "reweight",
     "reweight_sampled",
     "risk_coverage",
     "run",
     "score_answers",
     "select",
+    "select_then_train",
     "summarize",
     "train",
     "write_table",

@@ -27,7 +27,9 @@ __all__ = [
     "TaskSpec",
     "TrainingSpec",
     "Unparsed",
+    "WeakSpec",
     "experiment_from_dict",
+    "training_from_dict",
 ]
 
 Mode = Literal["choose", "generate"]
@@ -98,6 +100,21 @@ class ModelSpec:
     attention: str = "auto"
     chat_template: bool = False
     trust_remote_code: bool = False
+
+
+@dataclass(kw_only=True)
+class WeakSpec(ModelSpec):
+    """The weak supervisor: where its answers come from, and the model that gives them.
+
+    Attributes:
+        source: A source that `w2s sources` lists: `trained` on `weak_train`, or `prompted` as it is.
+        examples: Questions of `weak_train` that a prompted source is shown, with their answers, before each prompt.
+        settings: Settings of a source that comes with a plug-in.
+    """
+
+    source: str = "trained"
+    examples: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -208,15 +225,19 @@ class AnsweringSpec:
 
 @dataclass(kw_only=True)
 class ReliabilitySpec:
-    """How agreement becomes trust.
+    """How answers become trust.
 
     Attributes:
-        temperature: Of the softmax over vote shares; by default the task's own.
+        estimator: An estimator that `w2s estimators` lists. A method may name another one for itself.
+        temperature: Temperature of the votes estimator's softmax over vote shares; by default the task's own.
         unparsed: What becomes of an answer that cannot be parsed; by default the task's own.
+        settings: Settings of any other estimator.
     """
 
+    estimator: str = "votes"
     temperature: float | None = None
     unparsed: Unparsed | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what no score could use."""
@@ -231,8 +252,10 @@ class Experiment:
         task: The questions.
         weak: The weak supervisor, before its training.
         strong: The student, before its training.
-        methods: What to compare, by the names that `w2s methods` lists.
-        method_settings: Settings of single methods: `{filtering: {quantile: 0.25}}`.
+        methods: What to compare: names that `w2s methods` lists, or a mapping with settings, an estimator, and a
+            label where the same method stands twice: `[naive, {method: filtering, quantile: 0.25, label: strict}]`.
+        compare: The one comparison that the run is about, named before it: two labels of methods, `[filtering, naive]`.
+            Empty for none; by default the first method proper against the reference.
         seeds: One replicate each: variations, initial adapters and training order, of supervisor and students.
         weak_training: How the weak supervisor is trained on ground truth.
         student_training: How every student is trained, the ceiling among them.
@@ -240,12 +263,13 @@ class Experiment:
         evaluation: How the models answer the test questions.
         reliability: How agreement becomes trust.
         resamples: Of the bootstrap behind the intervals.
+        plugins: Python files that register tasks, sources, estimators, methods or losses.
     """
 
     task: TaskSpec = field(default_factory=TaskSpec)
-    weak: ModelSpec = field(default_factory=ModelSpec)
+    weak: WeakSpec = field(default_factory=WeakSpec)
     strong: ModelSpec = field(default_factory=lambda: ModelSpec(name="gemma3-270m"))
-    methods: list[str] = field(
+    methods: list[str | dict[str, Any]] = field(
         default_factory=lambda: [
             "zero-shot",
             "naive",
@@ -255,7 +279,7 @@ class Experiment:
             "ceiling",
         ]
     )
-    method_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    compare: list[str] | None = None
     seeds: list[int] = field(default_factory=lambda: [0])
     weak_training: TrainingSpec = field(default_factory=lambda: TrainingSpec(batch_size=8, learning_rate=2e-4))
     student_training: TrainingSpec = field(default_factory=TrainingSpec)
@@ -263,6 +287,7 @@ class Experiment:
     evaluation: AnsweringSpec = field(default_factory=AnsweringSpec)
     reliability: ReliabilitySpec = field(default_factory=ReliabilitySpec)
     resamples: int = 10_000
+    plugins: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse what would be found out at the end only."""
@@ -277,6 +302,12 @@ def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
     """
     experiment: Experiment = _from_dict(Experiment, data, "")
     return experiment
+
+
+def training_from_dict(data: Mapping[str, Any]) -> TrainingSpec:
+    """The inverse of `dataclasses.asdict`, of the settings of a training alone."""
+    spec: TrainingSpec = _from_dict(TrainingSpec, data, "training.")
+    return spec
 
 
 def _from_dict(cls: Any, data: Mapping[str, Any], where: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,23 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from w2s.report.words import duration
 
 if TYPE_CHECKING:
-    from w2s.runners.local import Event
+    from w2s.progress import Progress as ProgressOf
+    from w2s.runners.base import Event
 
 __all__ = ["Display"]
 
 _LINE_EVERY = 20.0  # seconds between plain lines of progress
+
+
+class _Messages(logging.Handler):
+    """Shows what the library logs."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__(logging.INFO)
+        self._display = display
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._display.say(f"    {record.getMessage()}")
 
 
 class Display:
@@ -41,15 +55,28 @@ class Display:
         self._began = self._last_line = 0.0
         self._first = (0, 0)  # units and tokens at the first report: what an earlier try had done is no work of ours
         self.reused = self.computed = 0
+        self._messages = _Messages(self)
+        self._level = logging.NOTSET
 
     def __enter__(self) -> Display:
         self._bars.start()
+        logger = logging.getLogger("w2s")
+        self._level = logger.level
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self._messages)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        logger = logging.getLogger("w2s")
+        logger.removeHandler(self._messages)
+        logger.setLevel(self._level)
         self._bars.stop()
+
+    def bar(self, label: str) -> ProgressOf:
+        """What a single piece of work tells its progress to."""
+        return partial(self.progress, label)
 
     def say(self, text: str) -> None:
         """One line."""
@@ -60,8 +87,8 @@ class Display:
         match event.kind:
             case "reused":
                 self.reused += 1
-            case "said":
-                self.say(f"    {event.text}")
+            case "progress":
+                self.progress(event.step.label, event.done, event.total, event.unit, event.tokens)
             case "started":
                 self._start(event.step.label)
             case "finished":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec
+from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import unknown_name
 
 __all__ = ["PRESETS", "preset"]
@@ -41,7 +41,7 @@ def _paper(task: str) -> Experiment:
     answering = AnsweringSpec(mode="generate", max_new_tokens=100 if task == "mmlu" else 50)
     return Experiment(
         task=TaskSpec(name=task, weak_train=weak_train, transfer=transfer, test=test),
-        weak=ModelSpec(name="meta-llama/Llama-2-7b-chat-hf"),
+        weak=WeakSpec(name="meta-llama/Llama-2-7b-chat-hf"),
         strong=ModelSpec(name="meta-llama/Llama-2-13b-chat-hf"),
         methods=[
             "zero-shot",

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from w2s.collecting import collect
 from w2s.config import Experiment
-from w2s.errors import InputError
-from w2s.experiment import Graph, Progress, no_progress
-from w2s.results import Result
+from w2s.environment import describe_difference, environment
+from w2s.pipeline.graph import Graph
+from w2s.report.figures import save_figures
+from w2s.report.page import write_page
+from w2s.report.tables import TextTable, results_table
+from w2s.results.collecting import collect
+from w2s.results.layout import RunFolder
+from w2s.results.records import RunRecords
 from w2s.runners import local
-from w2s.runners.local import Event
-from w2s.store import Step, Store, default_root
+from w2s.runners.base import OnEvent, Planned, Runner, plan, tell_nobody
+from w2s.store import Store, default_root
 
-__all__ = ["DEFAULT_FOLDER", "Runner", "run"]
+__all__ = ["DEFAULT_FOLDER", "Result", "from_elsewhere", "run"]
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_FOLDER = Path("runs/latest")
 
 
-class Runner(Protocol):
-    """Computes targets and what they need."""
+class Result(RunRecords):
+    """A finished run that can show itself."""
 
-    def __call__(self, targets: Iterable[Step], store: Store, *, on_event: Callable[[Event], None]) -> None: ...
+    def table(self) -> TextTable:
+        """The table of results; prints as text."""
+        return TextTable(results_table(self))
 
+    def save_report(self, path: str | Path) -> Path:
+        """Write the page of this run: one HTML file that needs nothing else."""
+        return write_page(self, Path(path))
 
-def _tell_nobody(_: object) -> None:
-    """Goes nowhere."""
+    def save_figures(self, folder: str | Path) -> list[Path]:
+        """Write the figures of this run, as SVG and PNG."""
+        return save_figures(self, folder)
 
 
 def run(
@@ -36,34 +51,50 @@ def run(
     out: str | Path = DEFAULT_FOLDER,
     store: Store | None = None,
     runner: Runner = local.run,
-    on_graph: Callable[[Graph], None] = _tell_nobody,
-    on_event: Callable[[Event], None] = _tell_nobody,
-    progress: Progress = no_progress,
+    on_graph: Callable[[Graph], None] = tell_nobody,
+    on_event: OnEvent = tell_nobody,
     info: dict[str, Any] | None = None,
+    write_more: Callable[[RunFolder], None] = tell_nobody,
 ) -> Result:
     """Run a whole experiment: what the store holds already is not computed again.
 
     Args:
         experiment: The settings; by default the embedded one.
-        out: A folder for the results, the tables, the figures and the page.
+        out: A folder for the results, the tables, the figures and the page: empty, new, or that of an earlier run.
         store: Where finished steps are kept; by default `store.default_root()`.
         runner: Runs the steps.
         on_graph: Is told the steps, before anything is computed.
-        on_event: Is told when a step begins, ends or has something to say.
-        progress: Is told how far the long steps are.
+        on_event: Is told when a step begins, ends or gets on.
         info: More that `results.json` should tell.
+        write_more: Writes more files of the run into its folder.
 
     Raises:
-        InputError: A setting or the data is wrong.
+        InputError: A setting or the data is wrong, or the folder is somebody else's.
     """
-    out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: expected a folder for the results, or a name for a new one")
-    graph = Graph(experiment or Experiment(), progress)
+    folder = RunFolder(Path(out).expanduser())
+    folder.check()
+    graph = Graph(experiment or Experiment())
     store = store or Store(default_root())
     on_graph(graph)
+    for line in from_elsewhere(plan(graph.targets(), store), store):
+        logger.warning(line)
     runner(graph.targets(), store, on_event=on_event)
-    result = collect(graph, store, out, info=info)
-    result.save_report(out / "report.html")
-    result.save_figures(out / "figures")
+    with folder.claimed():
+        found = collect(graph, store, folder, info=info)
+        result = Result(**{field.name: getattr(found, field.name) for field in fields(RunRecords)})
+        write_more(folder)
+        folder.refuse_foreign(folder.page)
+        result.save_report(folder.page)
+        result.save_figures(folder.figures)
     return result
+
+
+def from_elsewhere(planned: list[Planned], store: Store) -> list[str]:
+    """A line for each other environment that results which are reused were computed in."""
+    here = environment()
+    found: Counter[str] = Counter()
+    for one in planned:
+        manifest = store.manifest(one.step) if one.done else None
+        if manifest is not None and (difference := describe_difference(manifest.environment, here)):
+            found[difference] += 1
+    return [f"{count} results are reused that were computed with {difference}" for difference, count in found.items()]

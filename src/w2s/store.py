@@ -1,7 +1,8 @@
 """Content-addressed artifacts: each result is computed once, is whole or absent, and survives a kill.
 
 A `Step` says what to compute; its key is the hash of all that decides the outcome. The `Store` keeps the
-result in `root/<kind>/<key>/`. A step writes into `root/.partial/`, and what a killed try left there is
+result in `root/<kind>/<key>/`. What computes it is looked up by its kind elsewhere: a step is plain data, and
+can be sent to another process. A step writes into `root/.partial/`, and what a killed try left there is
 where the next one goes on. When it is through, its files are synced, their hashes go into `manifest.json`,
 and one rename puts the folder into place.
 """
@@ -10,42 +11,39 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib.metadata
 import json
-import math
+import logging
 import os
 import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 
+from w2s.environment import environment
 from w2s.errors import InputError
 from w2s.files import TEMPORARY, atomic_write, files_below, sha256_of, sync_folder
+from w2s.progress import Progress, no_progress
+from w2s.step import Build, Context, Json, Step
 
 __all__ = [
-    "Build",
     "FileRecord",
-    "Json",
     "Manifest",
-    "Step",
     "Store",
     "StoreError",
     "default_root",
 ]
 
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-KEY_DIGITS = 32
+FORMAT_FILE, FORMAT = "store.json", 2
 
 HINTS = {
     errno.ENOSPC: "make room there",
@@ -60,69 +58,6 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 class StoreError(InputError):
     """The store's folder cannot be used: full, read-only, or not a folder."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Step:
-    """One computation, named by everything that decides its outcome.
-
-    Settings are copied at construction, with tuples turned to lists, so that the key cannot change later.
-    Numbers keep their type: 1, 1.0 and True give three keys. Computing twice is cheaper than taking a
-    count for a fraction.
-
-    Attributes:
-        kind: What the result is ("answers", "student"): a folder in the store, of `a-z`, `0-9` and `-`.
-        label: What people read; not part of the key.
-        settings: All that decides the outcome besides the inputs. A file that is read belongs here by its
-            `file_sha256`, not by its path.
-        inputs: The steps whose results this one reads, by the name that `build` knows them by.
-        build: Computes the result; not part of the key.
-        version: Raised when the code of this kind changes its outcome.
-
-    Raises:
-        TypeError: A setting is not JSON; the message names it.
-    """
-
-    kind: str
-    label: str
-    settings: Mapping[str, Json]
-    inputs: Mapping[str, Step]
-    build: Callable[[Build], None]
-    version: int = 1
-
-    def __post_init__(self) -> None:
-        assert re.fullmatch(r"[a-z0-9-]+", self.kind), f"kind {self.kind!r}: expected a-z, 0-9 and - only"
-        settings = {name: _as_json(value, f"{self.kind}.{name}") for name, value in self.settings.items()}
-        object.__setattr__(self, "settings", settings)
-        object.__setattr__(self, "inputs", dict(self.inputs))
-
-    @cached_property
-    def key(self) -> str:
-        """The hash of kind, version, settings and the inputs' keys by name, in hexadecimal digits."""
-        identity: Json = {
-            "kind": self.kind,
-            "version": self.version,
-            "settings": self.settings,
-            "inputs": {name: step.key for name, step in self.inputs.items()},
-        }
-        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
-
-
-@dataclass(frozen=True)
-class Build:
-    """What a step's `build` gets.
-
-    Attributes:
-        out: The folder to write into. What a killed try left there is still there: write its files with
-            `atomic_write`, and go on from those that exist.
-        inputs: The inputs' finished folders, by name. They are shared: read only.
-        say: Takes one line of news for the user.
-    """
-
-    out: Path
-    inputs: Mapping[str, Path]
-    say: Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,26 +75,22 @@ class Manifest:
     Attributes:
         inputs: The inputs' keys, by name.
         files: By path below the result's folder, with `/` between the parts.
-        w2s: The version of w2s that made it.
+        environment: Packages, processor and device that it was computed with.
         started: When the last try began, in UTC; a resumed result was begun earlier.
         seconds: How long the last try took.
     """
 
     kind: str
     key: str
-    version: int
+    versions: Mapping[str, int | str]
     label: str
     settings: Mapping[str, Json]
     inputs: Mapping[str, str]
     files: Mapping[str, FileRecord]
-    w2s: str
+    environment: Mapping[str, str]
     started: str
     finished: str
     seconds: float
-
-
-def _silent(_: str) -> None:
-    """Takes news and tells nobody."""
 
 
 class Store:
@@ -176,6 +107,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
         self._checked: set[Path] = set()
+        if not (self.root / FORMAT_FILE).exists() and any(self.root.glob("*/*/manifest.json")):
+            logger.warning("%s holds results of another version of w2s: they are left alone and not used", self.root)
 
     def path(self, step: Step) -> Path:
         """The folder where the step's result is or will be."""
@@ -190,22 +123,23 @@ class Store:
         """Whether the step's result has a manifest. Cheap: its files are not looked at."""
         return self.manifest(step) is not None
 
-    def get(self, step: Step, say: Callable[[str], None] = _silent) -> Path | None:
+    def get(self, step: Step) -> Path | None:
         """The folder of the step's result, checked; None, after removing it, where it is damaged or absent."""
         with self._explained():
             if self._fault(step) is None:
                 return self.path(step)
             if not self.path(step).exists():
                 return None
-            with self._locked(step, say):
-                return self._sound(step, say)
+            with self._locked(step):
+                return self._sound(step)
 
-    def run(self, step: Step, say: Callable[[str], None] = _silent) -> Path:
+    def run(self, step: Step, build: Build, progress: Progress = no_progress) -> Path:
         """The folder of the step's result, which is computed if need be. The inputs must be done.
 
         Args:
             step: What to compute.
-            say: Gets one line when another process is waited for, when a result is damaged, and from the build.
+            build: Computes it.
+            progress: Is told how far it is.
 
         Raises:
             StoreError: The store is full or cannot be written.
@@ -213,9 +147,9 @@ class Store:
         with self._explained():
             # Without the lock first, so that a finished store serves from a read-only file system.
             if self._fault(step) is not None:
-                with self._locked(step, say):
-                    if self._sound(step, say) is None:
-                        self._compute(step, say)
+                with self._locked(step):
+                    if self._sound(step) is None:
+                        self._compute(step, build, progress)
             return self.path(step)
 
     def _fault(self, step: Step) -> str | None:
@@ -228,22 +162,22 @@ class Store:
             self._checked.add(folder)
         return fault
 
-    def _sound(self, step: Step, say: Callable[[str], None]) -> Path | None:
+    def _sound(self, step: Step) -> Path | None:
         """As `get`, for the holder of the lock: only it may remove, or it might remove another's repair."""
         folder = self.path(step)
         fault = self._fault(step)
         if fault is None:
             return folder
         if folder.exists():
-            say(f"{step.label}: damaged, to be computed again: {fault} in {folder}")
+            logger.warning("%s: damaged, to be computed again: %s in %s", step.label, fault, folder)
             self._discard(folder)
         return None
 
-    def _compute(self, step: Step, say: Callable[[str], None]) -> None:
+    def _compute(self, step: Step, build: Build, progress: Progress) -> None:
         partial = self.root / ".partial" / f"{step.kind}-{step.key}"
         # A whole partial folder is one that was killed between its manifest and its rename.
         if _find_fault(partial, step) is not None:
-            self._build(step, partial, say)
+            self._build(step, partial, build, progress)
         folder = self.path(step)
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial.rename(folder)
@@ -251,10 +185,10 @@ class Store:
         sync_folder(partial.parent)
         self._checked.add(folder)
 
-    def _build(self, step: Step, partial: Path, say: Callable[[str], None]) -> None:
+    def _build(self, step: Step, partial: Path, build: Build, progress: Progress) -> None:
         inputs: dict[str, Path] = {}
         for name, step_before in step.inputs.items():
-            folder = self.get(step_before, say)
+            folder = self.get(step_before)
             assert folder is not None, f"{step.label} needs its input {name} ({step_before.label}) to be run first"
             inputs[name] = folder
 
@@ -264,17 +198,17 @@ class Store:
             leftover.unlink()
 
         started, clock = _now(), time.monotonic()
-        step.build(Build(partial, inputs, say))
+        build(step.settings, inputs, partial, Context(progress=progress, execution=step.execution))
         assert not (partial / MANIFEST).exists(), f"{step.label} wrote {MANIFEST}, which is the store's own name"
         manifest = Manifest(
             kind=step.kind,
             key=step.key,
-            version=step.version,
+            versions=step.versions,
             label=step.label,
             settings=step.settings,
             inputs={name: step_before.key for name, step_before in step.inputs.items()},
             files=_sync_and_record(partial),
-            w2s=importlib.metadata.version("w2s"),
+            environment=environment(),
             started=started,
             finished=_now(),
             seconds=round(time.monotonic() - clock, 3),
@@ -290,16 +224,18 @@ class Store:
         shutil.rmtree(trash, ignore_errors=True)
 
     @contextmanager
-    def _locked(self, step: Step, say: Callable[[str], None]) -> Iterator[None]:
+    def _locked(self, step: Step) -> Iterator[None]:
         """Holds the step's lock. The system frees it when its owner dies, however it dies."""
         locks = self.root / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
+        if not (self.root / FORMAT_FILE).exists():
+            atomic_write(self.root / FORMAT_FILE, json.dumps({"format": FORMAT}) + "\n")
         # The lock file stays behind: removing it would let two processes each lock a file of that name.
         lock = FileLock(locks / f"{step.kind}-{step.key}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"waiting for another process that is building {step.label}")
+            logger.info("waiting for another process that is building %s", step.label)
             lock.acquire(poll_interval=0.2)
         try:
             yield
@@ -335,27 +271,6 @@ def default_root() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The XDG specification says to ignore a relative path.
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "w2s"
-
-
-def _as_json(value: object, name: str) -> Json:
-    """A copy of a setting in plain lists and dictionaries; `name` is its dotted path, for the error."""
-    match value:
-        case float() if not math.isfinite(value):
-            raise TypeError(f"setting {name} is {value!r}: expected a finite number")
-        case None | bool() | int() | float() | str():
-            return value
-        case list() | tuple():
-            return [_as_json(item, f"{name}[{i}]") for i, item in enumerate(value)]
-        case Mapping():
-            for inner in value:
-                if not isinstance(inner, str):
-                    raise TypeError(f"setting {name} has the name {inner!r}: expected a string")
-            return {inner: _as_json(item, f"{name}.{inner}") for inner, item in value.items()}
-        case _:
-            raise TypeError(
-                f"setting {name} is {value!r} ({type(value).__name__}): expected null, a boolean, a number, a string, "
-                "a list or a mapping"
-            )
 
 
 def _read_manifest(folder: Path, step: Step) -> Manifest | None:

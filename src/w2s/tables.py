@@ -36,6 +36,7 @@ QUESTIONS = pa.schema(
         "text": pa.string(),
         "choices": pa.list_(pa.string()),  # canonical answers; null where the answer is free
         "fields": pa.string(),  # a JSON object: what else the task's templates may name
+        "paraphrases": pa.list_(pa.string()),  # other wordings of the question; null where there are none
     }
 )
 GOLD = pa.schema({"question_id": pa.string(), "split": pa.string(), "answer": pa.string()})
@@ -45,11 +46,15 @@ ANSWERS = pa.schema(
     {
         "question_id": pa.string(),
         "variation": pa.int32(),
-        "prompt": pa.string(),
-        "completion": pa.string(),  # as the supervisor gave it
+        "prompt": pa.string(),  # the task's own: what a student is asked
+        "completion": pa.string(),  # the answer as a student learns to write it
+        "asked": pa.string(),  # what the supervisor was asked, where that is not the prompt
+        "response": pa.string(),  # as the supervisor gave it
         "answer": pa.string(),  # canonical; null = could not be parsed
         "position": pa.int32(),  # where the prompt names the chosen option, from 0; null = nowhere
-        "choice_logprobs": pa.list_(pa.float32()),  # in the order of the question's choices
+        "choices": pa.list_(pa.string()),  # the question's canonical answers; null where the answer is free
+        "completions": pa.list_(pa.string()),  # how a student writes each of them
+        "choice_logprobs": pa.list_(pa.float32()),  # in the order of the choices
         "supervisor": pa.string(),
     }
 )
@@ -57,8 +62,11 @@ SCORED = pa.schema(
     [
         *ANSWERS,
         pa.field("vote_share", pa.float64()),
-        pa.field("entropy", pa.float64()),  # nats
-        pa.field("reliability", pa.float64()),
+        pa.field("entropy", pa.float64()),  # of the votes, in nats
+        pa.field("reliability", pa.float64()),  # of the votes estimator
+        pa.field("confidence", pa.float64()),  # of the row's answer, from 0 to 1
+        pa.field("uncertainty", pa.float64()),  # of the question
+        pa.field("posterior", pa.list_(pa.float64())),  # over the choices, where the estimator has one
     ]
 )
 TRAINING_SET = pa.schema(
@@ -69,6 +77,7 @@ TRAINING_SET = pa.schema(
         "question_id": pa.string(),
         "variation": pa.int32(),
         "answer": pa.string(),  # canonical, of the completion: lets analysis count what was kept
+        "group": pa.int64(),  # rows of one group are the options of one prompt, weighted; null = alone
     }
 )
 PREDICTIONS = pa.schema(

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from w2s.config import Experiment
     from w2s.display import Display
-    from w2s.experiment import Graph
+    from w2s.pipeline.graph import Graph
+    from w2s.results.layout import RunFolder
     from w2s.store import Store
 
 __all__ = [
     "doctor_command",
+    "estimators_command",
     "evaluate_command",
     "label_command",
     "methods_command",
@@ -29,6 +31,7 @@ __all__ = [
     "run_command",
     "score_command",
     "select_command",
+    "sources_command",
     "tasks_command",
     "train_command",
 ]
@@ -68,31 +71,36 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             store=store,
             on_graph=lambda graph: _announce(display, graph, store),
             on_event=display.on_event,
-            progress=display.progress,
             info={"origins": _origins(experiment, arguments.preset, parser, words), "commands": [_command(words)]},
+            write_more=lambda folder: _save_settings(parser, arguments, folder),
         )
-        _save_settings(parser, arguments, out)
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=1))
     else:
         show(results_table(result))
-        print(f"\n{display.computed} steps computed, {display.reused} found done in {store.root}")
+        for labels in result.labels:
+            seed = f" (seed {labels.seed})" if len(result.labels) > 1 else ""
+            print(f"\nThe weak supervisor{seed}: {labels.title}. {labels.sentence}", end="")
+        print(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
         print(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
 
 
 def _announce(display: Display, graph: Graph, store: Store) -> None:
-    from w2s.runners import local
+    from w2s.runners.base import plan
 
     experiment = graph.experiment
     task, training = experiment.task, experiment.student_training
-    planned = local.plan(graph.targets(), store)
+    planned = plan(graph.targets(), store)
     to_do = sum(one.needed for one in planned)
     display.say(f"task      {task.name}: {task.weak_train} weak_train · {task.transfer} transfer · {task.test} test")
     left_out = ", ".join(f"{count} {reason}" for reason, count in graph.splits.dropped.items() if count)
     if left_out:
         display.say(f"left out  {left_out}")
-    display.say(f"models    {experiment.weak.name} teaches {experiment.strong.name}")
-    display.say(f"methods   {', '.join(experiment.methods)} · seeds {', '.join(map(str, experiment.seeds))}")
+    display.say(f"models    {experiment.weak.name} ({experiment.weak.source}) teaches {experiment.strong.name}")
+    labels = ", ".join(spec.label for spec in graph.methods)
+    display.say(f"methods   {labels} · seeds {', '.join(map(str, experiment.seeds))}")
+    if graph.compare:
+        display.say(f"compared  {graph.compare[0]} against {graph.compare[1]}")
     display.say(
         f"training  {training.epochs} epochs · batch {training.batch_size} · rate {training.learning_rate:g}"
         f" · LoRA rank {training.lora.rank} (--print_config shows every setting)"
@@ -135,22 +143,23 @@ def _command(words: Sequence[str]) -> str:
     return shlex.join(["w2s", "run", *words])
 
 
-def _save_settings(parser: ArgumentParser, arguments: Namespace, out: Path) -> None:
+def _save_settings(parser: ArgumentParser, arguments: Namespace, folder: RunFolder) -> None:
     """The resolved settings, as a file that `w2s run --config` reads."""
     from w2s.files import atomic_write
 
     kept = arguments.clone()
     for name in ("config", "dry_run", "json", "store", "out"):
         kept.pop(name, None)
-    atomic_write(out / "experiment.yaml", parser.dump(kept, skip_validation=True))
+    folder.refuse_foreign(folder.settings)
+    atomic_write(folder.settings, parser.dump(kept, skip_validation=True))
 
 
 def _dry_run(experiment: Experiment, store: Store) -> None:
-    from w2s.experiment import Graph
+    from w2s.pipeline.graph import Graph
     from w2s.report.tables import plain_table, show
-    from w2s.runners import local
+    from w2s.runners.base import plan
 
-    planned = local.plan(Graph(experiment).targets(), store)
+    planned = plan(Graph(experiment).targets(), store)
     rows = [
         [
             "done" if one.done else "to do" if one.needed else "not needed",
@@ -165,8 +174,8 @@ def _dry_run(experiment: Experiment, store: Store) -> None:
 
 
 def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s import stages
     from w2s.display import Display
+    from w2s.pipeline import stages
     from w2s.reliability import score_answers, summarize
     from w2s.report.tables import reliability_table, show
     from w2s.tables import write_table
@@ -179,8 +188,6 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         write_table(table, out)
         print(f"{table.num_rows} right answers: {out}")
         return
-    journal = out.with_name(out.name + ".journal.jsonl")
-    out.parent.mkdir(parents=True, exist_ok=True)
     with Display() as display:
         table = stages.label(
             ready.task,
@@ -189,13 +196,10 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             split=arguments.split,
             answering=ready.answering,
             seed=arguments.seed,
-            journal=journal,
             store=_store(arguments.store),
-            progress=lambda done, total: display.progress("answers", done, total, "answers"),
-            say=display.say,
+            progress=display.bar("answers"),
         )
-        write_table(table, out)
-        journal.unlink(missing_ok=True)
+    write_table(table, out)
     show(reliability_table(summarize(score_answers(table))))
     print(f"\n{table.num_rows} answers: {out}")
 
@@ -209,7 +213,10 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     answers = read_table(arguments.answers)
     if not answers.num_rows:
         raise InputError(f"{arguments.answers} is empty: it has no rows")
-    scored = score_answers(answers, temperature=arguments.temperature, unparsed=arguments.unparsed)
+    settings = dict(arguments.settings)
+    if arguments.temperature is not None:
+        settings["temperature"] = arguments.temperature
+    scored = score_answers(answers, estimator=arguments.estimator, unparsed=arguments.unparsed, **settings)
     if arguments.out:
         write_table(scored, arguments.out)
     summary = summarize(scored)
@@ -222,7 +229,7 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
 
 
 def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s import stages
+    from w2s.pipeline import stages
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
@@ -237,8 +244,8 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
 
 
 def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s import stages
     from w2s.display import Display
+    from w2s.pipeline import stages
     from w2s.report.words import duration
     from w2s.tables import read_table
 
@@ -252,17 +259,16 @@ def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             out=arguments.out,
             seed=arguments.seed,
             store=_store(arguments.store),
-            progress=lambda done, total, tokens: display.progress("training", done, total, "steps", tokens),
-            say=display.say,
+            progress=display.bar("training"),
         )
     print(f"{report.rows} rows, {report.steps} steps in {duration(report.seconds)}; loss at the end {report.loss:.4f}")
     print(f"adapter: {Path(arguments.out) / 'adapter'}")
 
 
 def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s import stages
     from w2s.display import Display
     from w2s.metrics import accuracy_interval
+    from w2s.pipeline import stages
     from w2s.tables import write_table
 
     _out_file(arguments.out)
@@ -275,8 +281,7 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
             split=arguments.split,
             answering=ready.answering,
             store=_store(arguments.store),
-            progress=lambda done, total: display.progress("questions", done, total, "questions"),
-            say=display.say,
+            progress=display.bar("questions"),
         )
     if arguments.out:
         write_table(table, arguments.out)
@@ -293,21 +298,21 @@ def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     from w2s.files import atomic_write
     from w2s.report.export import to_csv, to_latex
     from w2s.report.figures import save_figures
-    from w2s.report.page import write_study_page
-    from w2s.results import Result
+    from w2s.report.page import study_names, write_study_page
+    from w2s.running import Result
 
     results = [Result.load(folder) for folder in arguments.runs]
     first, out = results[0], Path(arguments.out) if arguments.out else None
     if arguments.format == "html":
-        page = out or (first.folder / "report.html" if len(results) == 1 else Path("study.html"))
+        page = out or (first.files.page if len(results) == 1 else Path("study.html"))
         print(first.save_report(page) if len(results) == 1 else write_study_page(results, page))
         return
     if arguments.format == "figures":
-        for result in results:
-            folder = out or result.folder / "figures"
-            for path in save_figures(
-                result, folder if len(results) == 1 or out is None else folder / result.folder.name
-            ):
+        for name, result in zip(study_names(results), results, strict=True):
+            folder = out or result.files.figures
+            if len(results) > 1 and out is not None:
+                folder = out / name  # one folder each, whatever the runs' own are called
+            for path in save_figures(result, folder):
                 print(path)
         return
     writers: dict[str, Callable[[Result], str]] = {
@@ -347,13 +352,38 @@ def methods_command(arguments: Namespace, parser: ArgumentParser, words: Sequenc
     rows = [
         [
             name + (" *" if method.uses_gold else ""),
+            method.role,
             ", ".join(f"{setting}={value}" for setting, value in method.settings.items()),
             method.summary,
         ]
         for name, method in METHODS.items()
     ]
-    show(plain_table(["method:", "settings:", "trained on:"], rows))
+    show(plain_table(["method:", "role:", "settings:", "trained on:"], rows), 140)
     print("\n* sees ground truth of the questions that it learns from")
+
+
+def sources_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.report.tables import plain_table, show
+    from w2s.supervisors import SOURCES
+
+    rows = [[name, source.summary] for name, source in SOURCES.items()]
+    show(plain_table(["weak source:", "whose answers:"], rows), 140)
+
+
+def estimators_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.reliability import ESTIMATORS
+    from w2s.report.tables import plain_table, show
+
+    rows = [
+        [
+            name,
+            ", ".join(f"{key}={value}" for key, value in one.settings.items()),
+            ", ".join(sorted(one.needs)),
+            one.summary,
+        ]
+        for name, one in ESTIMATORS.items()
+    ]
+    show(plain_table(["estimator:", "settings:", "asks for:", "what is trusted:"], rows), 140)
 
 
 def models_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -85,6 +85,7 @@ def _dispatch(words: list[str]) -> None:
     if name not in _COMMANDS:
         raise unknown_name("command", name, _COMMANDS)
     command = _COMMANDS[name]
+    rest = options.load_plugins_of(rest)
     from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(
@@ -175,6 +176,10 @@ _COMMANDS: dict[str, _Command] = {
         "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command
     ),
     "tasks": _Command("the data sets; with a name, its prompts", options.tasks_options, commands.tasks_command),
+    "sources": _Command("where weak answers can come from", options.no_options, commands.sources_command),
+    "estimators": _Command(
+        "the ways to say how far an answer can be trusted", options.no_options, commands.estimators_command
+    ),
     "methods": _Command("the methods and their settings", options.no_options, commands.methods_command),
     "models": _Command("the models that install as packages", options.no_options, commands.models_command),
     "doctor": _Command("what is installed, and what this machine can do", options.no_options, commands.doctor_command),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,7 @@ __all__ = [
     "check_groups",
     "evaluate_options",
     "label_options",
+    "load_plugins_of",
     "no_options",
     "report_options",
     "run_options",
@@ -77,6 +79,37 @@ def _file_settings(words: Sequence[str]) -> dict[str, Any]:
     return content
 
 
+def load_plugins_of(words: Sequence[str]) -> list[str]:
+    """Load the plug-ins that are named before the options are known: they bring tasks, methods and their settings.
+
+    Returns:
+        The words, each `--plugin FILE` taken out, and the files put into `--plugins` where a command has it.
+    """
+    files: list[str] = []
+    rest: list[str] = []
+    remaining = iter(words)
+    for word in remaining:
+        if word == "--plugin" or word.startswith("--plugin="):
+            file = word.partition("=")[2] or next(remaining, "")
+            if not file:
+                raise InputError("--plugin: expected a Python file")
+            files.append(file)
+        else:
+            rest.append(word)
+    named = _file_settings(words).get("plugins") or []
+    if files or named or entry_points(group="w2s.plugins"):
+        from w2s.plugins import load_installed, load_plugins
+
+        load_installed()
+        load_plugins([*named, *files])
+    _PLUGINS[:] = [*map(str, named), *files]
+    return rest
+
+
+_PLUGINS: list[str] = []
+"""The plug-ins of this command, for the experiment's settings."""
+
+
 def check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:
     """Make sure that a settings file has settings where there is a group of them; jsonargparse takes anything."""
     known = parser._option_string_actions
@@ -101,7 +134,7 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
-    _add_fields(parser, chosen)
+    _add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
 
 
 def _stage_options(parser: ArgumentParser, words: Sequence[str], *, split: str) -> None:
@@ -130,7 +163,9 @@ def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("answers", type=str, help="a table with question_id, variation and answer")
-    parser.add_argument("--temperature", type=float, default=0.2, help="of the reliability score")
+    parser.add_argument("--estimator", type=str, default="votes", help="an estimator that w2s estimators lists")
+    parser.add_argument("--temperature", type=float, default=None, help="of the reliability score (default: 0.2)")
+    parser.add_argument("--settings", type=dict[str, Any], default={}, help="of the estimator: '{temperature: 2}'")
     parser.add_argument("--unparsed", type=str, default="class", help="class, drop_question or drop_answer")
     parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -141,7 +176,7 @@ def select_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--method", type=str, required=True, help="a method that w2s methods lists")
     parser.add_argument("--out", type=str, required=True, help="a table to write: .parquet, .csv or .jsonl")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
-    parser.add_argument("--settings", type=dict[str, float], default={}, help="of the method: '{quantile: 0.25}'")
+    parser.add_argument("--settings", type=dict[str, Any], default={}, help="of the method: '{quantile: 0.25}'")
 
 
 def train_options(parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
 
 from w2s.errors import InputError, unknown_name
 from w2s.methods.selection import TrainingSet
-from w2s.store import Step
+from w2s.step import Step
 from w2s.tables import ANSWERS, SCORED
 
-__all__ = ["Method", "Selector", "Stages", "Student", "select_then_train", "untrained"]
+__all__ = ["Method", "Role", "Round", "Selector", "Stages", "Student", "select_then_train", "untrained"]
 
 Selector = Callable[..., TrainingSet]
 """Tables to a training set: `(scored, *, seed, **settings)`, or `(scored, gold_answers, …)` for a control."""
 
 Settings = Mapping[str, Any]
 
+Role = Literal["method", "baseline", "bound", "control"]
+"""What a method is in the table: proposed, what it is compared with, what no method should exceed, or an ablation."""
+
+
+class Round(NamedTuple):
+    """One training of a student: what it learned from, and the training."""
+
+    training_set: Step
+    training: Step
+
 
 class Student(NamedTuple):
-    """Where a method ends.
+    """What a method ends in: its rounds of training, the last of which gives the student; none for an untrained one."""
 
-    Attributes:
-        training_set: What the student learned from last; None if it learned nothing.
-        adapter: The step whose result is the student's adapter; None for the model as it is.
-    """
+    rounds: tuple[Round, ...] = ()
 
-    training_set: Step | None
-    adapter: Step | None
+    @property
+    def adapter(self) -> Step | None:
+        """The training whose adapter the student wears; None for the model as it is."""
+        return self.rounds[-1].training if self.rounds else None
 
 
 class Stages(Protocol):
@@ -37,17 +46,52 @@ class Stages(Protocol):
 
     @property
     def scored(self) -> Step:
-        """The weak supervisor's answers to the transfer questions, with their reliability."""
+        """The weak answers to the transfer questions, scored by the method's estimator."""
 
     @property
     def gold_answers(self) -> Step:
         """Ground truth of the transfer questions. A method that asks for it must say `uses_gold`."""
 
-    def select(self, name: str, selector: Selector, inputs: Mapping[str, Step], settings: Settings) -> Step:
-        """A training set, by a selector that gets the inputs' tables under their names."""
+    def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
+        """A training set, by one of the method's selectors, which gets the inputs' tables under their names.
 
-    def train(self, name: str, training_set: Step) -> Step:
-        """A student, trained from the untrained strong model on a training set."""
+        Args:
+            selector: A name in `Method.selectors`.
+            inputs: Scored answers, answers or ground truth, by the selector's parameters.
+            settings: The selector's own.
+            part: What of the method this is, for people.
+        """
+
+    def train(
+        self,
+        training_set: Step,
+        *,
+        loss: str | None = None,
+        loss_settings: Settings | None = None,
+        init: Step | None = None,
+        part: str = "",
+    ) -> Step:
+        """A student, trained from the untrained strong model on a training set.
+
+        Args:
+            training_set: From `select`.
+            loss: Another loss than the experiment's.
+            loss_settings: Its settings.
+            init: A training whose adapter this one begins with.
+            part: What of the method this is, for people.
+        """
+
+    def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
+        """A student's own answers to every variation of the transfer questions.
+
+        Args:
+            training: The student; None for the strong model as it is.
+            without: A training set whose questions are not asked.
+            part: What of the method this is, for people.
+        """
+
+    def score(self, answers: Step, *, part: str = "") -> Step:
+        """Any answers, scored by the method's estimator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +103,26 @@ class Method:
         summary: One line for `w2s methods`.
         steps: Lays the steps, given the stages of one seed and the method's settings.
         settings: The method's own settings and their defaults.
+        role: What it is in the table. The first bound among the methods is the ceiling of PGR.
+        reference: It is what others are compared with.
         uses_gold: It sees ground truth of the transfer questions, so it is a bound or a control.
-        selector: Makes its training set, where the method is one selection and one training.
+        selectors: What makes its training sets, by name.
+        selector: The one that does, where the method is one selection and one training.
         check: Refuses settings of values that the method cannot use, before anything is computed.
+        version: Raised when its code, a selector's among it, changes what comes out.
     """
 
     name: str
     summary: str
     steps: Callable[[Stages, Settings], Student]
     settings: Settings
+    role: Role = "method"
+    reference: bool = False
     uses_gold: bool = False
+    selectors: Mapping[str, Selector] = field(default_factory=dict)
     selector: Selector | None = None
     check: Callable[[Settings], object] = dict
+    version: int = 1
 
     def resolve(self, given: Settings) -> dict[str, Any]:
         """The method's settings, with those given in place of the defaults.
@@ -84,14 +136,29 @@ class Method:
                     raise InputError(f"method {self.name!r} has no settings: {name!r} was given")
                 raise unknown_name(f"setting of method {self.name}", name, self.settings)
             default = self.settings[name]
-            if isinstance(value, bool) != isinstance(default, bool) or not isinstance(value, (type(default), int)):
+            if default is not None and not _is_like(value, default):
                 raise InputError(f"{name} of method {self.name} is {value!r}: expected a {type(default).__name__}")
         resolved = {**self.settings, **given}
         self.check(resolved)
         return resolved
 
 
-def select_then_train(name: str, selector: Selector, *, summary: str) -> Method:
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether a value is of a default's type; a whole number is a number as well."""
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    return isinstance(value, (int, float) if isinstance(default, float) else type(default))
+
+
+def select_then_train(
+    name: str,
+    selector: Selector,
+    *,
+    summary: str,
+    role: Role = "method",
+    reference: bool = False,
+    version: int = 1,
+) -> Method:
     """A method of one selection and one training.
 
     The selector's tables are its positional parameters (`scored`, `gold_answers`), its settings the
@@ -107,8 +174,8 @@ def select_then_train(name: str, selector: Selector, *, summary: str) -> Method:
 
     def steps(stages: Stages, resolved: Settings) -> Student:
         inputs = {table: stages.gold_answers if table == "gold_answers" else stages.scored for table in tables}
-        training_set = stages.select(name, selector, inputs, resolved)
-        return Student(training_set, stages.train(name, training_set))
+        training_set = stages.select(name, inputs, resolved)
+        return Student((Round(training_set, stages.train(training_set)),))
 
     def check(resolved: Settings) -> TrainingSet:
         empty = {"scored": SCORED.empty_table(), "gold_answers": ANSWERS.empty_table()}
@@ -119,12 +186,16 @@ def select_then_train(name: str, selector: Selector, *, summary: str) -> Method:
         summary=summary,
         steps=steps,
         settings=settings,
+        role=role,
+        reference=reference,
         uses_gold="gold_answers" in tables,
+        selectors={name: selector},
         selector=selector,
         check=check,
+        version=version,
     )
 
 
 def untrained(name: str, *, summary: str) -> Method:
     """A method that leaves the strong model as it is."""
-    return Method(name=name, summary=summary, steps=lambda stages, settings: Student(None, None), settings={})
+    return Method(name=name, summary=summary, steps=lambda stages, settings: Student(), settings={}, role="baseline")

@@ -13,7 +13,7 @@ from w2s.errors import InputError
 from w2s.methods.base import select_then_train
 from w2s.methods.filtering import filter_uncertain
 from w2s.methods.selection import TrainingSet, candidates_from
-from w2s.reliability import check_answers
+from w2s.reliability.base import check_answers
 
 __all__ = ["METHODS", "augmented", "oracle", "random_subset"]
 
@@ -79,10 +79,21 @@ def oracle(scored: pa.Table, gold_answers: pa.Table, *, seed: int = 0) -> Traini
 
 METHODS = (
     select_then_train(
-        "augmented", augmented, summary="control: as many answers as questions, drawn from all, unfiltered"
+        "augmented",
+        augmented,
+        summary="control: as many answers as questions, drawn from all, unfiltered",
+        role="control",
     ),
     select_then_train(
-        "random-subset", random_subset, summary="control: as many questions as filtering keeps, drawn blindly"
+        "random-subset",
+        random_subset,
+        summary="control: as many questions as filtering keeps, drawn blindly",
+        role="control",
     ),
-    select_then_train("oracle", oracle, summary="control: as many answers as questions, drawn from the correct ones"),
+    select_then_train(
+        "oracle",
+        oracle,
+        summary="control: as many answers as questions, drawn from the correct ones",
+        role="control",
+    ),
 )

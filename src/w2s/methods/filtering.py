@@ -6,23 +6,24 @@ Guo and Yang (2024), arXiv 2406.19032.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from w2s.methods.base import select_then_train
 from w2s.methods.selection import Candidates, TrainingSet, candidates_from, check_quantile
 
-__all__ = ["METHODS", "filter_uncertain", "filter_uncertain_sampled"]
+__all__ = ["METHODS", "certain", "filter_uncertain", "filter_uncertain_sampled"]
 
 # Nats. The threshold is often itself one of the few values that entropy takes: a rounding must not decide.
 _TOLERANCE = 1e-9
 
 
 def filter_uncertain(scored: pa.Table, *, quantile: float = 0.5, seed: int = 0) -> TrainingSet:
-    """Keep all answers to the questions whose entropy is low; weight 1.
+    """Keep all answers to the questions whose uncertainty is low; weight 1.
 
-    The threshold is the quantile of the entropy over rows (linear between two rows). Questions at the
-    threshold are kept, so often more than that share of the rows stays.
+    The uncertainty of the votes estimator is the entropy, as in the paper. The threshold is its quantile over
+    rows (linear between two rows). Questions at the threshold are kept, so often more than that share of the
+    rows stays.
 
     Args:
         scored: Scored answers.
@@ -52,19 +53,29 @@ def filter_uncertain_sampled(scored: pa.Table, *, quantile: float = 0.5, seed: i
     return drawn.training_set(f"as many answers as there were questions, drawn from all answers to {rule}")
 
 
-def _certain(scored: pa.Table, quantile: float) -> tuple[Candidates, str]:
-    """The readable answers to the questions of low entropy, and these questions in words."""
+def certain(candidates: Candidates, quantile: float) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which rows are of questions whose uncertainty is low, (rows,), and these questions in words.
+
+    Raises:
+        InputError: The quantile is not one.
+    """
     check_quantile(quantile)
+    uncertainty = candidates.rows["uncertainty"]
+    threshold = float(np.quantile(uncertainty.to_numpy(), quantile)) if len(uncertainty) else 0.0
+    mask: npt.NDArray[np.bool_] = uncertainty.to_numpy() <= threshold + _TOLERANCE
+    return mask, f"questions of uncertainty up to {threshold:.3f} (quantile {quantile:g} over answers)"
+
+
+def _certain(scored: pa.Table, quantile: float) -> tuple[Candidates, str]:
+    """The parsed answers to the questions of low uncertainty, and these questions in words."""
     candidates = candidates_from(scored)
-    entropy = candidates.rows["entropy"]
-    threshold = float(np.quantile(entropy.to_numpy(), quantile)) if len(entropy) else 0.0
-    certain = candidates.keep(pc.less_equal(entropy, threshold + _TOLERANCE), otherwise="uncertain")
-    return certain.parsed(), f"questions of entropy up to {threshold:.3f} (quantile {quantile:g} over answers)"
+    mask, rule = certain(candidates, quantile)
+    return candidates.keep(mask, otherwise="uncertain").parsed(), rule
 
 
 METHODS = (
     select_then_train(
-        "filtering", filter_uncertain, summary="all answers to the questions of low entropy (uncertainty filtering)"
+        "filtering", filter_uncertain, summary="all answers to the questions of low uncertainty (uncertainty filtering)"
     ),
     select_then_train(
         "filtering-sampled", filter_uncertain_sampled, summary="of those, as many answers as there were questions"

@@ -29,4 +29,8 @@ def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     return winners.training_set("the first answer of each question that agrees with the majority")
 
 
-METHODS = (select_then_train("majority", majority, summary="one answer a question: what most of its variations gave"),)
+METHODS = (
+    select_then_train(
+        "majority", majority, summary="one answer a question: what most of its variations gave", role="baseline"
+    ),
+)

@@ -27,4 +27,12 @@ def naive(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     return first.parsed().training_set("the answer to the first variation of each question")
 
 
-METHODS = (select_then_train("naive", naive, summary="the weak answer to the original wording of each question"),)
+METHODS = (
+    select_then_train(
+        "naive",
+        naive,
+        summary="the weak answer to the original wording of each question",
+        role="baseline",
+        reference=True,
+    ),
+)

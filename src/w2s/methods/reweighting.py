@@ -1,6 +1,6 @@
 """Reliability re-weighting: learn from every answer, in proportion to how far it can be trusted.
 
-Guo and Yang (2024), arXiv 2406.19032.
+Guo and Yang (2024), arXiv 2406.19032. There the confidence is the reliability of the votes estimator.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ __all__ = ["METHODS", "reweight", "reweight_sampled"]
 
 
 def reweight(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
-    """Take all answers, each with its reliability as its weight.
+    """Take all answers, each with its confidence as its weight.
 
     Args:
         scored: Scored answers.
         seed: Not used: nothing is drawn.
 
     Raises:
-        InputError: The table is not one of scored answers with prompts, or a reliability is negative.
+        InputError: The table is not one of scored answers with prompts, or a confidence is negative.
     """
     candidates = candidates_from(scored).parsed()
-    return candidates.training_set("all answers, weighted by reliability", weight="reliability")
+    return candidates.training_set("all answers, weighted by confidence", weight="confidence")
 
 
 def reweight_sampled(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
-    """Draw as many answers as there were questions, each with its reliability as its weight.
+    """Draw as many answers as there were questions, each with its confidence as its weight.
 
-    All answers are equally likely to be drawn: reliability counts once, in the weight.
+    All answers are equally likely to be drawn: confidence counts once, in the weight.
 
     Args:
         scored: Scored answers.
@@ -41,12 +41,12 @@ def reweight_sampled(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     """
     candidates = candidates_from(scored).parsed()
     drawn = candidates.draw(candidates.questions_in, seed=seed)
-    rule = "as many answers as there were questions, drawn from all answers, weighted by reliability"
-    return drawn.training_set(rule, weight="reliability")
+    rule = "as many answers as there were questions, drawn from all answers, weighted by confidence"
+    return drawn.training_set(rule, weight="confidence")
 
 
 METHODS = (
-    select_then_train("reweighting", reweight, summary="all answers, weighted by their reliability"),
+    select_then_train("reweighting", reweight, summary="all answers, weighted by their confidence"),
     select_then_train(
         "reweighting-sampled", reweight_sampled, summary="of those, as many answers as there were questions"
     ),

@@ -3,7 +3,7 @@
 A selector takes the answers as `Candidates`, keeps or draws some of them, and ends in a `TrainingSet`:
 
     candidates = candidates_from(scored)
-    certain = pc.less_equal(candidates.rows["entropy"], 0.5)
+    certain = pc.less_equal(candidates.rows["uncertainty"], 0.5)
     return candidates.keep(certain, otherwise="uncertain").parsed().training_set("the certain ones")
 
 Each row that does not come through is counted under the reason why. The candidates are in an order of their
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from w2s import tables
 from w2s.errors import InputError
-from w2s.reliability import check_answers, check_scored
+from w2s.reliability.base import check_answers, check_scored
 
 __all__ = ["Candidates", "Selection", "TrainingSet", "candidates_from", "check_quantile", "first_rows"]
 
@@ -127,8 +127,10 @@ class Candidates:
         weights = pa.array(np.ones(self.rows.num_rows)) if weight is None else self.rows[weight]
         if pc.any(pc.less(weights, 0), min_count=0).as_py():
             raise InputError(f"{weight} {pc.min(weights)}: expected weights of 0 or more")
-        columns = {name: self.rows[name] for name in tables.TRAINING_SET.names if name != "weight"}
-        table = tables.check(pa.table({**columns, "weight": weights}), tables.TRAINING_SET, name="training set")
+        columns = {name: self.rows[name] for name in tables.TRAINING_SET.names if name not in ("weight", "group")}
+        required = [*columns, "weight"]
+        table = pa.table({**columns, "weight": weights})
+        table = tables.check(table, tables.TRAINING_SET, name="training set", required=required)
         selection = Selection(
             rule=rule,
             rows_in=self.rows_in,
@@ -144,8 +146,9 @@ def candidates_from(answers: pa.Table, *, scored: bool = True) -> Candidates:
     """Take answers as candidates for a training set.
 
     Args:
-        answers: A table of answers, in any order. A missing or null `completion` is the answer itself.
-        scored: Whether the three scores must be there.
+        answers: A table of answers, in any order. Where a `completion` is missing or null it is the answer after a
+            space, as tasks write it.
+        scored: Whether the scores must be there.
 
     Raises:
         InputError: A column is missing or broken, an answer is there twice, or a prompt is null.
@@ -158,8 +161,9 @@ def candidates_from(answers: pa.Table, *, scored: bool = True) -> Candidates:
     rows = tables.check(rows, text, name=name)
     if rows["prompt"].null_count:
         row = pc.index(pc.is_null(rows["prompt"]), True).as_py()
-        raise InputError(f"{name}, row {row} (from 0): expected a prompt, it is null")
-    completion = pc.coalesce(rows["completion"], rows["answer"])
+        raise InputError(f"{name}, row {row + 1}: expected a prompt, it is null")
+    written = pc.binary_join_element_wise("", rows["answer"], " ")
+    completion = pc.coalesce(rows["completion"], written)
     rows = rows.set_column(rows.column_names.index("completion"), "completion", completion)
 
     questions = pc.count_distinct(rows["question_id"]).as_py()

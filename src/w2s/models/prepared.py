@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2s.config import ModelSpec
 from w2s.models.source import resolve
-from w2s.store import Build, Json, Step
+from w2s.step import Context, Json, Step
 
 if TYPE_CHECKING:
     from w2s.models.load import LanguageModel
 
-__all__ = ["PreparedModel"]
+__all__ = ["CONVERSION", "PreparedModel", "convert", "loaded"]
+
+logger = logging.getLogger(__name__)
+
+CONVERSION = 1  # version of the conversion from GGUF
 
 
 class PreparedModel:
@@ -24,48 +30,69 @@ class PreparedModel:
         spec: Its name, and how it is held in memory.
 
     Attributes:
-        spec: The same.
-        settings: What of it decides an outcome: its content, dtype and chat template, not its device.
+        name: As the user calls it.
+        settings: What of it decides an outcome: its content, the dtype that it is computed in, its chat template.
+        execution: Where it is and how it is held; no part of any key.
         inputs: The step that converts it from GGUF, as `model`; empty for any other model.
 
     Raises:
-        InputError: There is no such model.
+        InputError: There is no such model, or no such device.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.spec = spec
-        self._source = resolve(spec)
+        from w2s.models.load import choose_device, choose_dtype
+
+        source = resolve(spec)
+        dtype = str(choose_dtype(spec.dtype, choose_device(spec.device))).removeprefix("torch.")
+        fields = {name: value for name, value in asdict(spec).items() if name in ModelSpec.__dataclass_fields__}
+        self.name = spec.name
         self.settings: dict[str, Json] = {
-            "identity": self._source.identity,
-            "dtype": spec.dtype,
+            "identity": source.identity,
+            "dtype": dtype,
             "chat_template": spec.chat_template,
         }
+        self.execution: dict[str, Json] = {
+            "spec": fields,
+            "location": source.location,
+            "revision": source.revision,
+        }
         self.inputs: dict[str, Step] = {}
-        if self._source.gguf:
+        if source.gguf:
             self.inputs["model"] = Step(
                 kind="model",
                 label=f"{spec.name}: conversion from GGUF",
-                settings={"identity": self._source.identity},
+                settings={"identity": source.identity},
                 inputs={},
-                build=self._convert,
+                versions={"model": CONVERSION},
+                execution={"parts": [str(part) for part in source.gguf], "sha256": source.sha256},
             )
 
-    def _convert(self, build: Build) -> None:
-        from w2s.models.load import convert_gguf
 
-        convert_gguf(self._source.gguf, build.out, sha256=self._source.sha256)
+def convert(settings: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, context: Context) -> None:
+    """Builds a step of kind `model`."""
+    from w2s.models.load import convert_gguf
 
-    def loaded(
-        self, inputs: Mapping[str, Path], adapter: Path | None, say: Callable[[str], None]
-    ) -> AbstractContextManager[LanguageModel]:
-        """The model in memory, with a trained adapter on it, for as long as the block lasts.
+    parts = tuple(Path(part) for part in context.execution["parts"])
+    convert_gguf(parts, out, sha256=settings["identity"].removeprefix("sha256:"))
 
-        Args:
-            inputs: The folders of the steps in `self.inputs`, by name; others are not looked at.
-            adapter: A folder as peft saves it, or None for the model as it is.
-            say: Is told the device and dtype.
-        """
-        from w2s.models.load import adapted, load_model
 
-        location = inputs["model"] if self.inputs else self._source.location
-        return adapted(load_model(location, self.spec, revision=self._source.revision, say=say), adapter)
+def loaded(
+    settings: Mapping[str, Any], execution: Mapping[str, Any], inputs: Mapping[str, Path], adapter: Path | None
+) -> AbstractContextManager[LanguageModel]:
+    """A prepared model in memory, with a trained adapter on it, for as long as the block lasts.
+
+    Args:
+        settings: `PreparedModel.settings`.
+        execution: `PreparedModel.execution`.
+        inputs: The folders of a step's inputs; `model` is the converted one, where the model is converted.
+        adapter: A folder as peft saves it, or None for the model as it is.
+
+    Raises:
+        InputError: What lies there is no longer what was named.
+    """
+    from w2s.models.load import adapted, load_model
+
+    spec = ModelSpec(**{**execution["spec"], "dtype": settings["dtype"], "chat_template": settings["chat_template"]})
+    location = inputs["model"] if "model" in inputs else execution["location"]
+    identity = None if "model" in inputs else settings["identity"]
+    return adapted(load_model(location, spec, revision=execution["revision"], identity=identity), adapter)

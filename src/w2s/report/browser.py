@@ -12,14 +12,13 @@ import numpy as np
 
 from w2s.report.reading import Run, SeedFiles
 from w2s.report.words import visible
-from w2s.results import CEILING
 
 __all__ = ["MAX_BYTES", "Browser", "browser_data"]
 
 MAX_BYTES = 9_000_000  # of the data in a page: opens at once, and can still be sent by mail
 MAX_CHARACTERS = 4_000  # of a single text; one endless prompt must not push out a thousand questions
 
-_COLUMNS = ["question_id", "variation", "prompt", "completion", "answer", "entropy", "reliability", "vote_share"]
+_COLUMNS = ["question_id", "variation", "prompt", "response", "answer", "entropy", "confidence", "vote_share"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +47,8 @@ def browser_data(run: Run, *, max_bytes: int = MAX_BYTES) -> Browser:
         run: The run.
         max_bytes: How large the data may become.
     """
-    # The ceiling keeps none of the answers: it learns from ground truth.
-    names = [name for name in run.result.experiment.methods if name != CEILING]
+    # A bound keeps none of the answers: it learns from ground truth.
+    names = [record.method for record in run.result.pooled if record.role not in ("bound", "supervisor")]
     methods = [name for name in names if any(name in seed.training_sets for seed in run.seeds)]
     texts = dict(zip(run.questions["question_id"].to_pylist(), run.questions["text"].to_pylist(), strict=True))
     writers = [_SeedWriter(seed, methods, run.gold) for seed in run.seeds]
@@ -118,10 +117,10 @@ class _SeedWriter:
                 {
                     "n": row["variation"],
                     "prompt": rest[: len(rest) - len(end)],
-                    "said": clip(row["completion"]),
+                    "said": clip(row["response"]),
                     "answer": clip(row["answer"]),
                     "right": None if truth is None else row["answer"] == truth,
-                    "r": round(row["reliability"], 4),
+                    "r": round(row["confidence"], 4),
                     "share": round(row["vote_share"], 4),
                     "kept": self.kept.get((id, row["variation"]), 0),
                 }

@@ -7,7 +7,7 @@ import io
 from dataclasses import asdict, fields
 
 from w2s.report import words
-from w2s.results import Record, Result
+from w2s.results.records import Record, RunRecords
 
 __all__ = ["to_csv", "to_latex"]
 
@@ -24,7 +24,7 @@ _SPECIAL = {
 }
 
 
-def to_csv(result: Result) -> str:
+def to_csv(result: RunRecords) -> str:
     """Every number of every method: all seeds together (`seed` is "all"), then each seed alone.
 
     Numbers keep their full precision; what is not defined is empty.
@@ -40,9 +40,9 @@ def to_csv(result: Result) -> str:
     return text.getvalue()
 
 
-def to_latex(result: Result) -> str:
+def to_latex(result: RunRecords) -> str:
     """The table as a `tabular` with the rules of the package booktabs; put it into a `table` of your own."""
-    header = ["Method", "Accuracy", "PGR", "Against naive", "Examples", "Labels right"]
+    header = ["Method", "Accuracy", "PGR", _escape(words.against(result).capitalize()), "Examples", "Labels right"]
     lines = [
         f"% {' '.join(words.title(result).split())}; 95% intervals. Needs \\usepackage{{booktabs}}.",
         r"\begin{tabular}{lrrrrr}",

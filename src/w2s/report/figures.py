@@ -1,6 +1,6 @@
 """The figures of a run: the paper's, and those that a reviewer asks for.
 
-    run = read_run(Result.load("runs/latest"))
+    run = read_run(RunRecords.load("runs/latest"))
     entropy_histogram(run).savefig("figure3.pdf")
 
 Each figure is a `Plot`: a matplotlib figure with a title, a caption and an alt text. None touches pyplot.
@@ -12,34 +12,34 @@ from pathlib import Path
 
 from w2s.report.label_figures import (
     calibration,
+    confidence_heat_map,
     entropy_histogram,
     positions,
-    reliability_heat_map,
     risk_coverage_curves,
 )
 from w2s.report.method_figures import accuracies, kept, losses, pgrs
 from w2s.report.reading import Run, read_run
 from w2s.report.style import Plot, save
-from w2s.results import CEILING, WEAK, Result
+from w2s.results.records import RunRecords
 
 __all__ = [
     "Plot",
     "accuracies",
     "all_figures",
     "calibration",
+    "confidence_heat_map",
     "entropy_histogram",
     "kept",
     "losses",
     "pgrs",
     "positions",
     "read_run",
-    "reliability_heat_map",
     "risk_coverage_curves",
     "save_figures",
 ]
 
 
-def all_figures(result: Result, *, run: Run | None = None) -> dict[str, Plot]:
+def all_figures(result: RunRecords, *, run: Run | None = None) -> dict[str, Plot]:
     """The figures that make sense for a run, by name, in the order in which one would read them.
 
     Args:
@@ -48,12 +48,12 @@ def all_figures(result: Result, *, run: Run | None = None) -> dict[str, Plot]:
     """
     run = run or read_run(result)
     figures = {}
-    methods = [record for record in result.pooled if record.method != WEAK]
+    methods = [record for record in result.pooled if record.role != "supervisor"]
     if result.pooled:
         figures["accuracy"] = accuracies(result)
-    if any(record.method != CEILING and record.pgr is not None for record in methods):
+    if any(record.role != "bound" and record.pgr is not None for record in methods):
         figures["pgr"] = pgrs(result)
-    elif any(record.method == CEILING for record in methods) and len(methods) > 1:
+    elif any(record.role == "bound" for record in methods) and len(methods) > 1:
         figures["pgr"] = pgrs(result)  # none is defined, which is a finding: a ceiling was asked for
     if any(record.rows for record in methods):
         figures["kept"] = kept(result)
@@ -61,18 +61,17 @@ def all_figures(result: Result, *, run: Run | None = None) -> dict[str, Plot]:
     if len(answers):
         figures["entropy"] = entropy_histogram(run)
     if answers.known.any():
-        figures["reliability"] = reliability_heat_map(run)
+        figures["reliability"] = confidence_heat_map(run)
         figures["risk-coverage"] = risk_coverage_curves(run)
         figures["calibration"] = calibration(run)
-    diagnoses = [(seed.seed, seed.diagnosis) for seed in run.seeds]
-    if any(diagnosis.position for _, diagnosis in diagnoses):
-        figures["positions"] = positions(diagnoses)
+    if any(labels.position for labels in result.labels):
+        figures["positions"] = positions(result.labels)
     if any(seed.losses for seed in run.seeds):
         figures["loss"] = losses(run)
     return figures
 
 
-def save_figures(result: Result, folder: str | Path) -> list[Path]:
+def save_figures(result: RunRecords, folder: str | Path) -> list[Path]:
     """Write every figure of a run as `NAME.svg` and `NAME.png`.
 
     Args:

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
-from w2s.diagnosis import Diagnosis
 from w2s.metrics import accuracy_interval, risk_coverage
 from w2s.report.reading import Answers, Run
 from w2s.report.style import BLUE, COLOURS, GREEN, INK, MUTED, ORANGE, PERCENT, Plot, plain, styled
+from w2s.results.diagnosis import WeakLabelSummary
 
-__all__ = ["calibration", "entropy_histogram", "positions", "reliability_heat_map", "risk_coverage_curves"]
+__all__ = ["calibration", "confidence_heat_map", "entropy_histogram", "positions", "risk_coverage_curves"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -24,6 +24,7 @@ Bools = npt.NDArray[np.bool_]
 MOST_BARS = 10  # of a histogram: more distinct values are put into as many ranges
 MOST_CELLS = 8  # of a heat map, a side: more would not be legible at half a page's width
 UNPARSED = "unparsed"
+_STYLES = (("-", "o", BLUE), ("--", "s", ORANGE), (":", "^", GREEN), ("-.", "D", COLOURS[3]), ("-", "v", COLOURS[4]))
 _SCALE = ("#e6f0f8", "#6aaedb", "#06457a")
 
 
@@ -72,8 +73,8 @@ def entropy_histogram(run: Run) -> Plot:
 
 
 @styled
-def reliability_heat_map(run: Run) -> Plot:
-    """Mean reliability, weak label × ground truth: figures 4 and 6 of Guo and Yang (2024).
+def confidence_heat_map(run: Run) -> Plot:
+    """Mean confidence, weak label × ground truth: figures 4 and 6 of Guo and Yang (2024).
 
     Answers of a fixed small set stand for themselves; options that differ from question to question are
     numbered as the data lists them; free answers are only right or wrong.
@@ -83,7 +84,7 @@ def reliability_heat_map(run: Run) -> Plot:
     mean = np.divide(table.total, table.number, out=np.full(table.number.shape, np.nan), where=table.number > 0)
     rows, columns = mean.shape
     plot, axes = _one_axes(max(3.6, 1.6 + 0.72 * columns), max(1.5, 1.0 + 0.5 * rows))
-    colours = LinearSegmentedColormap.from_list("reliability", _SCALE)
+    colours = LinearSegmentedColormap.from_list("confidence", _SCALE)
     floor = min(0.8, np.floor(np.nanmin(mean) * 10) / 10)
     for (row, column), value in np.ndenumerate(mean):
         empty = bool(np.isnan(value))
@@ -100,13 +101,13 @@ def reliability_heat_map(run: Run) -> Plot:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    right = float(answers.reliability[answers.correct].mean()) if answers.correct.any() else float("nan")
+    right = float(answers.confidence[answers.correct].mean()) if answers.correct.any() else float("nan")
     wrong_rows = answers.known & ~answers.correct
-    wrong = float(answers.reliability[wrong_rows].mean()) if wrong_rows.any() else float("nan")
+    wrong = float(answers.confidence[wrong_rows].mean()) if wrong_rows.any() else float("nan")
     return plot.describe(
-        title="Mean reliability, weak label against ground truth",
-        alt=f"Mean reliability is {right:.2f} for right answers and {wrong:.2f} for wrong ones.",
-        caption=f"{table.note} Darker is more reliable; n is the number of answers.",
+        title="Mean confidence, weak label against ground truth",
+        alt=f"Mean confidence is {right:.2f} for right answers and {wrong:.2f} for wrong ones.",
+        caption=f"{table.note} Darker is more trusted; n is the number of answers.",
     )
 
 
@@ -117,19 +118,23 @@ def risk_coverage_curves(run: Run) -> Plot:
     known, correct = answers.known, answers.correct[answers.known]
     error = 1 - float(correct.mean())
     plot, axes = _one_axes(4.6, 3.2)
-    scores = {
-        "reliability": answers.reliability[known],
-        "entropy": -answers.entropy[known],
-        "majority margin": answers.margin[known],
-    }
     told = []
-    styles = (("-", "o", BLUE), ("--", "s", ORANGE), (":", "^", GREEN))
-    for (name, score), (line, marker, colour) in zip(scores.items(), styles, strict=True):
-        curve = risk_coverage(np.round(score, 9), correct)
+    for number, (name, score) in enumerate(answers.scores.items()):
+        line, marker, colour = _STYLES[number % len(_STYLES)]
+        curve = risk_coverage(score[known], correct)
         # Answers of the same score come in any order, so up to the first level the error is that level's.
         coverage, risk = np.r_[0, curve.coverage], 1 - np.r_[curve.accuracy[0], curve.accuracy]
         size = 3.5 if len(coverage) < 30 else 0
-        axes.plot(coverage, risk, line, marker=marker, markevery=slice(1, None), ms=size, color=colour, label=name)
+        axes.plot(
+            coverage,
+            risk,
+            line,
+            marker=marker,
+            markevery=slice(1, None),
+            ms=size,
+            color=colour,
+            label=name.replace("_", " "),
+        )
         told.append(f"{name} {1 - curve.area:.2f}")
     axes.axhline(error, color=MUTED, lw=1, ls=(0, (4, 2)), label="random")
     share = np.linspace(0, 1, 201)
@@ -151,7 +156,7 @@ def risk_coverage_curves(run: Run) -> Plot:
 
 @styled
 def calibration(run: Run) -> Plot:
-    """Share of right answers by reliability. Each distinct answer to a question counts once."""
+    """Share of right answers by confidence. Each distinct answer to a question counts once."""
     answers = run.answers
     score, correct = _distinct(answers)
     values = np.unique(np.round(score, 6))
@@ -161,7 +166,7 @@ def calibration(run: Run) -> Plot:
     else:
         level = np.searchsorted(values, np.round(score, 6))
     plot, axes = _one_axes(4.0, 3.4)
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=(0, (4, 2)), label="as often right as reliable")
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=(0, (4, 2)), label="as often right as confident")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     gap, told = 0.0, []
     for number in np.unique(level):
@@ -171,25 +176,25 @@ def calibration(run: Run) -> Plot:
         axes.scatter(at, interval.estimate, s=14 + 130 * float(own.mean()), color=BLUE, zorder=3, lw=0)
         gap += float(own.mean()) * abs(at - interval.estimate)
         told.append(f"{interval.estimate:.2f} at {at:.2f}")
-    axes.set(xlim=(0, 1.03), ylim=(0, 1.03), xlabel="reliability of an answer", ylabel="share that is right")
+    axes.set(xlim=(0, 1.03), ylim=(0, 1.03), xlabel="confidence of an answer", ylabel="share that is right")
     axes.set_aspect("equal")
     axes.grid()
     return plot.describe(
-        title="Calibration of reliability",
-        alt=f"Share of right answers by reliability: {', '.join(told)}. Mean distance from it {gap:.2f}.",
+        title="Calibration of the confidence",
+        alt=f"Share of right answers by confidence: {', '.join(told)}. Mean distance from it {gap:.2f}.",
         caption=(
-            "A reliability need not be a probability, but it should rise with one. Below the line the supervisor is "
+            "A confidence need not be a probability, but it should rise with one. Below the line the supervisor is "
             f"trusted too much. Mean distance {gap:.2f}; bars are 95% intervals; larger dots stand for more answers."
         ),
     )
 
 
 @styled
-def positions(diagnoses: Sequence[tuple[int, Diagnosis]]) -> Plot:
+def positions(diagnoses: Sequence[WeakLabelSummary]) -> Plot:
     """Share of the answers by the position of the chosen option, one series a seed."""
     plot, axes = _one_axes(4.2, 2.8)
     told = []
-    shown = [(seed, found.position) for seed, found in diagnoses if found.position]
+    shown = [(found.seed, found.position) for found in diagnoses if found.position]
     for number, (seed, bias) in enumerate(shown):
         shift = (number - (len(shown) - 1) / 2) * 0.12
         for position in bias.positions:
@@ -226,7 +231,7 @@ def positions(diagnoses: Sequence[tuple[int, Diagnosis]]) -> Plot:
 
 
 class _Table(NamedTuple):
-    """Sums of reliability and numbers of answers, (rows, columns), and what rows and columns are."""
+    """Sums of confidence and numbers of answers, (rows, columns), and what rows and columns are."""
 
     total: npt.NDArray[Any]
     number: Ints
@@ -245,7 +250,7 @@ def _cells(answers: Answers, run: Run) -> _Table:
     known = np.flatnonzero(answers.known)
     label = [answers.label[row] for row in known]
     truth = [str(answers.truth[row]) for row in known]
-    reliability = answers.reliability[known]
+    confidence = answers.confidence[known]
     choices = [run.choices.get(answers.question_id[row], []) for row in known]
     distinct = {*truth, *(answer for answer in label if answer is not None)}
     if len(distinct) <= MOST_CELLS:
@@ -264,14 +269,14 @@ def _cells(answers: Answers, run: Run) -> _Table:
     else:
         right = answers.correct[known].astype(int)
         count = np.bincount(right, minlength=2)[None, ::-1]
-        total = np.bincount(right, weights=reliability, minlength=2)[None, ::-1]
+        total = np.bincount(right, weights=confidence, minlength=2)[None, ::-1]
         note = "Answers are free, so they are only right or wrong."
         return _Table(total, count, [""], ["right", "wrong"], "", "weak answer", note)
     height = len(names) + (len(names) in rows)
     shape = (height, len(names))
     cell = np.ravel_multi_index((np.array(rows), np.array(columns)), shape)
     count = np.bincount(cell, minlength=height * len(names)).reshape(shape)
-    total = np.bincount(cell, weights=reliability, minlength=height * len(names)).reshape(shape)
+    total = np.bincount(cell, weights=confidence, minlength=height * len(names)).reshape(shape)
     return _Table(total, count, [*names, UNPARSED][:height], names, "weak label", "ground truth", note)
 
 
@@ -292,11 +297,11 @@ def _levels(values: Floats) -> tuple[list[str], Ints]:
 
 
 def _distinct(answers: Answers) -> tuple[Floats, Bools]:
-    """Reliability and correctness of each distinct answer to each question with ground truth."""
+    """Confidence and correctness of each distinct answer to each question with ground truth."""
     rows = np.flatnonzero(answers.known)
     first = {(answers.question[row], answers.label[row]): row for row in rows[::-1]}
     own = np.array(sorted(first.values()), np.int64)
-    return answers.reliability[own], answers.correct[own]
+    return answers.confidence[own], answers.correct[own]
 
 
 def _one_axes(width: float, height: float) -> tuple[Plot, Any]:

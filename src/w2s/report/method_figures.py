@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from w2s.report.reading import Run
 from w2s.report.style import BLUE, COLOURS, INK, MUTED, ORANGE, PAPER, PERCENT, Plot, plain, styled
-from w2s.results import CEILING, WEAK, Record, Result
+from w2s.results.records import Record, RunRecords
 
 __all__ = ["accuracies", "kept", "losses", "pgrs"]
 
@@ -22,7 +22,7 @@ MOST_POINTS = 400  # of a curve: more cannot be seen, and make the page large
 
 
 @styled
-def accuracies(result: Result) -> Plot:
+def accuracies(result: RunRecords) -> Plot:
     """Test accuracy of every method with its interval; seeds as small marks."""
     records = result.pooled
     plot, axes = _rows([_name(record) for record in records])
@@ -33,10 +33,9 @@ def accuracies(result: Result) -> Plot:
             own = [other.accuracy for other in result.records if other.method == record.method]
             axes.plot(own, [row + 0.26] * len(own), "|", color=MUTED, ms=5)
         _value(axes, row, f"{record.accuracy:.3f}")
-    for name in (WEAK, CEILING):
-        for record in records:
-            if record.method == name:
-                axes.axvline(record.accuracy, color=MUTED, lw=1, ls=(0, (4, 2)), zorder=0)
+    for record in records:
+        if record.role in ("supervisor", "bound"):
+            axes.axvline(record.accuracy, color=MUTED, lw=1, ls=(0, (4, 2)), zorder=0)
     axes.set_xlabel("accuracy on the test questions")
     axes.xaxis.set_major_formatter(PERCENT)
     told = ", ".join(f"{record.method} {record.accuracy:.3f}" for record in records)
@@ -48,7 +47,7 @@ def accuracies(result: Result) -> Plot:
 
 
 @styled
-def pgrs(result: Result) -> Plot:
+def pgrs(result: RunRecords) -> Plot:
     """PGR of every method with its interval; where it is not defined, the figure says so."""
     records = _with_pgr(result)
     plot, axes = _rows([_name(record) for record in records])
@@ -78,9 +77,9 @@ def pgrs(result: Result) -> Plot:
 
 
 @styled
-def kept(result: Result) -> Plot:
+def kept(result: RunRecords) -> Plot:
     """How many examples each method trained on, and how many of their labels are right."""
-    records = [record for record in result.pooled if record.rows and record.method != WEAK]
+    records = [record for record in result.pooled if record.rows and record.role != "supervisor"]
     plot = Plot(figsize=(5.0, 0.8 + 0.3 * len(records)))
     left, right = plot.subplots(1, 2, sharey=True, width_ratios=[1, 1.1])
     for row, record in enumerate(records):
@@ -128,7 +127,7 @@ def kept(result: Result) -> Plot:
 @styled
 def losses(run: Run) -> Plot:
     """Training losses: the raw ones faint, their running mean on top; held-out losses as dots."""
-    names = [name for name in (WEAK, *run.result.experiment.methods) if any(name in seed.losses for seed in run.seeds)]
+    names = [name for name in run.labels if any(name in seed.losses for seed in run.seeds)]
     plot = Plot(figsize=(4.8, 3.3))
     axes = plot.add_subplot()
     told, smooth = [], []
@@ -188,9 +187,9 @@ def _running_mean(values: Floats) -> Floats:
     return mean
 
 
-def _with_pgr(result: Result) -> list[Record]:
+def _with_pgr(result: RunRecords) -> list[Record]:
     """The records that a PGR is asked of: it is 0 for the weak supervisor and 1 for the ceiling by definition."""
-    return [record for record in result.pooled if record.method not in (WEAK, CEILING)]
+    return [record for record in result.pooled if record.role not in ("supervisor", "bound")]
 
 
 def _rows(names: Sequence[str]) -> tuple[Plot, Any]:

@@ -23,7 +23,7 @@ from w2s.report.browser import MAX_BYTES, browser_data
 from w2s.report.figures import all_figures
 from w2s.report.reading import Run, read_run
 from w2s.report.style import Plot, as_page_svg
-from w2s.results import WEAK, Record, Result
+from w2s.results.records import WEAK, Record, RunRecords
 
 __all__ = ["write_page", "write_study_page"]
 
@@ -50,7 +50,7 @@ class _Setting:
     origin: str
 
 
-def write_page(result: Result, path: str | Path, *, max_bytes: int = MAX_BYTES) -> Path:
+def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYTES) -> Path:
     """Write the page of a run.
 
     Args:
@@ -63,16 +63,17 @@ def write_page(result: Result, path: str | Path, *, max_bytes: int = MAX_BYTES) 
     """
     run = read_run(result)
     browser = browser_data(run, max_bytes=max_bytes)
-    checked = any(seed.diagnosis.checked for seed in run.seeds)
+    checked = any(labels.checked for labels in result.labels)
     info = result.info
     page = _template("page.html").render(
         title=words.title(result),
         headline=words.headline(result),
         subtitle=_subtitle(result, run),
-        diagnoses=[(seed.seed, seed.diagnosis) for seed in run.seeds if seed.diagnosis.rows],
-        same_verdict=len({seed.diagnosis.verdict for seed in run.seeds}) == 1,
+        diagnoses=[(labels.seed, labels) for labels in result.labels if labels.rows],
+        same_verdict=len({labels.verdict for labels in result.labels}) == 1,
         missing=words.missing(result, checked=checked, answered=browser.total > 0),
         records=result.pooled,
+        against=words.against(result),
         by_seed=_by_seed(result),
         several=len(result.experiment.seeds) > 1,
         pgr_notes=sorted({record.pgr_note for record in result.pooled if record.pgr_note}),
@@ -80,7 +81,7 @@ def write_page(result: Result, path: str | Path, *, max_bytes: int = MAX_BYTES) 
         browser=browser,
         data=Markup(browser.json),  # made safe there
         settings=_settings(result),
-        versions=_flat(info.get("versions", {})),
+        versions=_flat(info.get("environment", {})),
         machine=_flat(info.get("machine", {})),
         task=_flat(info.get("task", {})),
         steps=info.get("steps", []),
@@ -90,7 +91,7 @@ def write_page(result: Result, path: str | Path, *, max_bytes: int = MAX_BYTES) 
     return _write(page, Path(path))
 
 
-def write_study_page(results: Sequence[Result], path: str | Path) -> Path:
+def write_study_page(results: Sequence[RunRecords], path: str | Path) -> Path:
     """Write a page that compares experiments.
 
     Args:
@@ -114,7 +115,7 @@ def write_study_page(results: Sequence[Result], path: str | Path) -> Path:
     return _write(page, Path(path))
 
 
-def study_names(results: Sequence[Result]) -> list[str]:
+def study_names(results: Sequence[RunRecords]) -> list[str]:
     """A short name for each experiment: its folder's, numbered where two are the same."""
     names: list[str] = []
     for number, result in enumerate(results, 1):
@@ -123,7 +124,7 @@ def study_names(results: Sequence[Result]) -> list[str]:
     return names
 
 
-def _subtitle(result: Result, run: Run) -> str:
+def _subtitle(result: RunRecords, run: Run) -> str:
     seeds = len(result.experiment.seeds)
     splits = run.questions["split"].to_pylist()
     counts = [f"{splits.count(name):,} {name}" for name in ("weak_train", "transfer", "test") if name in splits]
@@ -131,7 +132,7 @@ def _subtitle(result: Result, run: Run) -> str:
     return f"{seeds} seed{'s' if seeds > 1 else ''}{questions}"
 
 
-def _by_seed(result: Result) -> list[tuple[int, list[Record]]]:
+def _by_seed(result: RunRecords) -> list[tuple[int, list[Record]]]:
     """The records of each seed, where there are several."""
     seeds = result.experiment.seeds
     if len(seeds) < 2:
@@ -152,7 +153,7 @@ def _pictures(figures: Mapping[str, Plot]) -> list[_Picture]:
     ]
 
 
-def _settings(result: Result) -> list[_Setting]:
+def _settings(result: RunRecords) -> list[_Setting]:
     origins = result.info.get("origins", {})
     defaults = dict(_flat(asdict(Experiment())))
     return [
@@ -161,7 +162,7 @@ def _settings(result: Result) -> list[_Setting]:
     ]
 
 
-def _differing(experiments: Sequence[tuple[str, Result]]) -> list[tuple[str, list[str]]]:
+def _differing(experiments: Sequence[tuple[str, RunRecords]]) -> list[tuple[str, list[str]]]:
     """The settings in which experiments differ, and their values in each."""
     flat = [dict(_flat(asdict(result.experiment))) for _, result in experiments]
     names = list(dict.fromkeys(name for settings in flat for name in settings))
@@ -205,6 +206,7 @@ def _template(name: str) -> jinja2.Template:
         finalize=_shown,
     )
     environment.globals.update(
+        against_of=words.against,
         share=words.share,
         interval=words.interval,
         pgr_of=words.pgr_of,

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from w2s.diagnosis import Diagnosis, diagnose
 from w2s.errors import InputError
-from w2s.reliability import check_scored
-from w2s.results import WEAK, Result
+from w2s.reliability.base import check_scored, scores_in
+from w2s.reliability.signal import trust
+from w2s.results.records import RunRecords
 from w2s.tables import GOLD, QUESTIONS, SCORED, TRAINING_SET, check, read_table
 
 __all__ = ["Answers", "Losses", "Run", "SeedFiles", "read_run"]
@@ -42,8 +42,8 @@ class Answers:
         known: Whether it is known.
         correct: Whether the answer is right; False where that is not known.
         entropy: Of the question's answers, in nats.
-        reliability: Of the answer.
-        margin: Share of the question's most frequent answer less that of the next.
+        confidence: Of the answer.
+        scores: Every score that there is, by name, with the sign that makes more of it more trusted.
     """
 
     question: Ints
@@ -53,8 +53,8 @@ class Answers:
     known: Bools
     correct: Bools
     entropy: Floats
-    reliability: Floats
-    margin: Floats
+    confidence: Floats
+    scores: Mapping[str, Floats]
 
     def __len__(self) -> int:
         return len(self.question)
@@ -76,7 +76,6 @@ class SeedFiles:
 
     seed: int
     scored: pa.Table
-    diagnosis: Diagnosis
     training_sets: Mapping[str, pa.Table]
     losses: Mapping[str, Losses]
 
@@ -92,10 +91,15 @@ class Run:
         seeds: The files of each seed.
     """
 
-    result: Result
+    result: RunRecords
     questions: pa.Table
     gold: Mapping[str, str]
     seeds: tuple[SeedFiles, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The weak supervisor, where it was tested, and the methods."""
+        return [record.method for record in self.result.pooled]
 
     @cached_property
     def choices(self) -> dict[str, list[str]]:
@@ -112,7 +116,8 @@ class Run:
             numbers.append(_codes(table["question_id"]) + offset)
             offset = int(numbers[-1].max(initial=offset - 1)) + 1
         scored = pa.concat_tables([table.select(SCORED.names) for table in tables] or [SCORED.empty_table()])
-        question = np.concatenate([*numbers, np.array([], np.int64)])
+        margin = _margin(question_codes(numbers), _codes(scored["answer"]), scored["vote_share"].to_numpy())
+        question = question_codes(numbers)
         ids, label = scored["question_id"].to_pylist(), scored["answer"].to_pylist()
         truth = [self.gold.get(id) for id in ids]
         return Answers(
@@ -123,48 +128,58 @@ class Run:
             known=np.array([answer is not None for answer in truth], bool),
             correct=np.array([a is not None and a == b for a, b in zip(label, truth, strict=True)], bool),
             entropy=np.round(scored["entropy"].to_numpy(), 9) + 0.0,
-            reliability=scored["reliability"].to_numpy(),
-            margin=_margin(question, _codes(scored["answer"]), scored["vote_share"].to_numpy()),
+            confidence=scored["confidence"].to_numpy(),
+            scores={**{name: trust(scored, name) for name in _shown(scored)}, "majority margin": margin},
         )
 
 
-def read_run(result: Result) -> Run:
+def question_codes(numbers: list[Ints]) -> Ints:
+    """The question numbers of all seeds in a row."""
+    return np.concatenate([*numbers, np.array([], np.int64)])
+
+
+def _shown(scored: pa.Table) -> list[str]:
+    """The scores that tell something of their own: the vote share of a row says what its reliability says."""
+    names = [name for name in scores_in(scored) if not scored[name].null_count]
+    return [name for name in names if name != "vote_share"] if len(names) > 1 else names
+
+
+def read_run(result: RunRecords) -> Run:
     """Read the files of a finished run.
 
     Raises:
         InputError: A file is there but broken.
     """
-    folder = result.folder
-    questions = _table(folder / "questions.parquet", QUESTIONS, required=["question_id"])
-    gold = _table(folder / "gold.parquet", GOLD, required=["question_id", "answer"])
+    folder = result.files
+    questions = _table(folder.questions, QUESTIONS, required=["question_id"])
+    gold = _table(folder.gold, GOLD, required=["question_id", "answer"])
     pairs = zip(gold["question_id"].to_pylist(), gold["answer"].to_pylist(), strict=True)
     known = {id: answer for id, answer in pairs if answer is not None}
-    names, choices = questions["question_id"].to_pylist(), questions["choices"].to_pylist()
-    num_choices = {id: len(options) for id, options in zip(names, choices, strict=True) if options}
     return Run(
         result=result,
         questions=questions,
         gold=known,
-        seeds=tuple(_seed(result, seed, known, num_choices) for seed in result.experiment.seeds),
+        seeds=tuple(_seed(result, seed) for seed in result.experiment.seeds),
     )
 
 
-def _seed(result: Result, seed: int, gold: Mapping[str, str], num_choices: Mapping[str, int]) -> SeedFiles:
-    folder = result.folder / f"seed-{seed}"
-    required = ["question_id", "variation", "answer", "vote_share", "entropy", "reliability"]
-    scored = check_scored(_table(folder / "scored.parquet", SCORED, required=required))
-    methods = {WEAK: folder / WEAK.replace(" ", "-")}
-    methods.update({name: folder / name for name in result.experiment.methods})
-    sets = {
-        name: _table(path / "training_set.parquet", TRAINING_SET, required=["question_id"])
-        for name, path in methods.items()
-        if (path / "training_set.parquet").is_file()
+def _seed(result: RunRecords, seed: int) -> SeedFiles:
+    folder = result.files
+    required = ["question_id", "variation", "answer", "vote_share", "entropy", "confidence", "uncertainty"]
+    scored = check_scored(_table(folder.scored(seed), SCORED, required=required))
+    methods = {
+        record.method: folder.weak(seed) if record.role == "supervisor" else folder.method(seed, record.method)
+        for record in result.pooled
     }
-    losses = {name: _losses(path / "log.jsonl") for name, path in methods.items() if (path / "log.jsonl").is_file()}
+    sets = {
+        name: _table(files.training_set, TRAINING_SET, required=["question_id"])
+        for name, files in methods.items()
+        if files.training_set.is_file()
+    }
+    losses = {name: _losses(files.log) for name, files in methods.items() if files.log.is_file()}
     return SeedFiles(
         seed=seed,
         scored=scored,
-        diagnosis=diagnose(scored, gold, num_choices=num_choices),
         training_sets=sets,
         losses={name: found for name, found in losses.items() if len(found.loss)},
     )

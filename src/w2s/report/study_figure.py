@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from w2s.report.method_figures import PGR_HIGHEST, PGR_LOWEST
 from w2s.report.style import COLOURS, MUTED, PERCENT, Plot, plain, styled
-from w2s.results import Result
+from w2s.results.records import RunRecords
 
 __all__ = ["study_dots"]
 
@@ -14,7 +14,7 @@ MARKERS = "osD^vPX*<>"
 
 
 @styled
-def study_dots(experiments: Sequence[tuple[str, Result]]) -> Plot:
+def study_dots(experiments: Sequence[tuple[str, RunRecords]]) -> Plot:
     """Accuracy and PGR of every method in every experiment; a row an experiment."""
     methods = list(dict.fromkeys(record.method for _, result in experiments for record in result.pooled))
     plot = Plot(figsize=(6.6, 1.5 + 0.42 * len(experiments)))

@@ -13,7 +13,7 @@ from w2s.reliability import ReliabilitySummary
 from w2s.report import words
 
 if TYPE_CHECKING:
-    from w2s.results import Result
+    from w2s.results.records import RunRecords
 
 __all__ = ["TextTable", "plain_table", "reliability_table", "render", "results_table", "show"]
 
@@ -59,7 +59,7 @@ def _with(value: str, ends: str) -> str:
     return f"{value} {ends}" if ends else value
 
 
-def results_table(result: Result) -> Group:
+def results_table(result: RunRecords) -> Group:
     """The table of a run: one line a method, all seeds together, 95% intervals in brackets."""
     seeds = len(result.experiment.seeds)
     rows = []
@@ -80,7 +80,7 @@ def results_table(result: Result) -> Group:
     title = f"{words.title(result)} ({seeds} seed{'s' if seeds > 1 else ''}; 95% intervals)"
     notes = ["* trained on ground truth"] if any(record.uses_gold for record in result.pooled) else []
     notes += sorted({f"PGR: {record.pgr_note}" for record in result.pooled if record.pgr_note})
-    columns = ["method:", "accuracy", "PGR", "against naive", "rows", "labels right"]
+    columns = ["method:", "accuracy", "PGR", words.against(result), "rows", "labels right"]
     return Group(Text(title, style="bold"), plain_table(columns, rows), *(Text(note) for note in notes))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 
-from w2s.results import CEILING, WEAK, Record, Result
+from w2s.results.records import Record, RunRecords
 
-__all__ = ["duration", "headline", "interval", "missing", "pgr_of", "share", "title", "visible"]
+__all__ = ["against", "duration", "headline", "interval", "missing", "pgr_of", "share", "title", "visible"]
 
 _MINUS = "−"
+
+# Points: the standard deviation over seeds of a difference between two students of the default task; docs/results.md.
+ANOTHER_SEED = 3
 
 
 def share(value: float | None, digits: int = 3) -> str:
@@ -28,9 +31,9 @@ def pgr_of(record: Record) -> str:
     """A PGR in the table: a number, its value by definition, "not defined", or a dash where it was not asked for."""
     if record.pgr_note is not None:
         return "not defined"
-    if record.method == WEAK:
+    if record.role == "supervisor":
         return "0"
-    if record.method == CEILING:
+    if record.role == "bound":
         return "1"
     return share(record.pgr, 2)
 
@@ -47,37 +50,49 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def title(result: Result) -> str:
+def title(result: RunRecords) -> str:
     """What was run, in a line."""
     experiment = result.experiment
     return f"{experiment.task.name}: {experiment.weak.name} teaches {experiment.strong.name}"
 
 
-def headline(result: Result) -> str:
-    """What came out, in a sentence or two: the method of the highest accuracy among those without ground truth."""
-    trained = [record for record in result.pooled if record.rows and record.method != WEAK and not record.uses_gold]
-    weak = next((record for record in result.pooled if record.method == WEAK), None)
-    if not trained or weak is None:
-        return "No student was trained on weak answers."
-    best = max(trained, key=lambda record: record.accuracy)
-    words = (
-        f"The student trained by {best.method} is right on {best.accuracy:.1%} of the test questions, "
-        f"its weak supervisor on {weak.accuracy:.1%}"
-    )
-    if best.pgr is not None:
-        words += f"; that recovers {best.pgr:.0%} of the gap to the ceiling"
+def headline(result: RunRecords) -> str:
+    """What came out of the comparison that was named before the run; never the best of the table."""
+    named = {record.method: record for record in result.pooled}
+    if result.compare is None:
+        return "No comparison was named before the run: its table shows every method, and claims nothing."
+    one, other = (named[label] for label in result.compare)
+    words = f"Compared, as named before the run: {one.method} is right on {one.accuracy:.1%} of the test questions"
+    if one.pgr is not None:
+        words += f" (PGR {one.pgr:.2f})"
+    words += f", {other.method} on {other.accuracy:.1%}"
+    if one.gain is not None:
+        words += f": {_signed(one.gain)} points"
+        if one.gain_low is not None and one.gain_high is not None:
+            words += f", 95% interval {_signed(one.gain_low)} to {_signed(one.gain_high)}"
     words += "."
-    if best.gain is not None and best.gain_low is not None and best.gain_high is not None:
-        clear = best.gain_low > 0 or best.gain_high < 0
+    seeds = len(result.experiment.seeds)
+    if seeds == 1:
         words += (
-            f" Against naive supervision it is {100 * best.gain:+.1f} points "
-            f"(95% interval {100 * best.gain_low:+.1f} to {100 * best.gain_high:+.1f})"
-            + ("." if clear else ", which may be chance.")
-        ).replace("-", _MINUS)
+            " This is one run: the interval is over its questions alone, and another seed moves such a difference by "
+            f"about {ANOTHER_SEED:.0f} points."
+        )
+    elif seeds == 2:
+        words += " These are two seeds: too few for an interval."
     return words
 
 
-def missing(result: Result, *, checked: bool, answered: bool) -> list[str]:
+def _signed(share: float) -> str:
+    """A difference in points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", _MINUS)
+
+
+def against(result: RunRecords) -> str:
+    """The title of the column of gains."""
+    return f"against {result.reference.method}" if result.reference else "against –"
+
+
+def missing(result: RunRecords, *, checked: bool, answered: bool) -> list[str]:
     """What this run cannot tell, a sentence each.
 
     Args:
@@ -86,7 +101,6 @@ def missing(result: Result, *, checked: bool, answered: bool) -> list[str]:
         answered: Whether the weak answers are there.
     """
     gaps = []
-    names = {record.method for record in result.pooled}
     if not answered:
         gaps.append("The weak answers are not in the run's folder: there is no diagnosis and nothing to browse.")
     elif not checked:
@@ -94,10 +108,12 @@ def missing(result: Result, *, checked: bool, answered: bool) -> list[str]:
             "The transfer questions have no ground truth. Left out: how many weak labels are right, AUROC, the heat "
             "map, risk and coverage, calibration. All that rests on agreement alone is here."
         )
-    if CEILING not in names:
-        gaps.append("The ceiling was not among the methods, so there is no PGR.")
-    if "naive" not in names:
-        gaps.append("Naive supervision was not among the methods, so nothing is compared with it.")
+    if result.ceiling is None:
+        gaps.append("No bound was among the methods (ceiling), so there is no PGR.")
+    elif not result.of_role("supervisor"):
+        gaps.append("The weak source answers no test questions, so there is no PGR.")
+    if result.reference is None:
+        gaps.append("No reference was among the methods (naive), so nothing is compared with it.")
     if len(result.experiment.seeds) == 1:
         gaps.append("There is one seed: intervals say how sure this run is, not what another seed would give.")
     return gaps

@@ -1,21 +1,26 @@
-"""Ask a supervisor: questions to an answers table, on disk as the answers come."""
+"""Ask a supervisor: questions to an answers table, on disk as the answers come; and a model on a test."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from w2s.progress import Progress, no_progress
 from w2s.supervisors.base import Answer, Prompt, Supervisor
-from w2s.tables import ANSWERS
+from w2s.tables import ANSWERS, PREDICTIONS
 from w2s.tasks.base import Question, Task
 
-__all__ = ["answer_questions", "gold_answers"]
+__all__ = ["answer_questions", "gold_answers", "predict"]
+
+logger = logging.getLogger(__name__)
 
 
 def answer_questions(
@@ -25,10 +30,10 @@ def answer_questions(
     *,
     num_variations: int,
     seed: int,
+    before: str = "",
     journal: Path | None = None,
-    identity: str = "",
-    progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] = print,
+    progress: Progress = no_progress,
+    unit: str = "answers",
 ) -> pa.Table:
     """Ask every variation of every question.
 
@@ -38,47 +43,103 @@ def answer_questions(
         questions: Without their answers.
         num_variations: How many ways each is asked.
         seed: Of the variations.
+        before: What this supervisor is shown before every prompt, and no student is: examples.
         journal: A JSONL file that takes each batch as it is answered. Where it holds batches already, from a
-            try that was killed, those are not asked again.
-        identity: What of the supervisor its name does not tell; batches of another one are not taken over.
+            try that was killed, those are not asked again. What decides an answer besides prompt and name (weights,
+            adapter, sampling) must be the same in both tries: in the store a journal lies in its step's own folder.
         progress: Is told the answers done and the answers in all.
-        say: Is told what a user should know.
+        unit: What progress counts.
 
     Returns:
-        A table of `tables.ANSWERS`, in the order of questions and variations.
+        A table of `tables.ANSWERS`, in the order of questions and variations. `prompt` and `completion` are those
+        of a student: the task's own prompt, and the supervisor's response where it was asked just that, else
+        the answer as the task writes it.
     """
-    asked = [
-        Prompt(question, variation) for question in questions for variation in task.vary(question, num_variations, seed)
+    prompts = [
+        Prompt(question, variation, before)
+        for question in questions
+        for variation in task.vary(question, num_variations, seed)
     ]
     answers: dict[int, Answer] = {}
-    identity = _identity(supervisor.name + identity, asked)
+    identity = _identity(supervisor.name, prompts)
     if journal is not None:
-        answers = _read_journal(journal, identity)
+        answers = _load_journal(journal, identity)
         if answers:
-            say(f"{len(answers)} of {len(asked)} answers are there already")
-    for batch in supervisor.plan(asked):
+            logger.info("%d of %d answers are there already", len(answers), len(prompts))
+    for batch in supervisor.plan(prompts):
         if all(row in answers for row in batch.rows):
             continue
         new = dict(zip(batch.rows, batch.answer(), strict=True))
         if journal is not None:
             _append(journal, identity, new)
         answers |= new
-        if progress:
-            progress(len(answers), len(asked))
-    rows = [
-        {
-            "question_id": question.id,
-            "variation": variation.variation,
-            "prompt": variation.prompt,
-            **asdict(answers[index]),
-            "supervisor": supervisor.name,
-        }
-        for index, (question, variation) in enumerate(asked)
-    ]
+        progress(len(answers), len(prompts), unit)
+    rows = [_row(prompt, answers[index], task, supervisor.name) for index, prompt in enumerate(prompts)]
     return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 
-def gold_answers(task: Task, questions: Sequence[Question], gold: dict[str, str | None]) -> pa.Table:
+def _row(prompt: Prompt, answer: Answer, task: Task, name: str) -> dict[str, Any]:
+    question, variation, before = prompt
+    completion = answer.response
+    if before and answer.answer is not None:  # asked otherwise than a student is: written as a student would
+        completion = task.complete(answer.answer, question, variation)
+    return {
+        "question_id": question.id,
+        "variation": variation.variation,
+        "prompt": variation.prompt,
+        "completion": completion,
+        "asked": prompt.text if before else None,
+        **asdict(answer),
+        "choices": list(question.choices) or None,
+        "completions": list(variation.completions) or None,
+        "supervisor": name,
+    }
+
+
+def predict(
+    supervisor: Supervisor,
+    task: Task,
+    questions: Sequence[Question],
+    gold: Mapping[str, str | None],
+    *,
+    before: str = "",
+    journal: Path | None = None,
+    progress: Progress = no_progress,
+) -> pa.Table:
+    """Answer questions as they stand, and compare with ground truth.
+
+    Args:
+        supervisor: The model.
+        task: Asks and parses.
+        questions: Those to be answered.
+        gold: The right answers, by question id; questions without one are left out.
+        before: As for `answer_questions`.
+        journal: Likewise.
+        progress: Is told the questions done and the questions in all.
+
+    Returns:
+        A table of `tables.PREDICTIONS`. An answer that cannot be parsed is not correct.
+    """
+    known = [question for question in questions if gold.get(question.id) is not None]
+    answers = answer_questions(
+        supervisor, task, known, num_variations=1, seed=0, before=before, journal=journal, progress=progress,
+        unit="questions",
+    )  # fmt: skip
+    given = answers["answer"].to_pylist()
+    correct = [answer == gold[question.id] for answer, question in zip(given, known, strict=True)]
+    return pa.table(
+        {
+            "question_id": answers["question_id"],
+            "answer": answers["answer"],
+            "correct": pa.array(correct, pa.bool_()),
+            "completion": answers["response"],
+            "choice_logprobs": answers["choice_logprobs"],
+        },
+        schema=PREDICTIONS,
+    )
+
+
+def gold_answers(task: Task, questions: Sequence[Question], gold: Mapping[str, str | None]) -> pa.Table:
     """Ground truth as an answers table: the question as it stands, rightly answered.
 
     Args:
@@ -92,36 +153,34 @@ def gold_answers(task: Task, questions: Sequence[Question], gold: dict[str, str 
         if answer is None:
             continue
         variation = task.vary(question, 1, 0)[0]
-        rows.append(
-            {
-                "question_id": question.id,
-                "variation": variation.variation,
-                "prompt": variation.prompt,
-                "completion": task.complete(answer, question, variation),
-                "answer": answer,
-                "supervisor": "ground truth",
-            }
-        )
+        written = task.complete(answer, question, variation)
+        rows.append(_row(Prompt(question, variation), Answer(response=written, answer=answer), task, "ground truth"))
     return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 
-def _identity(name: str, asked: Sequence[Prompt]) -> str:
+def _identity(name: str, prompts: Sequence[Prompt]) -> str:
     digest = hashlib.sha256(name.encode())
-    for one in asked:
-        digest.update(json.dumps([one.variation.prompt, *one.variation.completions]).encode())
+    for prompt in prompts:
+        digest.update(json.dumps([prompt.text, *prompt.variation.completions]).encode())
     return digest.hexdigest()
 
 
+def _line(identity: str, answers: Mapping[str, Any]) -> dict[str, Any]:
+    """A journal's entry, with a checksum: what a killed try left may have been damaged since."""
+    content = json.dumps([identity, answers], sort_keys=True)
+    return {"of": identity, "answers": answers, "sha256": hashlib.sha256(content.encode()).hexdigest()}
+
+
 def _append(journal: Path, identity: str, answers: dict[int, Answer]) -> None:
-    line = json.dumps({"of": identity, "answers": {row: asdict(answer) for row, answer in answers.items()}})
+    line = json.dumps(_line(identity, {str(row): asdict(answer) for row, answer in answers.items()}))
     with journal.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def _read_journal(journal: Path, identity: str) -> dict[int, Answer]:
-    """The answers of all whole lines; a line that a kill tore is cut off, so that the next one stands alone."""
+def _load_journal(journal: Path, identity: str) -> dict[int, Answer]:
+    """The answers of all whole lines; from a torn or changed line on it is cut off: the next one stands alone."""
     if not journal.exists():
         return {}
     answers: dict[int, Answer] = {}
@@ -129,8 +188,8 @@ def _read_journal(journal: Path, identity: str) -> dict[int, Answer]:
     for line in journal.read_bytes().splitlines(keepends=True):
         try:
             entry = json.loads(line)
-            if not line.endswith(b"\n") or entry["of"] != identity:
-                raise ValueError("torn, or of other questions")
+            if not line.endswith(b"\n") or entry != _line(identity, entry["answers"]):
+                raise ValueError("torn, changed, or of other questions")
             answers |= {int(row): Answer(**fields) for row, fields in entry["answers"].items()}
         except (ValueError, KeyError, TypeError):
             break

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
 from w2s.config import TaskSpec
-from w2s.errors import unknown_name
+from w2s.registry import Registry
 from w2s.tasks.base import Example, Question, Task, Variation
 from w2s.tasks.splits import Splits, gold_of, questions_of
 
@@ -23,16 +22,12 @@ __all__ = [
     "questions_of",
     "task_from",
     "task_names",
+    "task_of",
 ]
 
 
-def _found() -> dict[str, type[Task]]:
-    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-    classes: list[type[Task]] = [module.TASK for module in modules if hasattr(module, "TASK")]
-    return {task.name: task for task in sorted(classes, key=lambda task: task.name)}
-
-
-TASKS = _found()
+TASKS: Registry[type[Task]] = Registry("task")
+TASKS.discover(__name__, __path__, "TASK")
 
 
 def task_names() -> list[str]:
@@ -46,9 +41,13 @@ def task_from(spec: TaskSpec) -> Task:
     Raises:
         InputError: There is no such task, or it cannot do what the spec asks.
     """
-    if spec.name not in TASKS:
-        raise unknown_name("task", spec.name, TASKS)
-    return TASKS[spec.name](spec)
+    return TASKS.find(spec.name)(spec)
+
+
+def task_of(asking: Mapping[str, Any]) -> Task:
+    """The task that `Task.asking` tells of: it varies, parses and completes questions, and has none of its own."""
+    spec = TaskSpec(name=asking["name"], templates=dict(asking["templates"]), answer_format=asking["answer_format"])
+    return TASKS.find(spec.name)(spec)
 
 
 def load_task(name: str, data: str | None = None, **fields: Any) -> Task:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import string
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from w2s.config import AnswerFormat, Mode, TaskSpec, Unparsed
 from w2s.errors import InputError, unknown_name
 from w2s.tasks.questions import Example, Pool, Question, Variation
-from w2s.tasks.records import Hub, Records, read_records
+from w2s.tasks.records import Hub, Records, read_records, read_rows
 from w2s.tasks.splits import Splits, questions_of, split
 
 __all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
@@ -41,6 +41,7 @@ class Task(ABC):
         answer_format: Whether an option is answered by its letter or its text.
         takes_paraphrases: Whether `TaskSpec.paraphrases` says how to vary a question.
         spec: The settings.
+        version: Raised when prompts, variations or parsing change what comes out.
     """
 
     name: ClassVar[str]
@@ -54,6 +55,7 @@ class Task(ABC):
     unparsed: ClassVar[Unparsed] = "class"
     answer_formats: ClassVar[tuple[AnswerFormat, ...]] = ("letter", "text")
     takes_paraphrases: ClassVar[bool] = False
+    version: ClassVar[int] = 1
     templates: Mapping[str, str]
     num_variations: int = 5
     modes: tuple[Mode, ...] = ("choose", "generate")
@@ -110,25 +112,39 @@ class Task(ABC):
             InputError: There are fewer examples than the spec asks for, or a question of the transfer
                 split cannot be asked in as many ways.
         """
-        splits = split(self.examples(), self.spec)
+        splits = split(map(self._with_paraphrases, self.examples()), self.spec)
         # Better here than after the weak supervisor has been trained.
         for question in questions_of(splits.questions, "transfer"):
+            if self.spec.paraphrases is not None and len(question.paraphrases) < self.num_variations - 1:
+                raise InputError(
+                    f"{self.spec.paraphrases} has {len(question.paraphrases)} paraphrases of {question.text[:60]!r}: "
+                    f"expected {self.num_variations - 1}"
+                )
             self.vary(question, self.num_variations, seed=0)
         return splits
 
-    def fingerprint(self) -> str:
-        """A hash of all the content that the task reads: its data, and the paraphrases if there are any."""
-        digest = hashlib.sha256(self.data_fingerprint().encode())
-        if self.spec.paraphrases is not None:
-            path = Path(self.spec.paraphrases)
-            if not path.is_file():
-                raise InputError(f"paraphrases: no such file: {path}")
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+    def asking(self) -> dict[str, Any]:
+        """What of the task decides its prompts and how answers are parsed, for `task_of`; the questions come apart."""
+        return {"name": self.name, "templates": dict(self.templates), "answer_format": self.answer_format}
 
-    def data_fingerprint(self) -> str:
-        """A hash of the data; a task that reads no records gives its own."""
-        return self.records.sha256
+    def _with_paraphrases(self, example: Example) -> Example:
+        if self.spec.paraphrases is None:
+            return example
+        texts = self._paraphrases.get(_spaced(example.question.text), ())
+        return replace(example, question=replace(example.question, paraphrases=tuple(texts)))
+
+    @cached_property
+    def _paraphrases(self) -> dict[str, list[str]]:
+        path = Path(str(self.spec.paraphrases))
+        found: dict[str, list[str]] = {}
+        for number, row in enumerate(read_rows(path), start=1):
+            question, paraphrases = row.get("question"), row.get("paraphrases")
+            if not isinstance(question, str) or not isinstance(paraphrases, list):
+                raise InputError(f"{path}, row {number}: expected the text 'question' and the list 'paraphrases'")
+            # A paraphrase that comes twice is one way of asking.
+            texts = dict.fromkeys(_spaced(str(text)) for text in paraphrases)
+            found[_spaced(question)] = [text for text in texts if text and text != _spaced(question)]
+        return found
 
     @cached_property
     def records(self) -> Records:
@@ -149,6 +165,10 @@ class Task(ABC):
             raise unknown_name(f"field of template {name!r}", field, sorted(allowed))
         for field in sorted({"question", "options"} & fields_of(name, own[name]) - fields):
             raise InputError(f"template {name!r} does not say where the {field} goes: expected {{{field}}} in it")
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def fields_of(name: str, template: str) -> set[str]:

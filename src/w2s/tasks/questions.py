@@ -21,12 +21,14 @@ class Question:
         text: What is asked.
         choices: The canonical answers to choose from; empty where the answer is free.
         fields: What else the task's templates may name.
+        paraphrases: Other wordings of the text, to vary the question by.
     """
 
     id: str
     text: str
     choices: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
+    paraphrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

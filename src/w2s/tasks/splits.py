@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
@@ -69,6 +70,7 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
                 "text": example.question.text,
                 "choices": list(example.question.choices) or None,
                 "fields": json.dumps(dict(example.question.fields), ensure_ascii=False, sort_keys=True),
+                "paraphrases": list(example.question.paraphrases) or None,
             }
             for name, example in rows
         ],
@@ -89,6 +91,7 @@ def questions_of(table: pa.Table, split: str) -> list[Question]:
             text=row["text"],
             choices=tuple(row["choices"] or ()),
             fields=json.loads(row["fields"] or "{}"),
+            paraphrases=tuple(row["paraphrases"] or ()),
         )
         for row in _rows_of(table, split)
     ]
@@ -99,8 +102,8 @@ def gold_of(table: pa.Table, split: str) -> dict[str, str | None]:
     return {row["question_id"]: row["answer"] for row in _rows_of(table, split)}
 
 
-def _rows_of(table: pa.Table, split: str) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = table.filter(pyarrow.compute.equal(table["split"], split)).to_pylist()
+def _rows_of(table: pa.Table, split: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.filter(pyarrow.compute.equal(table["split"], split)).to_pylist()
     return rows
 
 

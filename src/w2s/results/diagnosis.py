@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,19 @@ import pyarrow.compute as pc
 
 from w2s import metrics
 from w2s.metrics import Interval
-from w2s.reliability import check_scored
+from w2s.reliability.base import SCORES, check_scored, scores_in
+from w2s.reliability.signal import agreement_signal, trust
 
-__all__ = ["AnswerShare", "Diagnosis", "Position", "PositionBias", "VariationDisagreement", "Verdict", "diagnose"]
+__all__ = [
+    "AnswerShare",
+    "Diagnosis",
+    "Position",
+    "PositionBias",
+    "VariationDisagreement",
+    "Verdict",
+    "WeakLabelSummary",
+    "diagnose",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -147,9 +157,9 @@ class Diagnosis:
         accuracy: Share of right answers, among those with ground truth.
         accuracy_unanimous: The same of the questions answered unanimously.
         accuracy_split: The same of the others.
-        auroc_reliability: Probability that a right answer has a higher reliability than a wrong one.
-        auroc_vote_share: The same for the vote share.
-        auroc_entropy: The same for minus the entropy.
+        auroc: For each score, the probability that a right answer is more trusted by it than a wrong one; empty where
+            all answers with ground truth are right, or all wrong.
+        score: The score that the verdict is about: the estimator's own.
         position: Of answers whose position is known.
         answers: For a fixed small set of answers: the most frequent first.
         disagreement: By variation.
@@ -168,16 +178,71 @@ class Diagnosis:
     accuracy: float | None = None
     accuracy_unanimous: float | None = None
     accuracy_split: float | None = None
-    auroc_reliability: Interval | None = None
-    auroc_vote_share: Interval | None = None
-    auroc_entropy: Interval | None = None
+    auroc: Mapping[str, Interval] = field(default_factory=dict)
+    score: str = "confidence"
     position: PositionBias | None = None
     answers: tuple[AnswerShare, ...] = ()
     disagreement: tuple[VariationDisagreement, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
-        return asdict(self)
+        """As plain values, for JSON; what is not a number is None."""
+        plain: dict[str, Any] = asdict(self)
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in plain.items()
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`, also of what came back from JSON."""
+        known = {field.name for field in fields(cls)}
+        if unknown := set(data) - known:
+            raise KeyError(f"a diagnosis has no {min(unknown)!r}")
+        values = dict(data)
+        values["verdict"] = Verdict(data["verdict"])
+        values["notes"] = tuple(data["notes"])
+        values["variations"] = tuple(data["variations"])
+        values["auroc"] = {name: Interval(*value) for name, value in data["auroc"].items()}
+        values["answers"] = tuple(AnswerShare(a, Interval(*share), e) for a, share, e in data["answers"])
+        values["disagreement"] = tuple(
+            VariationDisagreement(number, answers, Interval(*share)) for number, answers, share in data["disagreement"]
+        )
+        for name in ("unanimity_rate", "unparsed_rate"):
+            values[name] = math.nan if data[name] is None else data[name]
+        if data["position"] is not None:
+            bias = dict(data["position"])
+            bias["positions"] = tuple(
+                Position(n, count, Interval(*share), e) for n, count, share, e in bias["positions"]
+            )
+            values["position"] = PositionBias(**bias)
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeakLabelSummary(Diagnosis):
+    """What the weak answers to the transfer questions are worth, for one seed; for analysis only.
+
+    Attributes:
+        seed: Seed of the run.
+        by_entropy: `entropy` (nats), `questions`, `rows` and `accuracy`, lowest entropy first; empty where no ground
+            truth is known.
+    """
+
+    seed: int
+    by_entropy: list[dict[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, seed: int, scored: pa.Table, gold: Mapping[str, str], *, num_choices: Mapping[str, int] | None = None
+    ) -> WeakLabelSummary:
+        """Diagnose one seed's answers; see `diagnose`."""
+        found = diagnose(scored, gold, num_choices=num_choices)
+        levels = agreement_signal(scored, gold).levels if found.checked else ()
+        by_entropy: list[dict[str, float]] = [
+            {"entropy": level.entropy, "questions": level.questions, "rows": level.rows, "accuracy": level.accuracy}
+            for level in levels
+        ]
+        return cls(seed=seed, by_entropy=by_entropy, **{f.name: getattr(found, f.name) for f in fields(Diagnosis)})
 
 
 def diagnose(
@@ -236,13 +301,16 @@ class _Rows:
             "accuracy": _mean(self.correct[self.known]),
             "accuracy_unanimous": _mean(self.correct[self.known & unanimous_row]),
             "accuracy_split": _mean(self.correct[self.known & ~unanimous_row]),
-            "auroc_reliability": self._auroc(self.scored["reliability"].to_numpy()),
-            "auroc_vote_share": self._auroc(share),
-            "auroc_entropy": self._auroc(-np.round(self.scored["entropy"].to_numpy(), 9)),
+            "auroc": self._aurocs(),
+            "score": next(name for name in SCORES if name in scores_in(self.scored)),
             "position": self._position(),
             "answers": self._answers(),
             "disagreement": self._disagreement(share),
         }
+
+    def _aurocs(self) -> dict[str, Interval]:
+        found = {name: self._auroc(trust(self.scored, name)) for name in scores_in(self.scored)}
+        return {name: interval for name, interval in found.items() if interval is not None}
 
     def _auroc(self, score: Floats) -> Interval | None:
         score, correct = score[self.known], self.correct[self.known]
@@ -327,7 +395,8 @@ class _Rows:
 
 def _judge(found: Mapping[str, Any]) -> tuple[Verdict, str]:
     """The verdict and the sentence behind it; the faults that would spoil any other number come first."""
-    unanimity, auroc, position = found["unanimity_rate"], found["auroc_reliability"], found["position"]
+    unanimity, position = found["unanimity_rate"], found["position"]
+    auroc: Interval | None = found["auroc"].get(found["score"])
     same = f"{unanimity:.0%} of the questions get the same answer to every variation"
     if found["variations"][1] < 2:
         reason = "No question was answered more than once." if found["rows"] else "There are no answers."

@@ -51,31 +51,31 @@ class LocalModel:
         self._seed = seed
         self.name = name
 
-    def plan(self, asked: Sequence[Prompt]) -> list[Batch]:
+    def plan(self, prompts: Sequence[Prompt]) -> list[Batch]:
         """Batches of like length, under the token budget."""
-        prompts = [one.variation.prompt for one in asked]
+        texts = [prompt.text for prompt in prompts]
         if self._mode == "choose":
-            options = [one.variation.completions for one in asked]
-            batches = choose_batches(self._lm, prompts, options, tokens=self._tokens)
-            read = sum(len(options[0].prompt) for batch in batches for options in batch.pairs)
-            compiles = is_worth_compiling(self._lm, "scoring", read)
-            return [Batch(batch.rows, partial(self._choose, asked, batch, compiles)) for batch in batches]
-        groups = generate_batches(self._lm, prompts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
-        return [Batch(rows, partial(self._write, asked, rows, index)) for index, rows in enumerate(groups)]
+            options = [prompt.variation.completions for prompt in prompts]
+            batches = choose_batches(self._lm, texts, options, tokens=self._tokens)
+            tokens = sum(len(options[0].prompt) for batch in batches for options in batch.pairs)
+            compiles = is_worth_compiling(self._lm, "scoring", tokens)
+            return [Batch(batch.rows, partial(self._choose, prompts, batch, compiles)) for batch in batches]
+        groups = generate_batches(self._lm, texts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
+        return [Batch(rows, partial(self._write, prompts, rows, index)) for index, rows in enumerate(groups)]
 
-    def _choose(self, asked: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
+    def _choose(self, prompts: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
         with compiled_layers(self._lm) if compiles else nullcontext():
             scored = score_choices(self._lm, batch)
         answers = []
         for row, pairs, logprobs in zip(batch.rows, batch.pairs, scored, strict=True):
-            question, variation = asked[row]
+            question, variation, _ = prompts[row]
             scores = logprobs
             if self._spec.length_normalized:
                 scores = [score / len(pair.completion) for score, pair in zip(logprobs, pairs, strict=True)]
             best = max(range(len(scores)), key=scores.__getitem__)
             answers.append(
                 Answer(
-                    completion=variation.completions[best],
+                    response=variation.completions[best],
                     answer=question.choices[best],
                     position=variation.positions[best],
                     choice_logprobs=logprobs,
@@ -83,10 +83,10 @@ class LocalModel:
             )
         return answers
 
-    def _write(self, asked: Sequence[Prompt], rows: Sequence[int], index: int) -> list[Answer]:
+    def _write(self, prompts: Sequence[Prompt], rows: Sequence[int], index: int) -> list[Answer]:
         texts = generate_texts(
             self._lm,
-            [asked[row].variation.prompt for row in rows],
+            [prompts[row].text for row in rows],
             max_new_tokens=self._spec.max_new_tokens,
             tokens=self._spec.tokens_per_batch,
             sampling_temperature=self._spec.sampling_temperature,
@@ -95,8 +95,8 @@ class LocalModel:
         )
         answers = []
         for row, text in zip(rows, texts, strict=True):
-            question, variation = asked[row]
+            question, variation, _ = prompts[row]
             answer = self._task.parse(text, question, variation)
             position = variation.positions[question.choices.index(answer)] if answer in question.choices else None
-            answers.append(Answer(completion=text, answer=answer, position=position))
+            answers.append(Answer(response=text, answer=answer, position=position))
         return answers

@@ -1,0 +1,52 @@
+"""What a result is computed with: packages, processor, device. Recorded beside it; no part of its key."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["PACKAGES", "describe_difference", "environment"]
+
+PACKAGES = ("w2s", "torch", "transformers", "peft", "accelerate", "pyarrow", "numpy")
+
+
+def environment() -> dict[str, str]:
+    """Versions of the packages, the processor, and the accelerator where torch is loaded and has one."""
+    found = dict(_fixed())
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        found["device"] = torch.cuda.get_device_name(0)
+    return found
+
+
+@cache
+def _fixed() -> tuple[tuple[str, str], ...]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    found["processor"] = _processor()
+    return tuple(found.items())
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe_difference(there: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """In what an environment differs from this one, in words; empty where in nothing that a result may depend on."""
+    names = [name for name in (*PACKAGES, "processor", "device") if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name, 'none')}" for name in names)

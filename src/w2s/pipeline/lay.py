@@ -1,0 +1,285 @@
+"""How a step of each kind is laid: which settings decide it, which versions, and what it reads. Nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow.compute as pc
+
+from w2s.config import EXECUTION_ONLY, AnsweringSpec, TrainingSpec
+from w2s.errors import InputError
+from w2s.methods import METHODS
+from w2s.models.prepared import PreparedModel
+from w2s.pipeline.steps import KINDS, content_of, execution_of_task
+from w2s.reliability import ESTIMATORS
+from w2s.step import Json, Step
+from w2s.supervisors import SOURCES
+from w2s.tables import Unparsed
+from w2s.tasks import TASKS, Splits, Task
+from w2s.training.losses import LOSSES
+
+__all__ = ["Lay", "answering_mode", "training_step"]
+
+
+def answering_mode(task: Task, spec: AnsweringSpec) -> str:
+    """The mode of a spec, or the task's own.
+
+    Raises:
+        InputError: The task cannot be answered in that mode.
+    """
+    mode = spec.mode or task.modes[0]
+    if mode not in task.modes:
+        raise InputError(f"mode {mode!r}: task {task.name} can be answered by {' or '.join(task.modes)} only")
+    return mode
+
+
+class Lay:
+    """Lays the steps of one task.
+
+    Args:
+        task: The task.
+        splits: Its questions and their answers.
+        plugins: Files that the steps may need.
+    """
+
+    def __init__(self, task: Task, splits: Splits, plugins: Sequence[str] = ()) -> None:
+        self.task = task
+        self._splits = splits
+        self._plugins: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
+        self._asking: dict[str, Json] = task.asking()
+
+    def _step(
+        self,
+        kind: str,
+        label: str,
+        settings: Mapping[str, Json],
+        inputs: Mapping[str, Step],
+        versions: Mapping[str, int | str] | None = None,
+        execution: Mapping[str, Json] | None = None,
+    ) -> Step:
+        return Step(
+            kind=kind,
+            label=label,
+            settings=settings,
+            inputs=inputs,
+            versions={kind: KINDS[kind].version, **(versions or {})},
+            execution={**(execution or {}), **self._plugins},
+        )
+
+    def _task_version(self) -> dict[str, int | str]:
+        return {f"task {self.task.name}": TASKS.version(self.task.name)}
+
+    # Questions and ground truth: each split is known by its content, so how many the others have is nothing to it.
+
+    def questions(self, split: str) -> Step:
+        """The questions of a split."""
+        rows = self._splits.questions.filter(pc.equal(self._splits.questions["split"], split))
+        settings: dict[str, Json] = {"split": split, "rows": content_of(rows)}
+        execution: dict[str, Json] = {"task": execution_of_task(self.task.spec)}
+        return self._step("questions", f"questions of {split}", settings, {}, execution=execution)
+
+    def gold(self, split: str) -> Step:
+        """Ground truth of a split, as answers. A step of its own, so that who reads it shows in the graph."""
+        rows = self._splits.gold.filter(pc.equal(self._splits.gold["split"], split))
+        return self._step(
+            "gold",
+            f"ground truth of {split}",
+            {"split": split, "asking": self._asking, "rows": content_of(rows)},
+            {"questions": self.questions(split)},
+            self._task_version(),
+            {"task": execution_of_task(self.task.spec)},
+        )
+
+    # Answers
+
+    def answers(
+        self,
+        label: str,
+        model: PreparedModel,
+        spec: AnsweringSpec,
+        *,
+        split: str,
+        seed: int,
+        adapter: Step | None = None,
+        source: str | None = None,
+        examples: int = 0,
+        without: Step | None = None,
+    ) -> Step:
+        """A model's answers to every variation of a split's questions.
+
+        Args:
+            label: For people.
+            model: Who is asked.
+            spec: How it answers.
+            split: Whose questions.
+            seed: Of the variations, and of sampled answers.
+            adapter: A training, whose adapter the model wears.
+            source: The weak source that lays this, where one does.
+            examples: How many questions of `weak_train` are shown with their answers before each prompt.
+            without: A training set whose questions are not asked.
+        """
+        settings: dict[str, Json] = {
+            **self._answering(spec),
+            "split": split,
+            "num_variations": self.task.num_variations,
+            "seed": seed,
+            "model": model.settings,
+        }
+        inputs = {"questions": self.questions(split), **model.inputs}
+        if without is not None:
+            inputs["without"] = without
+        versions = {} if source is None else {f"source {source}": SOURCES.version(source)}
+        return self._asked("answers", label, model, spec, settings, inputs, adapter, examples, versions)
+
+    def predictions(
+        self,
+        label: str,
+        model: PreparedModel,
+        spec: AnsweringSpec,
+        *,
+        split: str = "test",
+        adapter: Step | None = None,
+        source: str | None = None,
+        examples: int = 0,
+    ) -> Step:
+        """A model's answers to a split's questions as they stand, compared with ground truth; as for `answers`."""
+        settings: dict[str, Json] = {**self._answering(spec), "split": split, "model": model.settings}
+        inputs = {"questions": self.questions(split), "gold": self.gold(split), **model.inputs}
+        versions = {} if source is None else {f"source {source}": SOURCES.version(source)}
+        return self._asked("predictions", label, model, spec, settings, inputs, adapter, examples, versions)
+
+    def _asked(
+        self,
+        kind: str,
+        label: str,
+        model: PreparedModel,
+        spec: AnsweringSpec,
+        settings: dict[str, Json],
+        inputs: dict[str, Step],
+        adapter: Step | None,
+        examples: int,
+        versions: dict[str, int | str],
+    ) -> Step:
+        if adapter is not None:
+            inputs["adapter"] = adapter
+        if examples:
+            settings["examples"] = examples
+            inputs["examples"] = self.gold("weak_train")
+        execution: dict[str, Json] = {"model": model.execution, "tokens_per_batch": spec.tokens_per_batch}
+        return self._step(kind, label, settings, inputs, {**self._task_version(), **versions}, execution)
+
+    def _answering(self, spec: AnsweringSpec) -> dict[str, Json]:
+        """What decides an answer besides the model and the question."""
+        answering: dict[str, Json] = {"mode": answering_mode(self.task, spec)}
+        if answering["mode"] == "choose":
+            answering["length_normalized"] = spec.length_normalized
+        else:
+            answering["max_new_tokens"] = spec.max_new_tokens
+            answering["sampling_temperature"] = float(spec.sampling_temperature)
+            if spec.sampling_temperature:  # each batch has a seed of its own: what is in it decides
+                answering["tokens_per_batch"] = spec.tokens_per_batch
+        return {"asking": self._asking, "answering": answering}
+
+    def scored(
+        self,
+        label: str,
+        answers: Step,
+        estimator: str,
+        settings: Mapping[str, Json],
+        unparsed: Unparsed,
+        *,
+        calibration: Step | None = None,
+        second_view: Step | None = None,
+    ) -> Step:
+        """Answers, with how far each can be trusted."""
+        inputs = {"answers": answers}
+        if calibration is not None:
+            inputs |= {"calibration": calibration, "calibration_gold": self.gold("weak_train")}
+        if second_view is not None:
+            inputs["second_view"] = second_view
+        return self._step(
+            "scored",
+            label,
+            {"estimator": estimator, "settings": settings, "unparsed": unparsed},
+            inputs,
+            {f"estimator {estimator}": ESTIMATORS.version(estimator)},
+        )
+
+    # Students
+
+    def training_set(
+        self,
+        label: str,
+        method: str,
+        selector: str,
+        inputs: Mapping[str, Step],
+        settings: Mapping[str, Json],
+        seed: int,
+    ) -> Step:
+        """A training set, by one of a method's selectors."""
+        return self._step(
+            "training-set",
+            label,
+            {"method": method, "selector": selector, "seed": seed, "settings": settings},
+            inputs,
+            {f"method {method}": METHODS.version(method)},
+        )
+
+    def training(
+        self,
+        label: str,
+        model: PreparedModel,
+        spec: TrainingSpec,
+        training_set: Step,
+        *,
+        seed: int,
+        init: Step | None = None,
+    ) -> Step:
+        """A model, fine-tuned on a training set; see `training_step`."""
+        return training_step(label, model, spec, training_set, seed=seed, init=init, execution=self._plugins)
+
+
+def training_step(
+    label: str,
+    model: PreparedModel,
+    spec: TrainingSpec,
+    training_set: Step,
+    *,
+    seed: int,
+    init: Step | None = None,
+    execution: Mapping[str, Json] | None = None,
+) -> Step:
+    """A model, fine-tuned on a training set.
+
+    Args:
+        label: For people.
+        model: The model to be trained.
+        spec: The settings.
+        training_set: A step whose folder holds a training set.
+        seed: Of the adapter's first values and the order of the rows.
+        init: A training whose adapter this one begins with.
+        execution: More of how it is computed.
+    """
+    fields: dict[str, Any] = asdict(spec)
+    LOSSES.find(spec.loss)
+    inputs = {"training_set": training_set, **model.inputs}
+    if init is not None:
+        inputs["init"] = init
+    return Step(
+        kind="training",
+        label=label,
+        settings={
+            "training": {name: value for name, value in fields.items() if name not in EXECUTION_ONLY},
+            "seed": seed,
+            "model": model.settings,
+        },
+        inputs=inputs,
+        versions={"training": KINDS["training"].version, f"loss {spec.loss}": LOSSES.version(spec.loss)},
+        execution={
+            "model": model.execution,
+            "training": {name: fields[name] for name in EXECUTION_ONLY},
+            **(execution or {}),
+        },
+    )

@@ -1,0 +1,292 @@
+"""The stages of an experiment, each to be called alone: on anybody's questions, answers and models.
+
+They lay the same steps as an experiment does and run them through the same store: a stage that was done is not
+done again, one that was killed goes on, and what a run computed already is found here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec
+from w2s.errors import InputError, unknown_name
+from w2s.files import tree_sha256
+from w2s.methods import TrainingSet, get_method
+from w2s.models.prepared import PreparedModel
+from w2s.pipeline.lay import Lay, training_step
+from w2s.pipeline.steps import ANSWERS_FILE, PREDICTIONS_FILE, TRAINING_SET_FILE, build_of, content_of
+from w2s.plugins import loaded_plugins
+from w2s.progress import Progress, no_progress
+from w2s.step import Build, Context, Step
+from w2s.store import Store, default_root
+from w2s.supervisors.asking import gold_answers
+from w2s.tables import TRAINING_SET, check, read_table, write_table
+from w2s.tasks import gold_of, questions_of, task_from
+from w2s.tasks.questions import SPLITS
+
+if TYPE_CHECKING:
+    from w2s.training.student import TrainingReport
+
+__all__ = ["evaluate", "ground_truth", "label", "select", "train"]
+
+logger = logging.getLogger(__name__)
+
+
+def _split(name: str) -> str:
+    if name not in SPLITS:
+        raise unknown_name("split", name, SPLITS)
+    return name
+
+
+def _lay(spec: TaskSpec) -> Lay:
+    task = task_from(spec)
+    return Lay(task, task.splits(), loaded_plugins())
+
+
+def _adapter(folder: str | Path | None) -> Path | None:
+    """An adapter's folder, or the one in the folder that `train` wrote."""
+    if folder is None:
+        return None
+    root = Path(folder).expanduser()
+    for candidate in (root, root / "adapter"):
+        if (candidate / "adapter_config.json").is_file():
+            return candidate
+    raise InputError(f"adapter {str(folder)!r}: expected a folder with adapter_config.json, as w2s train writes it")
+
+
+class _Given:
+    """What a stage is given from outside: steps of its content, whose results are put into the store as they are."""
+
+    def __init__(self) -> None:
+        self._builds: dict[str, Build] = {}
+
+    def adapter(self, folder: Path) -> Step:
+        """A trained adapter, by its content."""
+        step = Step(kind="given-adapter", label=f"adapter {folder}", settings={"tree": tree_sha256(folder)}, inputs={})
+
+        def put(settings: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, context: Context) -> None:
+            shutil.copytree(folder, out / "adapter", dirs_exist_ok=True)
+            if tree_sha256(out / "adapter") != settings["tree"]:
+                raise InputError(f"adapter {folder} changed while it was read: start again")
+
+        self._builds[step.key] = put
+        return step
+
+    def training_set(self, table: pa.Table) -> Step:
+        """A training set, by its rows."""
+        step = Step(kind="given-rows", label="training set", settings={"rows": content_of(table)}, inputs={})
+
+        def put(settings: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, context: Context) -> None:
+            write_table(table, out / TRAINING_SET_FILE)
+
+        self._builds[step.key] = put
+        return step
+
+    def find(self, step: Step) -> Build:
+        return self._builds.get(step.key) or build_of(step)
+
+
+def _run(target: Step, given: _Given, store: Store | None, progress: Progress) -> Path:
+    """Compute a step and what it reads; the folder of its result."""
+    store = store or Store(default_root())
+
+    def visit(step: Step) -> Path:
+        found = store.get(step)
+        if found is not None:
+            if step is target:
+                logger.info("%s: found done in the store", step.label)
+            return found
+        for before in step.inputs.values():
+            visit(before)
+        return store.run(step, given.find(step), progress if step is target else no_progress)
+
+    return visit(target)
+
+
+def label(
+    task: TaskSpec,
+    model: ModelSpec,
+    *,
+    adapter: str | Path | None = None,
+    split: str = "transfer",
+    answering: AnsweringSpec | None = None,
+    seed: int = 0,
+    store: Store | None = None,
+    progress: Progress = no_progress,
+) -> pa.Table:
+    """Ask a model every variation of a split's questions.
+
+    Args:
+        task: The questions.
+        model: Who is asked.
+        adapter: A trained adapter on it.
+        split: weak_train, transfer or test.
+        answering: How it answers.
+        seed: Of the variations, and of sampled answers.
+        store: Where finished answers are kept, and those of a killed try.
+        progress: Is told the answers done and the answers in all.
+
+    Returns:
+        A table of `tables.ANSWERS`.
+    """
+    split, folder, given = _split(split), _adapter(adapter), _Given()
+    lay, prepared = _lay(task), PreparedModel(model)
+    step = lay.answers(
+        f"answers of {model.name}",
+        prepared,
+        answering or AnsweringSpec(),
+        split=split,
+        seed=seed,
+        adapter=given.adapter(folder) if folder else None,
+    )
+    return read_table(_run(step, given, store, progress) / ANSWERS_FILE)
+
+
+def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
+    """The right answers to a split's questions, as an answers table: for the weak supervisor and the ceiling."""
+    made = task_from(task)
+    splits = made.splits()
+    questions = questions_of(splits.questions, _split(split))
+    return gold_answers(made, questions, gold_of(splits.gold, split))
+
+
+def select(scored: pa.Table, method: str, *, seed: int = 0, **settings: Any) -> TrainingSet:
+    """A training set by one method.
+
+    Args:
+        scored: Scored answers; for a bound, answers from `ground_truth`.
+        method: Its name.
+        seed: Of what is drawn.
+        **settings: The method's own.
+
+    Raises:
+        InputError: There is no such method, or it does not make a training set from one table of answers.
+    """
+    found = get_method(method)
+    if found.selector is None or (found.uses_gold and found.role != "bound"):
+        raise InputError(f"method {method!r} does not select from scored answers alone: use w2s run")
+    return found.selector(scored, seed=seed, **found.resolve(settings))
+
+
+def train(
+    training_set: pa.Table,
+    model: ModelSpec,
+    training: TrainingSpec | None = None,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    store: Store | None = None,
+    progress: Progress = no_progress,
+) -> TrainingReport:
+    """Fine-tune an adapter on a training set; `out/adapter` holds it.
+
+    Args:
+        training_set: With `prompt` and `completion`; `weight` (1) and `question_id` are made up where they are missing.
+        model: The model to be trained.
+        training: The settings.
+        out: A folder: new, empty, or one that this function wrote.
+        seed: Of the adapter's first values and the order of the rows.
+        store: Where the training goes on after a kill, and where its result is kept.
+        progress: Is told how far it is.
+
+    Raises:
+        InputError: The training set is none, or `out` holds something else.
+    """
+    from w2s.training.student import TrainingReport
+
+    table = _complete(training_set)
+    to = Path(out).expanduser()
+    _check_out(to)
+    given, prepared = _Given(), PreparedModel(model)
+    rows = given.training_set(table)
+    step = training_step(f"training of {model.name}", prepared, training or TrainingSpec(), rows, seed=seed)
+    folder = _run(step, given, store, progress)
+    _hand_out(folder, to)
+    return TrainingReport(**json.loads((folder / "training.json").read_text()))
+
+
+_HANDED_OUT = ("adapter", "log.jsonl", "training.json")
+
+
+def _check_out(out: Path) -> None:
+    """Make sure that a folder is one to write an adapter into: nothing that we did not write is replaced."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: expected a folder for the adapter, or a name for a new one")
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if names and not (names <= set(_HANDED_OUT) and "training.json" in names):
+        raise InputError(
+            f"{out} holds {sorted(names - set(_HANDED_OUT) or names)[0]!r}, which w2s train did not write: expected an "
+            "empty folder, one that it wrote, or a name for a new one"
+        )
+
+
+def _hand_out(result: Path, out: Path) -> None:
+    """Copy a training's result beside the folder, and put it into place whole."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        for name in _HANDED_OUT:
+            source = result / name
+            copy = shutil.copytree if source.is_dir() else shutil.copyfile
+            copy(source, beside / name)
+        _check_out(out)  # again: it may have been hours
+        if out.is_dir():
+            for name in _HANDED_OUT:
+                old = out / name
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink(missing_ok=True)
+        out.mkdir(exist_ok=True)
+        for name in _HANDED_OUT:
+            (beside / name).rename(out / name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _complete(table: pa.Table) -> pa.Table:
+    if "weight" not in table.column_names:
+        table = table.append_column("weight", pa.array([1.0] * table.num_rows, pa.float32()))
+    if "question_id" not in table.column_names:
+        table = table.append_column("question_id", pa.array([str(row) for row in range(table.num_rows)]))
+    required: Sequence[str] = ["prompt", "completion", "weight", "question_id"]
+    table = check(table, TRAINING_SET, name="training set", required=required)
+    for column in ("prompt", "completion", "weight"):
+        if table[column].null_count:
+            row = table[column].is_null().index(True).as_py()
+            raise InputError(f"training set, row {row + 1}, column {column!r}: expected a value")
+    return table
+
+
+def evaluate(
+    task: TaskSpec,
+    model: ModelSpec,
+    *,
+    adapter: str | Path | None = None,
+    split: str = "test",
+    answering: AnsweringSpec | None = None,
+    store: Store | None = None,
+    progress: Progress = no_progress,
+) -> pa.Table:
+    """How a model does on a split's questions.
+
+    Args: as those of `label`.
+
+    Returns:
+        A table of `tables.PREDICTIONS`.
+    """
+    split, folder, given = _split(split), _adapter(adapter), _Given()
+    lay, prepared = _lay(task), PreparedModel(model)
+    step = lay.predictions(
+        f"test of {model.name}",
+        prepared,
+        answering or AnsweringSpec(),
+        split=split,
+        adapter=given.adapter(folder) if folder else None,
+    )
+    return read_table(_run(step, given, store, progress) / PREDICTIONS_FILE)

@@ -1,0 +1,271 @@
+"""What computes each kind of step: one function a kind, which knows its settings and its inputs' folders only.
+
+So a step can be sent to another process, or another machine that sees the store, and gives the same result
+there. The heavy modules are imported by the functions: a graph is made to be looked at as well as run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2s.config import AnsweringSpec, TaskSpec, training_from_dict
+from w2s.errors import InputError
+from w2s.files import atomic_write
+from w2s.methods import METHODS
+from w2s.models.prepared import CONVERSION, convert, loaded
+from w2s.plugins import load_plugins
+from w2s.reliability import Calibration, score_answers
+from w2s.step import Build, Context, Step
+from w2s.tables import read_table, write_table
+from w2s.tasks import Splits, gold_of, questions_of, task_from, task_of
+
+__all__ = [
+    "ANSWERS_FILE",
+    "KINDS",
+    "PREDICTIONS_FILE",
+    "QUESTIONS_FILE",
+    "SCORED_FILE",
+    "SELECTION_FILE",
+    "TRAINING_SET_FILE",
+    "build_of",
+    "content_of",
+    "gold_by_id",
+]
+
+ANSWERS_FILE, SCORED_FILE, TRAINING_SET_FILE = "answers.parquet", "scored.parquet", "training_set.parquet"
+PREDICTIONS_FILE, QUESTIONS_FILE = "predictions.parquet", "questions.parquet"
+SELECTION_FILE = "selection.json"
+
+Settings = Mapping[str, Any]
+Folders = Mapping[str, Path]
+
+
+class Kind(NamedTuple):
+    """What computes a kind of step, and the version of that code."""
+
+    build: Build
+    version: int
+
+
+KINDS: dict[str, Kind] = {"model": Kind(convert, CONVERSION)}
+
+
+def _builds(kind: str, *, version: int = 1) -> Callable[[Build], Build]:
+    def register(build: Build) -> Build:
+        KINDS[kind] = Kind(build, version)
+        return build
+
+    return register
+
+
+def build_of(step: Step) -> Build:
+    """What computes a step, once the plug-ins are loaded that it needs.
+
+    Raises:
+        InputError: This version of w2s does not know the kind, or a plug-in's file is gone.
+    """
+    load_plugins(step.execution.get("plugins", ()))  # type: ignore[arg-type]
+    if step.kind not in KINDS:
+        raise InputError(f"step {step.label!r} is of kind {step.kind!r}: expected one of {', '.join(KINDS)}")
+    return KINDS[step.kind].build
+
+
+# Questions and ground truth
+
+
+def content_of(table: pa.Table) -> str:
+    """A hash of a table's rows."""
+    return hashlib.sha256(json.dumps(table.to_pylist(), sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _splits(task: str) -> Splits:
+    return task_from(TaskSpec(**json.loads(task))).splits()
+
+
+def _rows_of(name: str, settings: Settings, context: Context) -> pa.Table:
+    """The rows of a split's questions or gold, read from the data again, and made sure to be those that were named."""
+    task = json.dumps(context.execution["task"], sort_keys=True)
+    for _ in range(2):
+        table = getattr(_splits(task), name)
+        rows = table.filter(pc.equal(table["split"], settings["split"]))
+        if content_of(rows) == settings["rows"]:
+            return rows
+        _splits.cache_clear()  # the data may have been another when it was read last
+    raise InputError(
+        f"the data of task {context.execution['task']['name']} changed since the run began: start it again"
+    )
+
+
+@_builds("questions")
+def _questions(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    write_table(_rows_of("questions", settings, context), out / QUESTIONS_FILE)
+
+
+@_builds("gold")
+def _gold(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    from w2s.supervisors.asking import gold_answers
+
+    split = settings["split"]
+    questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), split)
+    truth = gold_of(_rows_of("gold", settings, context), split)
+    write_table(gold_answers(task_of(settings["asking"]), questions, truth), out / ANSWERS_FILE)
+
+
+def gold_by_id(folder: Path) -> dict[str, str]:
+    """The canonical right answers of a step of kind `gold`."""
+    table = read_table(folder / ANSWERS_FILE)
+    return dict(zip(table["question_id"].to_pylist(), table["answer"].to_pylist(), strict=True))
+
+
+# Answers, and what they are worth
+
+
+@_builds("answers")
+def _answers(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    from w2s.supervisors.asking import answer_questions
+    from w2s.supervisors.local import LocalModel
+
+    task = task_of(settings["asking"])
+    questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"])
+    if "without" in inputs:
+        left_out = set(read_table(inputs["without"] / TRAINING_SET_FILE)["question_id"].to_pylist())
+        questions = [question for question in questions if question.id not in left_out]
+    journal = out / "journal.jsonl"
+    with _model(settings, inputs, context) as lm:
+        table = answer_questions(
+            LocalModel(lm, task, _answering(settings, context), name=_name(context), seed=settings["seed"]),
+            task,
+            questions,
+            num_variations=settings["num_variations"],
+            seed=settings["seed"],
+            before=_examples(settings, inputs),
+            journal=journal,
+            progress=context.progress,
+        )
+    write_table(table, out / ANSWERS_FILE)
+    journal.unlink(missing_ok=True)
+
+
+@_builds("predictions")
+def _predictions(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    from w2s.supervisors.asking import predict
+    from w2s.supervisors.local import LocalModel
+
+    task = task_of(settings["asking"])
+    questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"])
+    journal = out / "journal.jsonl"
+    with _model(settings, inputs, context) as lm:
+        table = predict(
+            LocalModel(lm, task, _answering(settings, context), name=_name(context)),
+            task,
+            questions,
+            gold_by_id(inputs["gold"]),
+            before=_examples(settings, inputs),
+            journal=journal,
+            progress=context.progress,
+        )
+    write_table(table, out / PREDICTIONS_FILE)
+    journal.unlink(missing_ok=True)
+
+
+def _model(settings: Settings, inputs: Folders, context: Context) -> Any:
+    adapter = inputs["adapter"] / "adapter" if "adapter" in inputs else None
+    return loaded(settings["model"], context.execution["model"], inputs, adapter)
+
+
+def _name(context: Context) -> str:
+    return str(context.execution["model"]["spec"]["name"])
+
+
+def _answering(settings: Settings, context: Context) -> AnsweringSpec:
+    return AnsweringSpec(**{"tokens_per_batch": context.execution["tokens_per_batch"], **settings["answering"]})
+
+
+def _examples(settings: Settings, inputs: Folders) -> str:
+    """The examples that a prompted supervisor is shown: questions of `weak_train` with their answers."""
+    count = settings.get("examples", 0)
+    if not count:
+        return ""
+    shown = read_table(inputs["examples"] / ANSWERS_FILE).slice(0, count)
+    if shown.num_rows < count:
+        raise InputError(f"weak.examples is {count}: weak_train has {shown.num_rows} questions with an answer")
+    texts = zip(shown["prompt"].to_pylist(), shown["completion"].to_pylist(), strict=True)
+    return "".join(f"{prompt}{completion}\n\n" for prompt, completion in texts)
+
+
+@_builds("scored")
+def _scored(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    calibration = None
+    if "calibration" in inputs:
+        calibration = Calibration(
+            read_table(inputs["calibration"] / ANSWERS_FILE), gold_by_id(inputs["calibration_gold"])
+        )
+    scored = score_answers(
+        read_table(inputs["answers"] / ANSWERS_FILE),
+        estimator=settings["estimator"],
+        unparsed=settings["unparsed"],
+        calibration=calibration,
+        second_view=read_table(inputs["second_view"] / ANSWERS_FILE) if "second_view" in inputs else None,
+        **settings["settings"],
+    )
+    write_table(scored, out / SCORED_FILE)
+
+
+# Students
+
+
+@_builds("training-set")
+def _training_set(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    selector = METHODS.find(settings["method"]).selectors[settings["selector"]]
+    tables = {
+        name: read_table(folder / (SCORED_FILE if (folder / SCORED_FILE).exists() else ANSWERS_FILE))
+        for name, folder in inputs.items()
+    }
+    table, selection = selector(**tables, seed=settings["seed"], **settings["settings"])
+    if not table.num_rows:
+        unparsed = selection.dropped.get("unparsed", 0)
+        hint = " (see --answering.mode and --task.weak_train)" if unparsed else ""
+        raise InputError(
+            f"method {settings['method']}: no row is left to train on; of {selection.rows_in} answers"
+            f" {unparsed} could not be parsed{hint}"
+        )
+    write_table(table, out / TRAINING_SET_FILE)
+    atomic_write(out / SELECTION_FILE, json.dumps(selection.to_dict(), indent=1))
+
+
+@_builds("training")
+def _training(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    from w2s.training.student import train_student
+
+    spec = training_from_dict({**settings["training"], **context.execution["training"]})
+    with loaded(settings["model"], context.execution["model"], inputs, None) as lm:
+        train_student(
+            lm,
+            read_table(inputs["training_set"] / TRAINING_SET_FILE),
+            spec,
+            seed=settings["seed"],
+            out=out,
+            init=inputs["init"] / "adapter" if "init" in inputs else None,
+            model_identity=settings["model"]["identity"],
+            progress=context.progress,
+        )
+
+
+def execution_of_task(spec: TaskSpec) -> dict[str, Any]:
+    """Where a task's questions come from, for the steps that read them; paths hold wherever a run is started."""
+    fields = asdict(spec)
+    for name in ("data", "paraphrases"):
+        path = fields[name]
+        if path is not None and Path(path).expanduser().exists():
+            fields[name] = str(Path(path).expanduser().resolve())
+    return fields

@@ -1,0 +1,127 @@
+"""Pieces from a user's own files: tasks, weak sources, estimators, methods and losses.
+
+    # my_pieces.py
+    import w2s
+
+    w2s.register(MyTask)
+
+    w2s run --plugin my_pieces.py …
+
+A plug-in is loaded once a process. Its version, in the key of every step that one of its pieces decides, is the
+hash of its file: an edit computes anew what the edit may have changed, and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from w2s.errors import InputError
+from w2s.methods import METHODS, Method
+from w2s.registry import Registry, current_origin, registering_from
+from w2s.reliability import ESTIMATORS, Estimator
+from w2s.supervisors import SOURCES, Source
+from w2s.tasks import TASKS, Task
+from w2s.training.losses import LOSSES, Loss
+
+__all__ = ["load_installed", "load_plugins", "loaded_plugins", "register"]
+
+_loaded: dict[Path, str] = {}
+
+
+def register(piece: Any) -> Any:
+    """Make a piece known under its name. Also a decorator of a `Task` class.
+
+    Args:
+        piece: A `Task` subclass, a `Source`, an `Estimator`, a `Method` or a `Loss`.
+
+    Returns:
+        The piece.
+
+    Raises:
+        InputError: It is none of these, its name is taken, or it was written where no file can be read: a step
+            could not be computed in another process.
+    """
+    registry = _registry_of(piece)
+    if current_origin() is not None:
+        registry.add(piece)
+        return piece
+    file = _file_of_caller()
+    with registering_from(file) as origin:
+        registry.add(piece)
+        _loaded[file] = origin.sha256
+    return piece
+
+
+def load_plugins(files: Iterable[str | Path]) -> list[Path]:
+    """Load plug-ins; those that are loaded already are left as they are.
+
+    Raises:
+        InputError: A file is missing, or fails when it is run; or it changed since it was loaded.
+    """
+    paths = [Path(file).expanduser().resolve() for file in files]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"plug-in {path}: no such file")
+        with registering_from(path) as origin:
+            if path in _loaded:
+                if _loaded[path] != origin.sha256:
+                    raise InputError(f"plug-in {path} changed since it was loaded: start again")
+                continue
+            _loaded[path] = origin.sha256
+            spec = importlib.util.spec_from_file_location(f"w2s_plugin_{path.stem}", path)
+            if spec is None or spec.loader is None:
+                raise InputError(f"plug-in {path}: expected a Python file, *.py")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[spec.name] = module
+            try:
+                spec.loader.exec_module(module)
+            except InputError:
+                del _loaded[path]
+                raise
+            except Exception as error:  # a plug-in is anybody's code
+                del _loaded[path]
+                raise InputError(f"plug-in {path} fails: {type(error).__name__}: {error}") from error
+    return paths
+
+
+def load_installed() -> None:
+    """Load the plug-ins of installed packages: their entry points in the group `w2s.plugins`, each a module."""
+    for point in entry_points(group="w2s.plugins"):
+        spec = importlib.util.find_spec(point.module)
+        if spec is None or spec.origin is None:
+            raise InputError(f"plug-in {point.name}: its module {point.module} is not there")
+        path = Path(spec.origin).resolve()
+        if path not in _loaded:
+            with registering_from(path) as origin:
+                _loaded[path] = origin.sha256
+                point.load()
+
+
+def loaded_plugins() -> list[str]:
+    """The files of all plug-ins that registered a piece, for the steps that may need them."""
+    return sorted(map(str, _loaded))
+
+
+def _registry_of(piece: Any) -> Registry[Any]:
+    if isinstance(piece, type) and issubclass(piece, Task):
+        return TASKS
+    for kind, registry in ((Source, SOURCES), (Estimator, ESTIMATORS), (Method, METHODS), (Loss, LOSSES)):
+        if isinstance(piece, kind):
+            return registry
+    raise InputError(f"{piece!r} cannot be registered: expected a Task class, a Source, Estimator, Method or Loss")
+
+
+def _file_of_caller() -> Path:
+    """The file that calls `register`: another process has to run it to know the piece."""
+    for frame in inspect.stack()[2:]:
+        path = Path(frame.filename)
+        if path.is_file() and Path(__file__).parent not in path.resolve().parents:
+            return path.resolve()
+    raise InputError("a piece that is registered in a notebook or a prompt cannot be found by other processes: "
+                     "put it into a file, and pass that as plug-in")  # fmt: skip

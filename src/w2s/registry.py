@@ -1,0 +1,111 @@
+"""The pieces of one kind that are there, by name: those that come with the package, and those of plug-ins."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from w2s.errors import InputError, unknown_name
+
+__all__ = ["Origin", "Piece", "Registry", "current_origin", "registering_from"]
+
+
+class Piece(Protocol):
+    """What can be registered: a task, a source, an estimator, a method, a loss."""
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+
+    @property
+    def version(self) -> int:
+        """Raised when the piece's code changes what comes out of it; part of every key that it decides."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file of a plug-in, and the hash of its content, which is the version of all that it registers."""
+
+    path: Path
+    sha256: str
+
+
+_origin: ContextVar[Origin | None] = ContextVar("w2s_plugin", default=None)
+
+
+@contextmanager
+def registering_from(path: Path) -> Iterator[Origin]:
+    """What is registered in this block comes from that file."""
+    origin = Origin(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    token = _origin.set(origin)
+    try:
+        yield origin
+    finally:
+        _origin.reset(token)
+
+
+def current_origin() -> Origin | None:
+    """The plug-in that is being loaded, if one is."""
+    return _origin.get()
+
+
+PieceT = TypeVar("PieceT", bound=Piece)
+
+
+class Registry(dict[str, PieceT], Generic[PieceT]):
+    """Pieces by name, in alphabetical order of the files that they came with, plug-ins last.
+
+    Attributes:
+        kind: What users call such a piece ("task", "method").
+        origins: The plug-in that a piece came from, by the piece's name.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.origins: dict[str, Origin] = {}
+
+    def discover(self, package: str, path: list[str], attribute: str) -> None:
+        """Add what the modules of a package name in `attribute`: one piece, or several."""
+        found: list[PieceT] = []
+        for module in pkgutil.iter_modules(path):  # in alphabetical order
+            pieces = getattr(importlib.import_module(f"{package}.{module.name}"), attribute, ())
+            found += pieces if isinstance(pieces, tuple) else (pieces,)
+        for piece in sorted(found, key=lambda piece: piece.name):
+            self[piece.name] = piece
+
+    def add(self, piece: PieceT) -> None:
+        """Add a piece of a plug-in.
+
+        Raises:
+            InputError: The name is taken by another piece.
+        """
+        origin = _origin.get()
+        before = self.origins.get(piece.name)
+        if piece.name in self and (before is None or origin is None or before.path != origin.path):
+            raise InputError(f"{self.kind} {piece.name!r} is there already: expected another name")
+        self[piece.name] = piece
+        if origin is not None:
+            self.origins[piece.name] = origin
+
+    def find(self, name: str) -> PieceT:
+        """A piece by its name.
+
+        Raises:
+            InputError: There is none; the message names the nearest.
+        """
+        if name not in self:
+            raise unknown_name(self.kind, name, self)
+        return self[name]
+
+    def version(self, name: str) -> int | str:
+        """The version of a piece: its number, or the hash of the plug-in's file."""
+        origin = self.origins.get(name)
+        return self[name].version if origin is None else origin.sha256

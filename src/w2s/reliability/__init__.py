@@ -1,0 +1,110 @@
+"""How far each answer can be trusted: one file an estimator. To add one, add a file here that names it in `ESTIMATORS`.
+
+No ground truth is needed for that, and none is used, except by `agreement_signal`, which asks afterwards
+whether a score said anything, and by estimators that ask for a calibration: the truth of `weak_train`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2s.errors import InputError, unknown_name
+from w2s.registry import Registry
+from w2s.reliability.base import Calibration, Estimator, add_scores, check_answers, check_scored, scores_in
+from w2s.reliability.signal import AgreementSignal, ReliabilitySummary, agreement_signal, summarize
+from w2s.reliability.votes import agreement, count_votes
+from w2s.tables import Unparsed
+
+__all__ = [
+    "ESTIMATORS",
+    "AgreementSignal",
+    "Calibration",
+    "Estimator",
+    "ReliabilitySummary",
+    "agreement_signal",
+    "check_answers",
+    "check_scored",
+    "resolve_estimator",
+    "score_answers",
+    "scores_in",
+    "summarize",
+]
+
+ESTIMATORS: Registry[Estimator] = Registry("estimator")
+ESTIMATORS.discover(__name__, __path__, "ESTIMATORS")
+
+
+def resolve_estimator(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an estimator, with those given in place of its defaults.
+
+    Raises:
+        InputError: There is no such estimator, or it has no such setting.
+    """
+    estimator = ESTIMATORS.find(name)
+    for setting in given:
+        if setting not in estimator.settings:
+            if not estimator.settings:
+                raise InputError(f"estimator {name!r} has no settings: {setting!r} was given")
+            raise unknown_name(f"setting of estimator {name}", setting, estimator.settings)
+    return {**estimator.settings, **given}
+
+
+def score_answers(
+    answers: pa.Table,
+    *,
+    estimator: str = "votes",
+    unparsed: Unparsed = "class",
+    calibration: Calibration | None = None,
+    second_view: pa.Table | None = None,
+    **settings: Any,
+) -> pa.Table:
+    """Say how far each answer can be trusted.
+
+    Args:
+        answers: Any table with `question_id`, `variation` and `answer`; null = could not be parsed. Where it
+            has a `supervisor`, all supervisors' answers to a question vote together.
+        estimator: Its name.
+        unparsed: What becomes of unparsed answers: "class" = they are one more answer, "drop_question" =
+            a question with any of them loses all its rows, "drop_answer" = they are dropped before the vote.
+        calibration: For an estimator that asks for one.
+        second_view: The answers of a student to the same questions, likewise.
+        **settings: The estimator's own; of `votes`, the `temperature` of the reliability (0.2).
+
+    Returns:
+        The rows that are left, in their order and with all their columns, and the scores last.
+
+    Raises:
+        InputError: The table is not one of answers (see `check_answers`), or a setting is not valid.
+    """
+    if unparsed not in get_args(Unparsed):
+        raise unknown_name("rule for unparsed answers", unparsed, get_args(Unparsed))
+    resolved = resolve_estimator(estimator, settings)
+    found = ESTIMATORS[estimator]
+    views = {"calibration": calibration, "second_view": second_view}
+    for name in sorted(found.needs):
+        if views[name] is None:
+            raise InputError(f"estimator {estimator!r} needs a {name.replace('_', ' ')}: use it in w2s run")
+        resolved[name] = views[name]
+    kept = _without_unparsed(check_answers(answers), unparsed)
+    scored = found.estimate(kept, **resolved)
+    if "entropy" not in scored.column_names:  # how far the answers agree describes them, whatever estimates their trust
+        vote_share, entropy = agreement(count_votes(kept))
+        scored = add_scores(scored, vote_share=vote_share, entropy=entropy)
+    return scored
+
+
+def _without_unparsed(answers: pa.Table, unparsed: Unparsed) -> pa.Table:
+    """The rows that take part in the vote."""
+    missing = pc.is_null(answers["answer"])
+    match unparsed:
+        case "class":
+            return answers
+        case "drop_answer":
+            return answers.filter(pc.invert(missing))
+        case "drop_question":
+            unsure = answers["question_id"].filter(missing).unique()
+            return answers.filter(pc.invert(pc.is_in(answers["question_id"], value_set=unsure)))

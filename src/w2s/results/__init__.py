@@ -1,0 +1,1 @@
+"""What an experiment found: the records, the diagnosis of the weak labels, and the run's folder."""

@@ -1,0 +1,305 @@
+"""From a finished graph to its results: reads the artifacts, computes the records, fills the run's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from w2s.environment import environment
+from w2s.files import atomic_write
+from w2s.metrics import Resamples, accuracy_interval, difference_interval, pgr_interval
+from w2s.pipeline.graph import Graph, MethodRun, SeedRun
+from w2s.pipeline.steps import (
+    PREDICTIONS_FILE,
+    QUESTIONS_FILE,
+    SCORED_FILE,
+    SELECTION_FILE,
+    TRAINING_SET_FILE,
+    gold_by_id,
+)
+from w2s.results.diagnosis import WeakLabelSummary
+from w2s.results.layout import MethodFolder, RunFolder
+from w2s.results.records import WEAK, Record, RunRecords
+from w2s.step import Step
+from w2s.store import Store
+from w2s.tables import GOLD, read_table, write_table
+
+__all__ = ["collect"]
+
+Correct = npt.NDArray[np.bool_]
+
+
+class _Selected(NamedTuple):
+    """Of training sets: their size, and how many of their answers are right where that is known."""
+
+    rows: float = 0
+    questions: float = 0
+    label_accuracy: float | None = None
+    label_accuracy_weighted: float | None = None
+
+
+def collect(graph: Graph, store: Store, folder: RunFolder, *, info: Mapping[str, Any] | None = None) -> RunRecords:
+    """Read a finished graph's artifacts, compute the records, and write the run's folder.
+
+    Args:
+        graph: Whose targets are all done.
+        store: Where they are.
+        folder: Where the run's files go; it is claimed.
+        info: More that `results.json` should tell.
+    """
+    return _Collector(graph, store).write(folder, info or {})
+
+
+class _Collector:
+    def __init__(self, graph: Graph, store: Store) -> None:
+        self._graph = graph
+        self._store = store
+
+    def write(self, folder: RunFolder, info: Mapping[str, Any]) -> RunRecords:
+        graph = self._graph
+        runs = graph.seed_runs
+        result = RunRecords(
+            experiment=graph.experiment,
+            records=[record for run in runs for record in self._records([run])],
+            pooled=self._records(runs),
+            labels=[self._labels(run) for run in runs],
+            compare=graph.compare,
+            folder=folder.root,
+            info={
+                **info,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "environment": environment(),
+                "machine": {"system": platform.platform(), "processors": os.cpu_count()},
+                "task": {
+                    "name": graph.task.name,
+                    "num_variations": graph.task.num_variations,
+                    "answer_format": graph.task.answer_format,
+                    "estimators": graph.estimators,
+                    "unparsed": graph.unparsed,
+                },
+                "dropped": graph.splits.dropped,
+                "steps": [self._step_info(step) for step in graph.targets()],
+            },
+        )
+        self._copy(folder)
+        folder.refuse_foreign(folder.results)
+        atomic_write(folder.results, json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        return result
+
+    def _file(self, step: Step, name: str) -> Path:
+        return self._store.path(step) / name
+
+    def _step_info(self, step: Step) -> dict[str, Any]:
+        manifest = self._store.manifest(step)
+        assert manifest is not None, f"{step.label} is not done"
+        return {
+            "label": step.label,
+            "kind": step.kind,
+            "key": step.key,
+            "seconds": manifest.seconds,
+            "environment": dict(manifest.environment),
+        }
+
+    @cached_property
+    def _transfer_gold(self) -> dict[str, str]:
+        return gold_by_id(self._store.path(self._graph.gold["transfer"]))
+
+    # Records
+
+    def _correct(self, steps: Sequence[Step]) -> Correct:
+        """(seeds, questions)"""
+        columns = [read_table(self._file(step, PREDICTIONS_FILE))["correct"] for step in steps]
+        return np.array([column.to_numpy() for column in columns], dtype=bool)
+
+    def _records(self, runs: Sequence[SeedRun]) -> list[Record]:
+        methods = {
+            spec.label: self._correct([run.methods[spec.label].predictions for run in runs])
+            for spec in self._graph.methods
+        }
+        bound = next((spec.label for spec in self._graph.methods if spec.method.role == "bound"), None)
+        reference = next((spec.label for spec in self._graph.methods if spec.method.reference), None)
+        any_method = next(iter(methods.values()))
+        resamples = Resamples(any_method.shape[1], num_seeds=len(runs), num_resamples=self._graph.experiment.resamples)
+        seed = runs[0].seed if len(runs) == 1 else None
+        tested = [run.supervision.predictions for run in runs]
+        weak = self._correct([step for step in tested if step is not None]) if None not in tested else None
+        rows = [] if weak is None else [self._weak_record(runs, weak, seed, resamples)]
+        for spec in self._graph.methods:
+            own: list[MethodRun] = [run.methods[spec.label] for run in runs]
+            correct = methods[spec.label]
+            note, pgr = self._pgr(runs, weak, correct, methods.get(bound or ""), resamples)
+            gain = None
+            if reference is not None and spec.label != reference:
+                gain = difference_interval(correct, methods[reference], resamples=resamples)
+            found = self._selected([run.student.rounds[-1].training_set for run in own if run.student.rounds])
+            accuracy = accuracy_interval(correct, resamples=resamples)
+            rows.append(
+                Record(
+                    method=spec.label,
+                    seed=seed,
+                    role=spec.method.role,
+                    reference=spec.label == reference,
+                    uses_gold=spec.method.uses_gold,
+                    accuracy=accuracy.estimate,
+                    accuracy_low=accuracy.low,
+                    accuracy_high=accuracy.high,
+                    pgr=pgr[0] if pgr else None,
+                    pgr_low=_finite(pgr[1]) if pgr else None,
+                    pgr_high=_finite(pgr[2]) if pgr else None,
+                    pgr_note=note,
+                    gain=gain.estimate if gain else None,
+                    gain_low=_finite(gain.low) if gain else None,
+                    gain_high=_finite(gain.high) if gain else None,
+                    gain_p=_finite(gain.p_value) if gain else None,
+                    rows=found.rows,
+                    questions=found.questions,
+                    label_accuracy=found.label_accuracy,
+                    label_accuracy_weighted=found.label_accuracy_weighted,
+                    seconds=self._seconds([one.training for run in own for one in run.student.rounds]),
+                )
+            )
+        return rows
+
+    def _weak_record(self, runs: Sequence[SeedRun], weak: Correct, seed: int | None, resamples: Resamples) -> Record:
+        trainings = [run.supervision.training for run in runs if run.supervision.training is not None]
+        sets = [read_table(self._file(step.inputs["training_set"], TRAINING_SET_FILE)) for step in trainings]
+        accuracy = accuracy_interval(weak, resamples=resamples)
+        return Record(
+            method=WEAK,
+            seed=seed,
+            role="supervisor",
+            reference=False,
+            uses_gold=False,
+            accuracy=accuracy.estimate,
+            accuracy_low=accuracy.low,
+            accuracy_high=accuracy.high,
+            rows=_mean([table.num_rows for table in sets]),
+            questions=_mean([len(table["question_id"].unique()) for table in sets]),
+            # Trained on ground truth.
+            label_accuracy=1.0 if sets else None,
+            label_accuracy_weighted=1.0 if sets else None,
+            seconds=self._seconds(trainings),
+        )
+
+    def _pgr(
+        self,
+        runs: Sequence[SeedRun],
+        weak: Correct | None,
+        student: Correct,
+        ceiling: Correct | None,
+        resamples: Resamples,
+    ) -> tuple[str | None, tuple[float, float, float] | None]:
+        """The PGR with its interval, or a note why there is none."""
+        if weak is None:
+            missing = runs[0].supervision.missing or "it gives none"
+            return f"no answers of the weak supervisor to the test questions: {missing}", None
+        if ceiling is None:
+            return "no ceiling among the methods", None
+        found = pgr_interval(weak, student, ceiling, resamples=resamples)
+        if not found.defined:
+            return found.reason, None
+        return None, (found.estimate, found.low, found.high)
+
+    def _seconds(self, trainings: Sequence[Step]) -> float | None:
+        if not trainings:
+            return None
+        reports = [json.loads(self._file(step, "training.json").read_text()) for step in trainings]
+        return float(sum(report["seconds"] for report in reports))
+
+    def _selected(self, steps: Sequence[Step]) -> _Selected:
+        if not steps:
+            return _Selected()
+        tables = [read_table(self._file(step, TRAINING_SET_FILE)) for step in steps]
+        rows = _mean([table.num_rows for table in tables])
+        questions = _mean([len(table["question_id"].unique()) for table in tables])
+        plain, weighted = [], []
+        for table in tables:
+            right, weight = _right(table, self._transfer_gold)
+            if not len(right):
+                return _Selected(rows, questions)
+            plain.append(float(right.mean()))
+            weighted.append(float(np.average(right, weights=weight)))
+        return _Selected(rows, questions, float(np.mean(plain)), float(np.mean(weighted)))
+
+    def _labels(self, run: SeedRun) -> WeakLabelSummary:
+        questions = read_table(self._file(self._graph.questions["transfer"], QUESTIONS_FILE))
+        pairs = zip(questions["question_id"].to_pylist(), questions["choices"].to_pylist(), strict=True)
+        num_choices = {id: len(choices) for id, choices in pairs if choices}
+        scored = read_table(self._file(run.scored, SCORED_FILE))
+        return WeakLabelSummary.of(run.seed, scored, self._transfer_gold, num_choices=num_choices)
+
+    # Files
+
+    def _copy(self, folder: RunFolder) -> None:
+        """The tables and logs of the run, for people and for the report; adapters stay in the store."""
+        graph = self._graph
+        steps = graph.questions.values()
+        _write(folder, folder.questions, pa.concat_tables([read_table(self._file(s, QUESTIONS_FILE)) for s in steps]))
+        gold = [
+            {"question_id": id, "split": split, "answer": answer}
+            for split, step in graph.gold.items()
+            for id, answer in gold_by_id(self._store.path(step)).items()
+        ]
+        _write(folder, folder.gold, pa.Table.from_pylist(gold, schema=GOLD))
+        for run in graph.seed_runs:
+            self._copy_file(folder, run.scored, SCORED_FILE, folder.scored(run.seed))
+            weak = folder.weak(run.seed)
+            if run.supervision.training is not None:
+                self._copy_training(folder, run.supervision.training, weak)
+            if run.supervision.predictions is not None:
+                self._copy_file(folder, run.supervision.predictions, PREDICTIONS_FILE, weak.predictions)
+            for label, method in run.methods.items():
+                own = folder.method(run.seed, label)
+                self._copy_file(folder, method.predictions, PREDICTIONS_FILE, own.predictions)
+                for number, one in enumerate(method.student.rounds, 1):
+                    last = number == len(method.student.rounds)
+                    to = own if last else own.round(number)
+                    self._copy_file(folder, one.training_set, TRAINING_SET_FILE, to.training_set)
+                    self._copy_file(folder, one.training_set, SELECTION_FILE, to.selection)
+                    self._copy_training(folder, one.training, to)
+                    folder.refuse_foreign(to.adapter)
+                    to.adapter.symlink_to(self._file(one.training, "adapter"), target_is_directory=True)
+
+    def _copy_training(self, folder: RunFolder, step: Step, to: MethodFolder) -> None:
+        self._copy_file(folder, step, "log.jsonl", to.log)
+        self._copy_file(folder, step, "training.json", to.training)
+
+    def _copy_file(self, folder: RunFolder, step: Step, name: str, to: Path) -> None:
+        folder.refuse_foreign(to)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._file(step, name), to)
+
+
+def _write(folder: RunFolder, path: Path, table: pa.Table) -> None:
+    folder.refuse_foreign(path)
+    write_table(table, path)
+
+
+def _right(table: pa.Table, gold: Mapping[str, str]) -> tuple[Correct, npt.NDArray[np.float64]]:
+    """Which answers are right, and the weights, of the rows whose ground truth is known."""
+    ids, answers = table["question_id"].to_pylist(), table["answer"].to_pylist()
+    weights = table["weight"].to_pylist()
+    known = [row for row, id in enumerate(ids) if id in gold]
+    right = np.array([answers[row] == gold[ids[row]] for row in known], dtype=bool)
+    return right, np.array([weights[row] for row in known], dtype=np.float64)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _mean(values: list[int]) -> float:
+    """The mean, as a whole number where it is one."""
+    mean = float(np.mean(values)) if values else 0.0
+    return int(mean) if mean == int(mean) else mean

@@ -1,0 +1,175 @@
+"""What an experiment found, as plain records: one a method and seed, with intervals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
+from pathlib import Path
+from typing import Any, Self
+
+from w2s.config import Experiment, experiment_from_dict
+from w2s.errors import InputError
+from w2s.results.diagnosis import WeakLabelSummary
+from w2s.results.layout import RunFolder
+
+__all__ = ["WEAK", "Record", "RunRecords"]
+
+WEAK = "weak supervisor"
+FORMAT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How one method did. Numbers that are not defined are None.
+
+    Attributes:
+        method: Its label, or "weak supervisor".
+        seed: Seed of the run; None is all seeds together.
+        role: What it is in the table: supervisor, method, baseline, bound or control.
+        reference: Whether it is what the gains are measured against.
+        uses_gold: It saw ground truth of the questions that it learned from: a bound or a control.
+        accuracy: On the test questions.
+        accuracy_low: Lower end of the 95% interval.
+        accuracy_high: Its upper end.
+        pgr: Performance gap recovered, (accuracy - weak) / (ceiling - weak).
+        pgr_low: Lower end of the 95% interval, the three accuracies resampled together.
+        pgr_high: Its upper end.
+        pgr_note: Why there is no PGR, where there is none.
+        gain: Accuracy minus that of the reference, on the same questions.
+        gain_low: Lower end of the 95% interval.
+        gain_high: Its upper end.
+        gain_p: Two-sided p-value of no difference.
+        rows: Examples that the student was trained on; the mean over seeds where seed is None.
+        questions: Their questions, likewise.
+        label_accuracy: Share of those examples whose answer is right, where ground truth is known.
+        label_accuracy_weighted: The same, each example counted by its weight.
+        seconds: How long the training took.
+    """
+
+    method: str
+    seed: int | None
+    role: str
+    reference: bool
+    uses_gold: bool
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    pgr: float | None = None
+    pgr_low: float | None = None
+    pgr_high: float | None = None
+    pgr_note: str | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    gain_p: float | None = None
+    rows: float = 0
+    questions: float = 0
+    label_accuracy: float | None = None
+    label_accuracy_weighted: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecords:
+    """A finished run.
+
+    Attributes:
+        experiment: Its settings.
+        records: One for each method and seed.
+        pooled: One for each method, all seeds together; with one seed the same as `records`.
+        labels: What the weak answers to the transfer questions are worth, one for each seed.
+        compare: The comparison that the run is about, two labels; None for none.
+        folder: Where its files are.
+        info: When and on what it ran, the steps and their times, the adapters' folders.
+    """
+
+    experiment: Experiment
+    records: list[Record]
+    pooled: list[Record]
+    labels: list[WeakLabelSummary]
+    compare: tuple[str, str] | None
+    folder: Path
+    info: dict[str, Any]
+
+    @property
+    def files(self) -> RunFolder:
+        """The names of its files."""
+        return RunFolder(self.folder)
+
+    def of_role(self, role: str) -> list[Record]:
+        """The pooled records of a role."""
+        return [record for record in self.pooled if record.role == role]
+
+    @property
+    def ceiling(self) -> Record | None:
+        """The bound that PGR is measured against: the first."""
+        return next(iter(self.of_role("bound")), None)
+
+    @property
+    def reference(self) -> Record | None:
+        """What the gains are measured against."""
+        return next((record for record in self.pooled if record.reference), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `results.json` holds it."""
+        return {
+            "format": FORMAT,
+            "records": [asdict(record) for record in self.records],
+            "pooled": [asdict(record) for record in self.pooled],
+            "labels": [labels.to_dict() for labels in self.labels],
+            "compare": self.compare and list(self.compare),
+            "experiment": asdict(self.experiment),
+            **self.info,
+        }
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a finished run.
+
+        Raises:
+            InputError: The folder holds none.
+        """
+        folder = Path(folder).expanduser()
+        path = RunFolder(folder).results
+        try:
+            data = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        except FileNotFoundError:
+            raise InputError(f"{folder} is not a finished run: it has no results.json") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path} cannot be read: {error}") from None
+        if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+            raise InputError(f"{path} was written by another version of w2s")
+        try:
+            compare = data.pop("compare")
+            found = cls(
+                experiment=experiment_from_dict(data.pop("experiment")),
+                records=[_record(fields) for fields in data.pop("records")],
+                pooled=[_record(fields) for fields in data.pop("pooled")],
+                labels=[WeakLabelSummary.from_dict(fields) for fields in data.pop("labels")],
+                compare=compare and (str(compare[0]), str(compare[1])),
+                folder=folder,
+                info=data,
+            )
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+            raise InputError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        return found
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    """A record, whose numbers are numbers.
+
+    Raises:
+        TypeError: A field is missing, is not one, or is of another type.
+    """
+    record = Record(**fields)
+    for field in dataclass_fields(Record):
+        value = getattr(record, field.name)
+        number = "float" in str(field.type)
+        if number and value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise TypeError(f"{field.name} of {record.method} is {value!r}: expected a number")
+    return record

@@ -1,0 +1,101 @@
+"""What every runner shares: the order of steps, the plan of a run, and what it tells while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from w2s.step import Step
+from w2s.store import Store
+
+__all__ = ["Event", "OnEvent", "Planned", "Runner", "order", "plan", "tell_nobody", "walk"]
+
+
+class Planned(NamedTuple):
+    """What a run would do with one step.
+
+    Attributes:
+        step: The step.
+        done: Its result is in the store.
+        needed: It would be computed: it is not done, and a target or a needed step reads it.
+    """
+
+    step: Step
+    done: bool
+    needed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened to a step.
+
+    Attributes:
+        kind: `started` before the step is computed or waited for, then `finished` or `failed`; `reused` alone;
+            `progress` at any time between.
+        step: The step.
+        seconds: How long it took; of `finished` and `failed` only.
+        text: The error of `failed`.
+        done: Of `progress`, the units that are done.
+        total: Of `progress`, the units in all.
+        unit: Of `progress`, what is counted.
+        tokens: Of `progress`, the tokens worked on so far where that is known.
+    """
+
+    kind: Literal["started", "reused", "progress", "finished", "failed"]
+    step: Step
+    seconds: float = 0.0
+    text: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    tokens: int = 0
+
+
+OnEvent = Callable[[Event], None]
+
+
+class Runner(Protocol):
+    """Computes targets and what they need."""
+
+    def __call__(self, targets: Iterable[Step], store: Store, *, on_event: OnEvent) -> None: ...
+
+
+def tell_nobody(_: object) -> None:
+    """Goes nowhere."""
+
+
+def order(targets: Iterable[Step]) -> list[Step]:
+    """The targets and all steps before them, each once and after its inputs.
+
+    One target's chain is finished before the next target's begins.
+    """
+    return list(walk(targets, stop=lambda _: False))
+
+
+def plan(targets: Iterable[Step], store: Store) -> list[Planned]:
+    """What a run would do, from the manifests alone: a damaged result still counts as done here."""
+    targets = list(targets)
+    needed = {step.key for step in walk(targets, stop=store.is_done)}
+    return [Planned(step, store.is_done(step), step.key in needed) for step in order(targets)]
+
+
+def walk(targets: Iterable[Step], stop: Callable[[Step], bool]) -> Iterator[Step]:
+    """Yields each step once, inputs first, leaving out those at which to stop and what only they read.
+
+    It is lazy: `stop` sees a step when all that was yielded before it has been dealt with.
+    """
+    seen: set[str] = set()
+
+    def visit(step: Step) -> Iterator[Step]:
+        if step.key in seen:
+            return
+        seen.add(step.key)
+        if stop(step):
+            return
+        for step_before in step.inputs.values():
+            yield from visit(step_before)
+        yield step
+
+    for target in targets:
+        yield from visit(target)

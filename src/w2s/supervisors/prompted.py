@@ -1,0 +1,33 @@
+"""A weak model as it is, with or without a few examples of `weak_train` before each question. Nothing is trained."""
+
+from __future__ import annotations
+
+from w2s.config import WeakSpec
+from w2s.errors import InputError
+from w2s.supervisors.source import Source, SourceStages, Supervision
+
+__all__ = ["SOURCES"]
+
+
+def _steps(stages: SourceStages) -> Supervision:
+    examples = stages.spec.examples
+    return Supervision(
+        answers=stages.answer(adapter=None, examples=examples),
+        predictions=stages.test(adapter=None, examples=examples),
+    )
+
+
+def _check(spec: WeakSpec) -> None:
+    if spec.examples < 0:
+        raise InputError(f"weak.examples is {spec.examples}: expected 0 or more")
+
+
+SOURCES = (
+    Source(
+        name="prompted",
+        summary="a weak model as it is, shown weak.examples questions of weak_train with their answers",
+        steps=_steps,
+        needs_weak_train=lambda spec: spec.examples > 0,
+        check=_check,
+    ),
+)

@@ -1,0 +1,34 @@
+"""A weak model that is fine-tuned on the ground truth of `weak_train`, as in the paper."""
+
+from __future__ import annotations
+
+from w2s.config import WeakSpec
+from w2s.errors import InputError
+from w2s.supervisors.source import Source, SourceStages, Supervision
+
+__all__ = ["SOURCES"]
+
+
+def _steps(stages: SourceStages) -> Supervision:
+    training = stages.train(stages.gold_training_set())
+    return Supervision(
+        training=training,
+        answers=stages.answer(adapter=training),
+        predictions=stages.test(adapter=training),
+    )
+
+
+def _check(spec: WeakSpec) -> None:
+    if spec.examples:
+        raise InputError(f"weak.examples is {spec.examples}: source trained shows none, prompted does")
+
+
+SOURCES = (
+    Source(
+        name="trained",
+        summary="a weak model, fine-tuned on the ground truth of weak_train",
+        steps=_steps,
+        needs_weak_train=lambda spec: True,
+        check=_check,
+    ),
+)
