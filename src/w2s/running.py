@@ -40,9 +40,9 @@ class Result(RunRecords):
         """Write the page of this run: one HTML file that needs nothing else."""
         return write_page(self, Path(path))
 
-    def save_figures(self, folder: str | Path) -> list[Path]:
-        """Write the figures of this run, as SVG and PNG."""
-        return save_figures(self, folder)
+    def save_figures(self, folder: str | Path, *, before: Callable[[Path], object] = tell_nobody) -> list[Path]:
+        """Write the figures of this run, as SVG and PNG; `before` is told each file before it is written."""
+        return save_figures(self, folder, before=before)
 
 
 def run(
@@ -79,13 +79,12 @@ def run(
     for line in from_elsewhere(plan(graph.targets(), store), store):
         logger.warning(line)
     runner(graph.targets(), store, on_event=on_event)
-    with folder.claimed():
+    with folder.owned():
         found = collect(graph, store, folder, info=info)
         result = Result(**{field.name: getattr(found, field.name) for field in fields(RunRecords)})
         write_more(folder)
-        folder.refuse_foreign(folder.page)
-        result.save_report(folder.page)
-        result.save_figures(folder.figures)
+        result.save_report(folder.claim(folder.page))
+        result.save_figures(folder.figures, before=folder.claim)
     return result
 
 

@@ -150,8 +150,7 @@ def _save_settings(parser: ArgumentParser, arguments: Namespace, folder: RunFold
     kept = arguments.clone()
     for name in ("config", "dry_run", "json", "store", "out"):
         kept.pop(name, None)
-    folder.refuse_foreign(folder.settings)
-    atomic_write(folder.settings, parser.dump(kept, skip_validation=True))
+    atomic_write(folder.claim(folder.settings), parser.dump(kept, skip_validation=True))
 
 
 def _dry_run(experiment: Experiment, store: Store) -> None:

@@ -8,6 +8,7 @@ Each figure is a `Plot`: a matplotlib figure with a title, a caption and an alt 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from w2s.report.label_figures import (
@@ -71,12 +72,13 @@ def all_figures(result: RunRecords, *, run: Run | None = None) -> dict[str, Plot
     return figures
 
 
-def save_figures(result: RunRecords, folder: str | Path) -> list[Path]:
+def save_figures(result: RunRecords, folder: str | Path, *, before: Callable[[Path], object] = str) -> list[Path]:
     """Write every figure of a run as `NAME.svg` and `NAME.png`.
 
     Args:
         result: A finished run.
         folder: Where they go; it is made where it is missing.
+        before: Is told each file before it is written.
 
     Returns:
         The files.
@@ -87,5 +89,6 @@ def save_figures(result: RunRecords, folder: str | Path) -> list[Path]:
     for name, figure in all_figures(result).items():
         for suffix in (".svg", ".png"):
             paths.append(folder / f"{name}{suffix}")
+            before(paths[-1])
             save(figure, paths[-1])
     return paths

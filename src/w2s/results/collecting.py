@@ -55,7 +55,7 @@ def collect(graph: Graph, store: Store, folder: RunFolder, *, info: Mapping[str,
     Args:
         graph: Whose targets are all done.
         store: Where they are.
-        folder: Where the run's files go; it is claimed.
+        folder: Where the run's files go; it is owned.
         info: More that `results.json` should tell.
     """
     return _Collector(graph, store).write(folder, info or {})
@@ -93,8 +93,7 @@ class _Collector:
             },
         )
         self._copy(folder)
-        folder.refuse_foreign(folder.results)
-        atomic_write(folder.results, json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        atomic_write(folder.claim(folder.results), json.dumps(result.to_dict(), indent=1, allow_nan=False))
         return result
 
     def _file(self, step: Step, name: str) -> Path:
@@ -268,22 +267,18 @@ class _Collector:
                     self._copy_file(folder, one.training_set, TRAINING_SET_FILE, to.training_set)
                     self._copy_file(folder, one.training_set, SELECTION_FILE, to.selection)
                     self._copy_training(folder, one.training, to)
-                    folder.refuse_foreign(to.adapter)
-                    to.adapter.symlink_to(self._file(one.training, "adapter"), target_is_directory=True)
+                    folder.claim(to.adapter).symlink_to(self._file(one.training, "adapter"), target_is_directory=True)
 
     def _copy_training(self, folder: RunFolder, step: Step, to: MethodFolder) -> None:
         self._copy_file(folder, step, "log.jsonl", to.log)
         self._copy_file(folder, step, "training.json", to.training)
 
     def _copy_file(self, folder: RunFolder, step: Step, name: str, to: Path) -> None:
-        folder.refuse_foreign(to)
-        to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self._file(step, name), to)
+        shutil.copyfile(self._file(step, name), folder.claim(to))
 
 
 def _write(folder: RunFolder, path: Path, table: pa.Table) -> None:
-    folder.refuse_foreign(path)
-    write_table(table, path)
+    write_table(table, folder.claim(path))
 
 
 def _right(table: pa.Table, gold: Mapping[str, str]) -> tuple[Correct, npt.NDArray[np.float64]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from w2s.files import atomic_write
 
 __all__ = ["MethodFolder", "RunFolder"]
 
-MARKER, LOCK = ".w2s-run.json", ".w2s-run.lock"
+MARKER, LOCK = ".w2s-run", ".w2s-run.lock"
+HEADER = "The files that w2s run wrote here; the next run into this folder takes them away.\n"
 WEAK_FOLDER = "weak-supervisor"
 
 
@@ -101,20 +102,20 @@ class RunFolder:
         """
         if self.root.exists() and not self.root.is_dir():
             raise InputError(f"{self.root} is a file: expected a folder for the results, or a name for a new one")
-        if self.root.is_dir() and not (self.root / MARKER).is_file() and not self._is_of_an_older_version():
-            others = [path.name for path in self.root.iterdir() if path.name not in (LOCK, MARKER)]
+        if self.root.is_dir() and not (self.root / MARKER).is_file():
+            others = sorted(path.name for path in self.root.iterdir() if path.name != LOCK)
             if others:
                 raise InputError(
-                    f"{self.root} holds {sorted(others)[0]!r}, which no run wrote: expected an empty folder, that of a "
-                    "run, or a name for a new one"
+                    f"{self.root} holds {others[0]!r}, which this version of w2s did not write: expected an empty "
+                    "folder, that of a run, or a name for a new one"
                 )
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Own the folder for as long as the block lasts; what an earlier run left in it is taken away first.
+    def owned(self) -> Iterator[None]:
+        """Own the folder for as long as the block lasts; what an earlier run wrote into it is taken away first.
 
         Raises:
-            InputError: Another process owns it, or a file that no run wrote stands where one of this run would.
+            InputError: Another process owns it.
         """
         self.check()
         self.root.mkdir(parents=True, exist_ok=True)
@@ -126,66 +127,47 @@ class RunFolder:
         try:
             self._remove_own()
             yield
-            self._remember()
         finally:
-            lock.release()
             (self.root / LOCK).unlink(missing_ok=True)
+            lock.release()
 
-    def _is_of_an_older_version(self) -> bool:
-        try:
-            return "format" in json.loads(self.results.read_bytes())
-        except (OSError, ValueError, TypeError):
-            return False
+    def claim(self, path: Path) -> Path:
+        """Note that a file is about to be written, so that the next run may take it away, whenever this one dies.
+
+        Returns:
+            The path; its folder is made.
+
+        Raises:
+            InputError: It is there, and no run wrote it.
+        """
+        name = path.relative_to(self.root).as_posix()
+        if name not in self._own_files():
+            if path.exists() or path.is_symlink():
+                raise InputError(f"{path} was there before, and no run wrote it: move it, or choose another --out")
+            with (self.root / MARKER).open("a", encoding="utf-8") as file:
+                file.write(name + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def _own_files(self) -> list[str]:
         try:
-            names: list[str] = json.loads((self.root / MARKER).read_bytes())["files"]
-        except (OSError, ValueError, KeyError, TypeError):
+            names = (self.root / MARKER).read_text(encoding="utf-8").splitlines()[1:]
+        except FileNotFoundError:
             return []
-        inside = [name for name in names if isinstance(name, str)]
-        return [name for name in inside if not Path(name).is_absolute() and ".." not in Path(name).parts]
+        return [name for name in names if name and not Path(name).is_absolute() and ".." not in Path(name).parts]
 
     def _remove_own(self) -> None:
-        """Remove the files that the last run wrote, and the folders that are empty then."""
+        """Remove the files that earlier runs wrote, and the folders that are empty then."""
         folders: set[Path] = set()
         for name in self._own_files():
             path = self.root / name
             if path.is_symlink() or path.is_file():
                 path.unlink()
-            folders |= set(path.relative_to(self.root).parents)
+            folders |= set(Path(name).parents)
         for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
             own = self.root / folder
             if own != self.root and own.is_dir() and not own.is_symlink() and not any(own.iterdir()):
                 own.rmdir()
-        # From here on nothing below is ours until it is written again.
-        before = self._all_files() if not self._is_of_an_older_version() else []
-        atomic_write(self.root / MARKER, json.dumps({"files": [], "foreign": before}) + "\n")
-
-    def _remember(self) -> None:
-        foreign = set(json.loads((self.root / MARKER).read_bytes())["foreign"])
-        own = [name for name in self._all_files() if name not in foreign]
-        atomic_write(self.root / MARKER, json.dumps({"files": own, "foreign": sorted(foreign)}) + "\n")
-
-    def _all_files(self) -> list[str]:
-        """All files and links below the folder; what a link leads to is not looked into."""
-        found: list[str] = []
-
-        def visit(folder: Path) -> None:
-            for path in sorted(folder.iterdir()):
-                if path.is_dir() and not path.is_symlink():
-                    visit(path)
-                elif path.name not in (MARKER, LOCK):
-                    found.append(path.relative_to(self.root).as_posix())
-
-        visit(self.root)
-        return found
-
-    def refuse_foreign(self, path: Path) -> None:
-        """Make sure that a file which is about to be written is not somebody else's.
-
-        Raises:
-            InputError: It is there, and no run wrote it.
-        """
-        foreign = json.loads((self.root / MARKER).read_bytes())["foreign"]
-        if path.relative_to(self.root).as_posix() in foreign:
-            raise InputError(f"{path} was there before the run and is not its own: move it, or choose another --out")
+        atomic_write(self.root / MARKER, HEADER)
