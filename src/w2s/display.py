@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
-from w2s.report.words import duration
+from w2s.report.words import duration, visible
 
 if TYPE_CHECKING:
     from w2s.progress import Progress as ProgressOf
@@ -80,7 +80,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line."""
-        self.console.print(escape(text), soft_wrap=True)
+        self.console.print(escape(visible(text)), soft_wrap=True)
 
     def on_event(self, event: Event) -> None:
         """A step began, ended, or has something to say."""

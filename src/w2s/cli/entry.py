@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import io
 import os
 import re
 import sys
@@ -44,6 +45,7 @@ class _Command(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command. Exit status: 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _make_streams_safe()
     if "--debug" in words:
         _dispatch([word for word in words if word != "--debug"])
         return
@@ -52,9 +54,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             _dispatch(words)
         finally:
-            sys.stdout.flush()  # here and not at exit, where Python would complain of a reader who has gone
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here and not at exit, where Python would complain of a reader who has gone
     except InputError as error:
-        print(f"w2s: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
         print("w2s: interrupted; what is finished is kept, and the same command goes on from there", file=sys.stderr)
@@ -64,12 +67,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            print(f"w2s: {error.filename or 'cannot write'}: {os.strerror(error.errno).lower()}", file=sys.stderr)
+            _complain(f"{error.filename or 'cannot write'}: {os.strerror(error.errno).lower()}")
             sys.exit(2)
         name = type(error).__name__
         text = " ".join(str(error).split())
-        print(f"w2s: {name}: {text} (not expected; --debug shows where)", file=sys.stderr)
+        _complain(f"{name}: {text} (not expected; --debug shows where)")
         sys.exit(1)
+
+
+def _make_streams_safe() -> None:
+    """A character that the terminal cannot show must not end an hour's work: it is shown as its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _complain(message: str) -> None:
+    """One line on standard error, in which nothing steers the terminal."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+    print(f"w2s: {text}", file=sys.stderr)
 
 
 def _dispatch(words: list[str]) -> None:

@@ -59,6 +59,9 @@ def _task_name(words: Sequence[str]) -> str:
     return name
 
 
+_MOST_ALIASES = 20
+
+
 def _file_settings(words: Sequence[str]) -> dict[str, Any]:
     """What the settings file holds, if there is one."""
     file = value_of(words, "--config")
@@ -69,8 +72,12 @@ def _file_settings(words: Sequence[str]) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = Path(file).read_text(encoding="utf-8")
+        aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
+        if aliases > _MOST_ALIASES:  # a few lines of them stand for gigabytes
+            raise InputError(f"{file} has {aliases} aliases (*name): expected at most {_MOST_ALIASES}")
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if content is None:
         raise InputError(f"{file} is empty: expected settings, as --print_config shows them")

@@ -36,8 +36,18 @@ def to_csv(result: RunRecords) -> str:
     for record in [*result.pooled, *alone]:
         row = asdict(record)
         row["seed"] = "all" if record.seed is None else record.seed
-        writer.writerow(["" if value is None else value for value in row.values()])
+        writer.writerow([_cell(value) for value in row.values()])
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    text = words.visible(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def to_latex(result: RunRecords) -> str:

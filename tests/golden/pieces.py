@@ -1,0 +1,169 @@
+"""What each piece gives on a small input: a task's prompts, an estimator's scores, a selector's rows, a loss's values.
+
+An output that changes means other results under the key of the old ones, unless the piece's version is raised.
+After a change that is meant, raise the version of the piece and write the outputs down again:
+
+    python tests/golden/pieces.py
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+from tasks.support import (
+    ETHICS_HEADER,
+    ETHICS_ROWS,
+    GSM8K,
+    HELLASWAG,
+    MMLU_HEADER,
+    MMLU_ROWS,
+    write_jsonl,
+    write_text,
+)
+
+from w2s.methods import METHODS
+from w2s.reliability import ESTIMATORS, score_answers
+from w2s.supervisors import SOURCES
+from w2s.tables import ANSWERS
+from w2s.tasks import TASKS, Task, load_task
+
+__all__ = ["KEPT", "differs", "outputs"]
+
+KEPT = Path(__file__).with_name("outputs.json")
+TOLERANCE = 1e-5  # of float32, relative: processors differ in the last bits
+
+CHOICES = {"q0": ("Oslo", "Lima", "Rome"), "q1": ("A man", "B, or not", "3.10"), "q2": ("yes", "no", "maybe")}
+TEXTS = ["B", " (c)", "Answer: A.", "A is incorrect. The answer is C.", "Lima or Rome", "$1,234.50", "#### 7", ""]
+
+
+def _data(name: str, folder: Path) -> str | None:
+    match name:
+        case "hellaswag":
+            return write_jsonl(folder / "hellaswag.jsonl", HELLASWAG)
+        case "mmlu":
+            return write_text(folder / "mmlu.csv", MMLU_HEADER + "".join(MMLU_ROWS))
+        case "ethics":
+            return write_text(folder / "ethics.csv", ETHICS_HEADER + "".join(ETHICS_ROWS))
+        case "gsm8k":
+            return write_jsonl(folder / "gsm8k.jsonl", GSM8K)
+        case "file":
+            rows = [{"question": f"Which, {id}?", "choices": list(c), "answer": c[0]} for id, c in CHOICES.items()]
+            return write_jsonl(folder / "file.jsonl", rows)
+    return None
+
+
+def _task(name: str) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        task: Task = load_task(name, data=_data(name, Path(folder)))
+        examples = sorted(task.examples(), key=lambda example: example.question.id)[:2]
+        return [
+            {
+                "id": example.question.id,
+                "answer": example.answer,
+                "asked": [
+                    [v.prompt, list(v.completions), list(v.positions), task.complete(str(example.answer), question, v)]
+                    for v in task.vary(question, 2, 3)
+                ],
+                "parsed": [task.parse(text, question, task.vary(question, 1, 3)[0]) for text in TEXTS],
+            }
+            for example in examples
+            for question in [example.question]
+        ]
+
+
+def answers() -> pa.Table:
+    """Nine answers to three questions, with log-probabilities; one could not be parsed."""
+    given = {"q0": ["Oslo", "Oslo", "Oslo"], "q1": ["A man", "3.10", "A man"], "q2": ["no", None, "maybe"]}
+    rows = [
+        {
+            "question_id": id,
+            "variation": number,
+            "prompt": f"{id}, way {number}:",
+            "completion": f" {answer}",
+            "answer": answer,
+            "choices": list(CHOICES[id]),
+            "completions": [f" {choice}" for choice in CHOICES[id]],
+            "choice_logprobs": [-0.5 - ((choice + number + len(id)) % 3) * 0.7 for choice in range(3)],
+            "supervisor": "golden",
+        }
+        for id, own in given.items()
+        for number, answer in enumerate(own)
+    ]
+    return pa.Table.from_pylist(rows, schema=ANSWERS)
+
+
+def _estimator(name: str) -> Any:
+    if ESTIMATORS[name].needs:
+        return None
+    scored = score_answers(answers(), estimator=name)
+    columns = [column for column in scored.column_names if column not in ANSWERS.names]
+    return {column: scored[column].to_pylist() for column in sorted(columns)}
+
+
+def _method(name: str) -> Any:
+    tables = {"scored": score_answers(answers()), "gold_answers": answers().take([0, 3, 6]), "student": answers()}
+    found = {}
+    for selector, function in METHODS[name].selectors.items():
+        wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
+        made = function(*(tables[table] for table in wanted), seed=5)
+        found[selector] = made.table.select(["prompt", "completion", "weight"]).to_pylist()
+    return found
+
+
+def _loss(name: str) -> Any:
+    import torch
+
+    from w2s.training.losses import get_loss
+
+    loss = get_loss(name)
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(4, 5, generator=generator)
+    if loss.form == "tokens":
+        return loss(values, torch.tensor([0, 4, 2, 2]), torch.tensor([1.0, 0.5, 2.0, 0.0]), 0.5).tolist()
+    soft = torch.softmax(torch.randn(4, 5, generator=generator), -1)
+    return loss(values.log_softmax(-1), soft, torch.tensor([1.0, 0.5, 2.0, 1.0]), 0.5).tolist()
+
+
+def outputs() -> dict[str, dict[str, Any]]:
+    """Each piece's version and output, by kind and name."""
+    from w2s.training.losses import LOSSES
+
+    makers: dict[str, tuple[Any, Callable[[str], Any]]] = {
+        "task": (TASKS, _task),
+        "estimator": (ESTIMATORS, _estimator),
+        "method": (METHODS, _method),
+        "loss": (LOSSES, _loss),
+        "source": (SOURCES, lambda name: SOURCES[name].summary),
+    }
+    return {
+        f"{kind} {name}": {"version": registry[name].version, "output": make(name)}
+        for kind, (registry, make) in makers.items()
+        for name in registry
+        if name not in registry.origins
+    }
+
+
+def differs(one: Any, other: Any) -> bool:
+    """Whether two outputs are not the same: texts and whole numbers exactly, other numbers to rounding."""
+    if isinstance(one, float) and isinstance(other, int | float):
+        return not math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() != other.keys() or any(differs(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) != len(other) or any(differs(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one != other)
+
+
+if __name__ == "__main__":
+    KEPT.write_text(json.dumps(outputs(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(KEPT)
