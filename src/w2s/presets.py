@@ -46,8 +46,9 @@ def _paper(task: str) -> Experiment:
         methods=[
             "zero-shot",
             "naive",
-            "filtering",
-            "filtering-sampled",
+            # The paper's quantile is over all answers, those among them that could not be parsed.
+            {"method": "filtering", "over": "all"},
+            {"method": "filtering-sampled", "over": "all"},
             "reweighting",
             "reweighting-sampled",
             "ceiling",

@@ -18,18 +18,19 @@ from w2s.reliability.base import check_answers
 __all__ = ["METHODS", "augmented", "oracle", "random_subset"]
 
 
-def random_subset(scored: pa.Table, *, quantile: float = 0.5, seed: int = 0) -> TrainingSet:
+def random_subset(scored: pa.Table, *, quantile: float = 0.5, over: str = "parsed", seed: int = 0) -> TrainingSet:
     """Keep all answers to as many questions as `filter_uncertain` keeps, but drawn blindly; weight 1.
 
     Args:
         scored: Scored answers.
         quantile: As for `filter_uncertain`.
+        over: As for `filter_uncertain`.
         seed: Of the draw.
 
     Raises:
         InputError: As `filter_uncertain`.
     """
-    questions = filter_uncertain(scored, quantile=quantile).selection.questions
+    questions = filter_uncertain(scored, quantile=quantile, over=over).selection.questions
     drawn = candidates_from(scored).parsed().draw_questions(questions, seed=seed)
     return drawn.training_set("all answers to as many questions as filtering keeps, drawn at random")
 
@@ -89,6 +90,7 @@ METHODS = (
         random_subset,
         summary="control: as many questions as filtering keeps, drawn blindly",
         role="control",
+        version=2,
     ),
     select_then_train(
         "oracle",

@@ -20,7 +20,9 @@ from w2s.tables import ANSWERS, SCORED
 __all__ = ["METHODS", "agreed"]
 
 
-def agreed(scored: pa.Table, student: pa.Table, *, quantile: float = 0.5, seed: int = 0) -> TrainingSet:
+def agreed(
+    scored: pa.Table, student: pa.Table, *, quantile: float = 0.5, over: str = "parsed", seed: int = 0
+) -> TrainingSet:
     """Keep the answers that `filter_uncertain` keeps, and of the others those that a student agrees with; weight 1.
 
     A student agrees with an answer where more than half of its own answers to the question, over the variations,
@@ -30,13 +32,14 @@ def agreed(scored: pa.Table, student: pa.Table, *, quantile: float = 0.5, seed: 
         scored: Scored weak answers.
         student: The student's answers to the questions that were not kept.
         quantile: As for `filter_uncertain`.
+        over: As for `filter_uncertain`.
         seed: Not used: nothing is drawn.
 
     Raises:
         InputError: A table is not what it should be, or the quantile is not one.
     """
     candidates = candidates_from(scored)
-    kept, rule = certain(candidates, quantile)
+    kept, rule = certain(candidates, quantile, over)
     second = check_answers(student, name="the student's answers")
     votes = count_votes(second)
     winners = second.filter(pa.array(votes.share[votes.class_of_row] > 0.5))
@@ -66,7 +69,7 @@ METHODS = (
         name="relabel",
         summary="two rounds: the certain answers, then also those that the first student agrees with",
         steps=_steps,
-        settings={"quantile": 0.5},
+        settings={"quantile": 0.5, "over": "parsed"},
         selectors={"certain": filter_uncertain, "agreed": agreed},
         check=_check,
     ),

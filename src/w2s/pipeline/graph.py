@@ -9,9 +9,9 @@ from typing import Any
 from w2s.config import Experiment, WeakSpec
 from w2s.errors import InputError
 from w2s.methods.base import Settings, Student
-from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay, answering_mode
+from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.plugins import load_plugins, loaded_plugins
 from w2s.reliability import ESTIMATORS, resolve_estimator
 from w2s.step import Step

@@ -6,6 +6,7 @@ whether a score said anything, and by estimators that ask for a calibration: the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -33,6 +34,8 @@ __all__ = [
     "scores_in",
     "summarize",
 ]
+
+logger = logging.getLogger(__name__)
 
 ESTIMATORS: Registry[Estimator] = Registry("estimator")
 ESTIMATORS.discover(__name__, __path__, "ESTIMATORS")
@@ -69,7 +72,8 @@ def score_answers(
             has a `supervisor`, all supervisors' answers to a question vote together.
         estimator: Its name.
         unparsed: What becomes of unparsed answers: "class" = they are one more answer, "drop_question" =
-            a question with any of them loses all its rows, "drop_answer" = they are dropped before the vote.
+            a question with any of them loses all its rows, "drop_answer" = they are dropped before the vote, and so is
+            an answer that is left alone.
         calibration: For an estimator that asks for one.
         second_view: The answers of a student to the same questions, likewise.
         **settings: The estimator's own; of `votes`, the `temperature` of the reliability (0.2).
@@ -104,7 +108,19 @@ def _without_unparsed(answers: pa.Table, unparsed: Unparsed) -> pa.Table:
         case "class":
             return answers
         case "drop_answer":
-            return answers.filter(pc.invert(missing))
+            return _with_two_votes(answers, answers.filter(pc.invert(missing)))
         case "drop_question":
             unsure = answers["question_id"].filter(missing).unique()
             return answers.filter(pc.invert(pc.is_in(answers["question_id"], value_set=unsure)))
+
+
+def _with_two_votes(answers: pa.Table, kept: pa.Table) -> pa.Table:
+    """Leave out questions of several answers of which one is left: it would agree with itself, and be trusted."""
+    counts = kept.group_by("question_id", use_threads=False).aggregate([([], "count_all")])
+    before = answers.group_by("question_id", use_threads=False).aggregate([([], "count_all")])
+    single = counts.filter(pc.equal(counts["count_all"], 1))["question_id"]
+    several = before.filter(pc.greater(before["count_all"], 1))["question_id"]
+    lonely = single.filter(pc.is_in(single, value_set=several.combine_chunks()))
+    if len(lonely):
+        logger.info("%d questions have a single parsed answer left, which no other can confirm: left out", len(lonely))
+    return kept.filter(pc.invert(pc.is_in(kept["question_id"], value_set=lonely.combine_chunks())))
