@@ -262,7 +262,6 @@ class Experiment:
         answering: How the weak supervisor answers.
         evaluation: How the models answer the test questions.
         reliability: How agreement becomes trust.
-        resamples: Of the bootstrap behind the intervals.
         plugins: Python files that register tasks, sources, estimators, methods or losses.
     """
 
@@ -286,12 +285,7 @@ class Experiment:
     answering: AnsweringSpec = field(default_factory=AnsweringSpec)
     evaluation: AnsweringSpec = field(default_factory=AnsweringSpec)
     reliability: ReliabilitySpec = field(default_factory=ReliabilitySpec)
-    resamples: int = 10_000
     plugins: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Refuse what would be found out at the end only."""
-        _check_range(self, 1, math.inf, "resamples")
 
 
 def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:

@@ -28,7 +28,8 @@ def accuracies(result: RunRecords) -> Plot:
     plot, axes = _rows([_name(record) for record in records])
     several = len(result.experiment.seeds) > 1
     for row, record in enumerate(records):
-        _dot(axes, row, record.accuracy, record.accuracy_low, record.accuracy_high, hollow=record.uses_gold)
+        reach = _ends(record.accuracy, record.accuracy_low, record.accuracy_high)
+        _dot(axes, row, record.accuracy, *reach, hollow=record.uses_gold)
         if several:
             own = [other.accuracy for other in result.records if other.method == record.method]
             axes.plot(own, [row + 0.26] * len(own), "|", color=MUTED, ms=5)
@@ -59,9 +60,8 @@ def pgrs(result: RunRecords) -> Plot:
         if record.pgr is None:
             axes.text((low + high) / 2, row, "not defined", ha="center", va="center", style="italic", color=MUTED)
             continue
-        start = record.pgr if record.pgr_low is None else record.pgr_low
-        end = record.pgr if record.pgr_high is None else record.pgr_high
-        _dot(axes, row, record.pgr, start, end, hollow=record.uses_gold, limits=(low, high))
+        reach = _ends(record.pgr, record.pgr_low, record.pgr_high)
+        _dot(axes, row, record.pgr, *reach, hollow=record.uses_gold, limits=(low, high))
         _value(axes, row, f"{record.pgr:.2f}".replace("-", "−"))
     for value in (0, 1):
         axes.axvline(value, color=MUTED, lw=1, ls=(0, (4, 2)), zorder=0)
@@ -205,6 +205,11 @@ def _name_rows(axes: Any, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
+
+
+def _ends(value: float, low: float | None, high: float | None) -> tuple[float, float]:
+    """The ends of an interval, or the value itself where there is none."""
+    return value if low is None else low, value if high is None else high
 
 
 def _dot(

@@ -26,7 +26,8 @@ def study_dots(experiments: Sequence[tuple[str, RunRecords]]) -> Plot:
             number = methods.index(record.method)
             shift = (number - (len(methods) - 1) / 2) * 0.6 / max(1, len(methods))
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-            left.plot([record.accuracy_low, record.accuracy_high], [row + shift] * 2, color=colour, lw=1)
+            if record.accuracy_low is not None:
+                left.plot([record.accuracy_low, record.accuracy_high], [row + shift] * 2, color=colour, lw=1)
             handles[record.method] = left.plot(
                 record.accuracy, row + shift, marker, color=colour, ms=4.5, ls="none", label=plain(record.method)
             )[0]

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from w2s.environment import environment
 from w2s.files import atomic_write
-from w2s.metrics import Resamples, accuracy_interval, difference_interval, pgr_interval
+from w2s.metrics import Difference, accuracy_interval, difference_interval, holm, pgr_interval
 from w2s.pipeline.graph import Graph, MethodRun, SeedRun
 from w2s.pipeline.steps import (
     PREDICTIONS_FILE,
@@ -127,32 +127,28 @@ class _Collector:
             for spec in self._graph.methods
         }
         bound = next((spec.label for spec in self._graph.methods if spec.method.role == "bound"), None)
-        reference = next((spec.label for spec in self._graph.methods if spec.method.reference), None)
-        any_method = next(iter(methods.values()))
-        resamples = Resamples(any_method.shape[1], num_seeds=len(runs), num_resamples=self._graph.experiment.resamples)
+        gains = self._gains(methods)
         seed = runs[0].seed if len(runs) == 1 else None
         tested = [run.supervision.predictions for run in runs]
         weak = self._correct([step for step in tested if step is not None]) if None not in tested else None
-        rows = [] if weak is None else [self._weak_record(runs, weak, seed, resamples)]
+        rows = [] if weak is None else [self._weak_record(runs, weak, seed)]
         for spec in self._graph.methods:
             own: list[MethodRun] = [run.methods[spec.label] for run in runs]
             correct = methods[spec.label]
-            note, pgr = self._pgr(runs, weak, correct, methods.get(bound or ""), resamples)
-            gain = None
-            if reference is not None and spec.label != reference:
-                gain = difference_interval(correct, methods[reference], resamples=resamples)
+            note, pgr = self._pgr(runs, weak, correct, methods.get(bound or ""))
+            gain = gains.get(spec.label)
             found = self._selected([run.student.rounds[-1].training_set for run in own if run.student.rounds])
-            accuracy = accuracy_interval(correct, resamples=resamples)
+            accuracy = accuracy_interval(correct)
             rows.append(
                 Record(
                     method=spec.label,
                     seed=seed,
                     role=spec.method.role,
-                    reference=spec.label == reference,
+                    reference=spec.label == self._reference,
                     uses_gold=spec.method.uses_gold,
                     accuracy=accuracy.estimate,
-                    accuracy_low=accuracy.low,
-                    accuracy_high=accuracy.high,
+                    accuracy_low=_finite(accuracy.low),
+                    accuracy_high=_finite(accuracy.high),
                     pgr=pgr[0] if pgr else None,
                     pgr_low=_finite(pgr[1]) if pgr else None,
                     pgr_high=_finite(pgr[2]) if pgr else None,
@@ -170,10 +166,31 @@ class _Collector:
             )
         return rows
 
-    def _weak_record(self, runs: Sequence[SeedRun], weak: Correct, seed: int | None, resamples: Resamples) -> Record:
+    @property
+    def _reference(self) -> str | None:
+        """What the gains are measured against: that of the named comparison, or the method that says so."""
+        if self._graph.compare is not None:
+            return self._graph.compare[1]
+        return next((spec.label for spec in self._graph.methods if spec.method.reference), None)
+
+    def _gains(self, methods: Mapping[str, Correct]) -> dict[str, Difference]:
+        """Each method against the reference; all p-values but the named comparison's are adjusted (Holm)."""
+        if self._reference is None:
+            return {}
+        named = self._graph.compare[0] if self._graph.compare else None
+        gains = {
+            label: difference_interval(correct, methods[self._reference])
+            for label, correct in methods.items()
+            if label != self._reference
+        }
+        others = [label for label in gains if label != named]
+        adjusted = holm([gains[label].p_value for label in others])
+        return gains | {label: gains[label]._replace(p_value=p) for label, p in zip(others, adjusted, strict=True)}
+
+    def _weak_record(self, runs: Sequence[SeedRun], weak: Correct, seed: int | None) -> Record:
         trainings = [run.supervision.training for run in runs if run.supervision.training is not None]
         sets = [read_table(self._file(step.inputs["training_set"], TRAINING_SET_FILE)) for step in trainings]
-        accuracy = accuracy_interval(weak, resamples=resamples)
+        accuracy = accuracy_interval(weak)
         return Record(
             method=WEAK,
             seed=seed,
@@ -181,8 +198,8 @@ class _Collector:
             reference=False,
             uses_gold=False,
             accuracy=accuracy.estimate,
-            accuracy_low=accuracy.low,
-            accuracy_high=accuracy.high,
+            accuracy_low=_finite(accuracy.low),
+            accuracy_high=_finite(accuracy.high),
             rows=_mean([table.num_rows for table in sets]),
             questions=_mean([len(table["question_id"].unique()) for table in sets]),
             # Trained on ground truth.
@@ -197,7 +214,6 @@ class _Collector:
         weak: Correct | None,
         student: Correct,
         ceiling: Correct | None,
-        resamples: Resamples,
     ) -> tuple[str | None, tuple[float, float, float] | None]:
         """The PGR with its interval, or a note why there is none."""
         if weak is None:
@@ -205,7 +221,7 @@ class _Collector:
             return f"no answers of the weak supervisor to the test questions: {missing}", None
         if ceiling is None:
             return "no ceiling among the methods", None
-        found = pgr_interval(weak, student, ceiling, resamples=resamples)
+        found = pgr_interval(weak, student, ceiling)
         if not found.defined:
             return found.reason, None
         return None, (found.estimate, found.low, found.high)

@@ -33,13 +33,14 @@ class Record:
         accuracy_low: Lower end of the 95% interval.
         accuracy_high: Its upper end.
         pgr: Performance gap recovered, (accuracy - weak) / (ceiling - weak).
-        pgr_low: Lower end of the 95% interval, the three accuracies resampled together.
+        pgr_low: Lower end of the 95% interval (Fieller's).
         pgr_high: Its upper end.
         pgr_note: Why there is no PGR, where there is none.
         gain: Accuracy minus that of the reference, on the same questions.
         gain_low: Lower end of the 95% interval.
         gain_high: Its upper end.
-        gain_p: Two-sided p-value of no difference.
+        gain_p: Two-sided p-value of no difference over seeds, from three seeds on; of all but the named comparison adjusted
+            for their number (Holm).
         rows: Examples that the student was trained on; the mean over seeds where seed is None.
         questions: Their questions, likewise.
         label_accuracy: Share of those examples whose answer is right, where ground truth is known.
@@ -53,8 +54,8 @@ class Record:
     reference: bool
     uses_gold: bool
     accuracy: float
-    accuracy_low: float
-    accuracy_high: float
+    accuracy_low: float | None
+    accuracy_high: float | None
     pgr: float | None = None
     pgr_low: float | None = None
     pgr_high: float | None = None
