@@ -47,49 +47,38 @@ def test_data_with_one_split_may_go_anywhere(tmp_path: Path) -> None:
     assert [record.pool for record in read_records("t", path, None, POOLS)] == ["any"]
 
 
-def test_the_hash_follows_the_content(tmp_path: Path) -> None:
-    def sha256() -> str:
-        return read_records("t", str(tmp_path), None, POOLS).sha256
-
-    write_jsonl(tmp_path / "train.jsonl", [{"a": 1}])
-    first = sha256()
-    assert sha256() == first
-    write_jsonl(tmp_path / "notes.jsonl", [{"a": 1}])
-    assert sha256() == first
-    write_jsonl(tmp_path / "train.jsonl", [{"a": 2}])
-    assert sha256() != first
-
-
 def test_cells_of_a_csv_file_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     write_text(path, '\ufeffa,b\n007,"x, ""y""\nz"\n1.0,\n')
-    assert read_rows(path) == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "1.0", "b": ""}]
+    assert read_rows(path) == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "1.0", "b": None}]
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.jsonl", '{"a": 1}\n{"a": \n', r"a.jsonl, line 2: not JSON"),
-        ("a.jsonl", "[1]\n", r"a.jsonl, line 1: expected a JSON object, not '\[1\]'"),
+        ("a.jsonl", "[1]\n", r"a.jsonl, row 1: expected a JSON object, not '1'"),
         ("a.jsonl", "\n", r"a.jsonl is empty"),
         ("a.csv", "", r"a.csv is empty"),
         ("a.csv", "a,b\n", r"a.csv is empty"),
         ("a.csv", "a,b\n1,2\n1,2,3\n", r"a.csv, row 2: expected 2 cells, as in the header, not 3"),
-        ("a.csv", 'a,b\n1,"2\n', r"a.csv cannot be read: unexpected end of data"),
+        ("a.csv", 'a,b\n1,"2\n', r"a.csv cannot be read: line 2, column 2: a quote is never closed"),
+        ("a.csv", 'a,b\n1,"2"3\n', r"a.csv cannot be read: line 2, column 2: '3' comes after the closing quote"),
+        ("a.jsonl", '{"a": 1}\n\n3\n', r"a.jsonl, line 3: expected a JSON object, not '3'"),
+        ("a.jsonl", '{"a": 1, "a": 2}\n', r"a.jsonl, line 1: the name 'a' is there twice"),
+        ("a.jsonl", '{"a": "\\ud83d"}\n', r"a.jsonl, line 1: an escape such as .* half a character"),
+        ("a.json", '[{"a": 1},\n{"a": ]', r"a.json: not JSON: line 2, Expecting value at character 7"),
+        ("a.csv", "a,b,a\n1,2,3\n", r"a.csv: two columns are named 'a': columns 1 and 3"),
+        ("a.csv", "a,,b\n1,2,3\n", r"a.csv: column 2 has no name, and '2' in row 1"),
+        ("a.csv.gz", "a,b\n", r"a.csv.gz cannot be read: Not a gzipped file"),
         ("a.parquet", "not parquet", r"a.parquet cannot be read"),
-        ("a.txt", "x", r"a.txt: expected a file named \*.jsonl, \*.csv or \*.parquet, not '.txt'"),
+        ("a.txt", "x", r"a.txt: expected a file named \*.parquet, .*, not '.txt'"),
     ],
 )
 def test_a_broken_file_is_named_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
         read_rows(Path(write_text(tmp_path / name, text)))
     assert "\n" not in str(error.value)
-
-
-def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
-    with pytest.raises(InputError, match=r"a.csv cannot be read: 'utf-8' codec"):
-        read_rows(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("data", ["no/such/file.jsonl", "nowhere", "a/b.csv"])
@@ -133,13 +122,6 @@ def test_the_hub_is_read_by_default(hub: SimpleNamespace) -> None:
         (1, "train", "owner/name, train"),
         (2, "test", "owner/name, test"),
     ]
-
-
-def test_the_hash_of_hub_data_follows_its_content(hub: SimpleNamespace) -> None:
-    first = read_records("t", None, HUB, POOLS).sha256
-    assert read_records("t", None, HUB, POOLS).sha256 == first
-    hub.splits["train"] = [{"a": 9}]
-    assert read_records("t", None, HUB, POOLS).sha256 != first
 
 
 def test_another_hub_id_is_read_without_the_configuration_of_the_default_one(hub: SimpleNamespace) -> None:

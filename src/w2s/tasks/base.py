@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import string
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 from w2s.config import AnswerFormat, Mode, TaskSpec, Unparsed
 from w2s.errors import InputError, unknown_name
 from w2s.tasks.questions import Example, Pool, Question, Variation
-from w2s.tasks.records import Hub, Records, read_records
+from w2s.tasks.records import Hub, Record, read_records
 from w2s.tasks.splits import Splits, questions_of, split
 
 __all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
@@ -116,22 +114,8 @@ class Task(ABC):
             self.vary(question, self.num_variations, seed=0)
         return splits
 
-    def fingerprint(self) -> str:
-        """A hash of all the content that the task reads: its data, and the paraphrases if there are any."""
-        digest = hashlib.sha256(self.data_fingerprint().encode())
-        if self.spec.paraphrases is not None:
-            path = Path(self.spec.paraphrases)
-            if not path.is_file():
-                raise InputError(f"paraphrases: no such file: {path}")
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
-
-    def data_fingerprint(self) -> str:
-        """A hash of the data; a task that reads no records gives its own."""
-        return self.records.sha256
-
     @cached_property
-    def records(self) -> Records:
+    def records(self) -> list[Record]:
         """The rows of the data: of `spec.data` if it is given, otherwise of the hub."""
         return read_records(self.name, self.spec.data, self.hub, self.pools, self.csv_columns)
 
@@ -152,8 +136,25 @@ class Task(ABC):
 
 
 def fields_of(name: str, template: str) -> set[str]:
-    """What a template names in braces."""
+    """What a template names in braces.
+
+    Raises:
+        InputError: A brace is open, or one holds more than a name: `str.format` would look into what the name
+            stands for, or fill it up with millions of spaces.
+    """
     try:
-        return {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        parts = list(string.Formatter().parse(template))
     except ValueError as error:
         raise InputError(f"template {name!r}: {error}; a brace that is meant as one is written twice") from None
+    fields = set()
+    for _, field, form, conversion in parts:
+        if field is None:
+            continue
+        if form or conversion or not field or field.isdecimal() or set(field) & set(".["):
+            written = field + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            raise InputError(
+                f"template {name!r}: {{{written[:60]}}}: expected a plain name in the braces, "
+                "such as {question}, with no '.', '[', '!' or ':'"
+            )
+        fields.add(field)
+    return fields
