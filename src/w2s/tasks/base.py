@@ -38,6 +38,7 @@ class Task(ABC):
         answer_formats: Ways of writing an answer that the task can do.
         answer_format: Whether an option is answered by its letter or its text.
         takes_paraphrases: Whether `TaskSpec.paraphrases` says how to vary a question.
+        takes_numbers: Whether `TaskSpec.answers` may be "numbers".
         spec: The settings.
     """
 
@@ -52,6 +53,7 @@ class Task(ABC):
     unparsed: ClassVar[Unparsed] = "class"
     answer_formats: ClassVar[tuple[AnswerFormat, ...]] = ("letter", "text")
     takes_paraphrases: ClassVar[bool] = False
+    takes_numbers: ClassVar[bool] = False
     templates: Mapping[str, str]
     num_variations: int = 5
     modes: tuple[Mode, ...] = ("choose", "generate")
@@ -74,6 +76,8 @@ class Task(ABC):
             raise unknown_name(f"answer_format of task {self.name}", self.answer_format, self.answer_formats)
         if spec.paraphrases is not None and not self.takes_paraphrases:
             raise InputError(f"paraphrases={spec.paraphrases!r}: task {self.name} varies its questions without any")
+        if spec.answers == "numbers" and not self.takes_numbers:
+            raise InputError(f"answers={spec.answers!r}: task {self.name} knows by itself what its answers are")
         for name in spec.templates:
             self._check_template(name, spec.templates[name])
         self.templates = {**self.templates, **spec.templates}

@@ -92,7 +92,7 @@ class Record:
         if not isinstance(cell, list) or not cell:
             shown = "nothing" if cell is None or cell == [] else f"{str(cell)[:40]!r}"
             raise self.error(column, f"expected a list, not {shown}")
-        return tuple(self._text(column, item) for item in cell)
+        return tuple(self.as_text(column, item) for item in cell)
 
     def structured(self, column: str, cell: str) -> Any:
         """The list or object that a cell of a CSV file is as JSON; any other text as it is.
@@ -118,9 +118,14 @@ class Record:
         Raises:
             InputError: There is a list or an object.
         """
-        return self._text(column, self.row.get(column))
+        return self.as_text(column, self.row.get(column))
 
-    def _text(self, column: str, cell: object) -> str:
+    def as_text(self, column: str, cell: object) -> str:
+        """A cell of a column, or a part of it, as text; empty where it is missing.
+
+        Raises:
+            InputError: It is a list or an object.
+        """
         try:
             return cell_text(cell)
         except ValueError as error:
