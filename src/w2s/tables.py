@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from w2s import reading
 from w2s.errors import InputError
@@ -146,6 +145,8 @@ def read_table(path: str | Path) -> pa.Table:
     Raises:
         InputError: The file is missing, empty, of another kind, or broken.
     """
+    import pyarrow.compute as pc
+
     table = reading.read_table(Path(path), _TYPES)
     if "answer" in table.column_names:
         answer = table["answer"]
@@ -224,6 +225,8 @@ def _csv_cell(cell: object) -> str:
 
 def _batches(table: pa.Table, path: Path) -> Iterator[list[dict[str, Any]]]:
     """The rows in a form that is as well for CSV as for JSON: times as texts, NaN as nothing."""
+    import pyarrow.compute as pc
+
     if again := [name for name in table.column_names if table.column_names.count(name) > 1]:
         raise InputError(f"{path}: two columns are named {again[0]!r}")
     for index, field in enumerate(table.schema):

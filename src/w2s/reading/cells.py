@@ -65,7 +65,9 @@ def text_of(cell: object) -> str | None:
     Raises:
         ValueError: It is a list, an object or bytes.
     """
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, float) and math.isnan(cell):
         return None
     if isinstance(cell, bool):
         return "true" if cell else "false"
