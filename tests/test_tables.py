@@ -326,6 +326,19 @@ def test_a_full_disk_leaves_the_old_file_and_names_it(
     assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
 
 
+def test_what_parquet_cannot_hold_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a.parquet: .*; write \*.jsonl"):
+        write_table(pa.table({"meta": pa.array([{}])}), tmp_path / "a.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_is_replaced_and_what_it_points_to_stays(training_set: pa.Table, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("mine")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "mine.csv")
+    write_table(training_set, tmp_path / "link.csv")
+    assert (tmp_path / "mine.csv").read_text() == "mine" and read_table(tmp_path / "link.csv").num_rows == 2
+
+
 def test_no_spreadsheet_takes_a_text_for_a_formula_and_numbers_stay_numbers(tmp_path: Path) -> None:
     texts = ["=1+1", "@x", "+cmd", "-x", "\tx", "-3", "+4.5", "'=x", "a=b"]
     write_table(pa.table({"answer": texts, "n": [-1.5] * len(texts)}), tmp_path / "a.csv")

@@ -375,6 +375,13 @@ def test_a_bad_row_is_named_with_its_file_and_column(tmp_path: Path, row: dict[s
     assert "\n" not in str(error.value)
 
 
+def test_a_message_is_one_line_whatever_the_data_holds(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        load(tmp_path, {**METAL, "choices": ["iron\nore", "wool\x1b[31m"], "answer": "lead"})
+    assert "\n" not in str(error.value) and "\x1b" not in str(error.value)
+    assert "expected one of iron\\nore, wool\\x1b[31m" in str(error.value)
+
+
 def test_a_free_answer_of_nothing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 1, column 'answer': expected a text on its first line, not '...'"):
         load(tmp_path, {**PERU, "answer": "..."})

@@ -104,6 +104,17 @@ def test_a_file_without_a_header_is_split_into_the_columns_that_it_has(tmp_path:
     ]
 
 
+def test_a_byte_that_is_no_text_is_found_in_a_file_with_or_without_a_header(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"1,x\n2,caf\xe9\n")
+    with pytest.raises(
+        InputError, match=r"a.csv, row 2, column 'b', line 2, byte 10: not UTF-8; it looks like Windows"
+    ):
+        read_rows(tmp_path / "a.csv", ["a", "b"])
+    (tmp_path / "a.csv").write_bytes(b"a,b\n2,caf\xe9\n")
+    with pytest.raises(InputError, match=r"a.csv, row 1, column 'b', line 2, byte 10"):
+        read_rows(tmp_path / "a.csv", ["a", "b"])
+
+
 def test_a_record_holds_texts_as_they_are_written_and_nothing_structured(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     write_text(
@@ -137,10 +148,8 @@ def test_times_in_parquet_are_texts(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "a.parquet") == [{"at": "2023-11-14 22:13:20.000000001", "kind": "x"}]
 
 
-WORDS = 'question answer choices id split a 0 1 a|b test null NaN é \ufeff "question" "answer" "choices" [\'a\']'.split(
-    " "
-)
-PIECES = st.sampled_from([*WORDS, '["a", "b"]', '{"text": ["a"]}', *',;\t\n"[]{}:'])
+WORDS = ["question", "answer", "choices", "id", "split", "a", "0", "1", "a|b", "test", "null", "NaN", "é", "\ufeff"]
+PIECES = st.sampled_from([*WORDS, *(f'"{word}"' for word in WORDS), '["a", "b"]', "['a']", *',;\t\n"[]{}:'])
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet", ".csv.gz"])

@@ -48,7 +48,7 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Rows:
     suffix = _checked(path)
     if suffix == ".parquet":
         return parquet_rows(path)
-    text = decoded(path, suffix)
+    text = decoded(path, suffix, columns)
     return csv_rows(path, text, columns, suffix) if suffix in (".csv", ".tsv") else json_rows(path, text, suffix)
 
 

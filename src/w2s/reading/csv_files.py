@@ -14,7 +14,7 @@ from w2s.reading.cells import NUMBER, Rows, parse_json, refuse_twice, unguarded
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["csv_column", "csv_rows", "delimiter_of", "split_records"]
+__all__ = ["csv_column", "csv_rows", "delimiter_of", "is_headed", "split_records"]
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def csv_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Rows
     if not records:
         raise InputError(f"{path} is empty: it has no rows")
     head = [unguarded((cell or "").strip()) for cell in records[0][1]]
-    headed = not columns or bool(set(columns) & set(head))
+    headed = is_headed(head, columns)
     header = head if headed else list(columns)
     starts, body, quotes = zip(*records[headed:], strict=True) if records[headed:] else ((), (), ())
     lines = _lines(text, starts)
@@ -100,6 +100,11 @@ def csv_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Rows
         typeless=True,
         quoted=frozenset(header[index] for index in kept if index in quoted),
     )
+
+
+def is_headed(first: Sequence[str | None], columns: Sequence[str]) -> bool:
+    """Whether the first record names columns: all files have such a header, but for those with known columns."""
+    return not columns or bool(set(columns) & set(first))
 
 
 def _lines(text: str, starts: Sequence[int]) -> list[int]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from w2s.errors import InputError
-from w2s.reading.csv_files import delimiter_of, split_records
+from w2s.reading.csv_files import delimiter_of, is_headed, split_records
 
 __all__ = ["EXPECTED", "SUFFIXES", "bytes_of", "decoded", "is_zipped", "stem_of", "suffix_of"]
 
@@ -43,7 +44,7 @@ def bytes_of(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def decoded(path: Path, suffix: str) -> str:
+def decoded(path: Path, suffix: str, columns: Sequence[str]) -> str:
     """The text of a file: UTF-8, or what a byte order mark says.
 
     Raises:
@@ -64,7 +65,7 @@ def decoded(path: Path, suffix: str) -> str:
         if encoding != "utf-8-sig":
             raise InputError(f"{path} is no {encoding.upper()}, as its first bytes say: save it as UTF-8") from None
         at = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)  # the codec counts after the mark
-    where = _place(data[:at].decode("utf-8-sig"), suffix, at + 1)
+    where = _place(data[:at].decode("utf-8-sig"), suffix, columns, at + 1)
     try:
         data.decode("cp1252")
     except UnicodeDecodeError:
@@ -72,7 +73,7 @@ def decoded(path: Path, suffix: str) -> str:
     raise InputError(f"{path}, {where}: not UTF-8; it looks like Windows-1252; save it as UTF-8 or UTF-16")
 
 
-def _place(before: str, suffix: str, byte: int) -> str:
+def _place(before: str, suffix: str, columns: Sequence[str], byte: int) -> str:
     """Where a file is after this beginning of it: line and byte and, in CSV, the row and the column."""
     line = f"line {before.count(chr(10)) + 1}, byte {byte}"
     if suffix not in (".csv", ".tsv"):
@@ -80,11 +81,15 @@ def _place(before: str, suffix: str, byte: int) -> str:
     # What follows the beginning makes it the cell that is spoken of, and closes a quote in it.
     begun = before + "?" + '"' * (before.count('"') % 2)
     try:
-        records = [cells for _, cells, _ in split_records(begun, delimiter_of(begun, (), suffix)) if cells != [None]]
+        records = [
+            cells for _, cells, _ in split_records(begun, delimiter_of(begun, columns, suffix)) if cells != [None]
+        ]
     except ValueError:
         return line
-    header, last = records[0], records[-1]
-    if len(records) == 1:
-        return f"header, column {len(last)}, {line}"
-    name = header[len(last) - 1] if len(last) <= len(header) else len(last)
-    return f"row {len(records) - 1}, column {name!r}, {line}"
+    headed = is_headed(records[0], columns)
+    header = records[0] if headed else columns
+    if headed and len(records) == 1:
+        return f"header, column {len(records[0])}, {line}"
+    column = len(records[-1])
+    name = header[column - 1] if column <= len(header) else column
+    return f"row {len(records) - headed}, column {name!r}, {line}"

@@ -62,9 +62,10 @@ class Record:
     line: int | None = None
 
     def error(self, column: str, problem: str) -> InputError:
-        """An error that says where it is."""
+        """An error that says where it is, in one line whatever the data holds."""
         line = "" if self.line is None else f" (line {self.line})"
-        return InputError(f"{self.source}, row {self.number}{line}, column {column!r}: {problem}")
+        said = "".join(c if c.isprintable() else repr(c)[1:-1] for c in problem)
+        return InputError(f"{self.source}, row {self.number}{line}, column {column!r}: {said}")
 
     def text(self, *columns: str) -> str:
         """The text in the first of these columns that the row has.
