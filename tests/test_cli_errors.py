@@ -212,7 +212,7 @@ def having(values: Mapping[str, Any]) -> Callable[[dict[str, Any]], object]:
         ("a.jsonl", "", "a.jsonl is empty"),
         ("a.csv", "", "a.csv is empty"),
         ("a.csv", "question,choices,answer\n", "a.csv is empty: it has no rows"),
-        ("a.txt", "x", "a.txt: expected a file named *.jsonl, *.csv or *.parquet, not '.txt'"),
+        ("a.txt", "x", "a.txt: expected a file named *.parquet, *.csv, *.tsv, *.jsonl, *.json, not"),
         ("a.jsonl", "{'single': 1}\n", "a.jsonl, line 1: not JSON"),
         ("a.csv", CSV + "Which?,iron|wool,\n", "a.csv, row 2, column 'answer': nothing in it"),
         ("a.csv", CSV + "Which?,iron|wool,irno\n", "row 2, column 'answer': 'irno' is no choice: "),
@@ -304,9 +304,9 @@ def test_an_adapter_that_is_none_is_refused(tiny_llama: Path, capsys: pytest.Cap
         ("a.csv", "question_id,variation,answer\nq,0,a\nq,0,b\n", "expected one answer for question_id 'q', variation"),
         ("a.csv", "question_id,variation,answer\nq,first,a\n", "answers table, column 'variation': expected int32"),
         ("a.csv", "question_id,variation,answer\n,0,a\n", "row 0 (from 0): expected a question_id, it is null"),
-        ("a.jsonl", "[1]\n", "a.jsonl cannot be read: "),
+        ("a.jsonl", "[1]\n", "a.jsonl, row 1: expected a JSON object, not '1'"),
         ("a.parquet", "not one", "a.parquet cannot be read: "),
-        ("a.yaml", "a: 1", "a.yaml: expected a file named *.parquet, *.csv, *.jsonl, *.json, not '.yaml'"),
+        ("a.yaml", "a: 1", "a.yaml: expected a file named *.parquet, *.csv, *.tsv, *.jsonl, *.json, not"),
     ],
 )
 def test_an_answers_table_that_is_none_is_refused(

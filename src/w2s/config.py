@@ -65,6 +65,7 @@ class TaskSpec:
         answer_format: Answer with the option's letter or its text; by default the task's own.
         templates: Prompts that replace the task's, by the names that `w2s tasks NAME` shows.
         paraphrases: A JSONL file of rewordings of the questions (`question`, `paraphrases`), where the task takes one.
+        answers: Free answers of task file are compared as "texts" (3.10 is not 3.1), or as "numbers" where they are.
     """
 
     name: str = "geography"
@@ -77,6 +78,7 @@ class TaskSpec:
     answer_format: AnswerFormat | None = None
     templates: dict[str, str] = field(default_factory=dict)
     paraphrases: str | None = None
+    answers: Literal["texts", "numbers"] = "texts"
 
 
 @dataclass(kw_only=True)

@@ -7,13 +7,18 @@ keeps the named ones first and leaves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 
+from w2s import reading
 from w2s.errors import InputError
+from w2s.files import TEMPORARY, sync_folder
 
 __all__ = [
     "ANSWERS",
@@ -93,8 +98,8 @@ PREDICTIONS = pa.schema(
 Unparsed = Literal["class", "drop_question", "drop_answer"]
 """What becomes of an answer that could not be parsed: a class of its own, or it, or its question, is dropped."""
 
-_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
-_TEXTS = {field.name: field.type for schema in (SCORED, TRAINING_SET) for field in schema if field.type == pa.string()}
+_TYPES = {field.name: field.type for schema in (QUESTIONS, SCORED, TRAINING_SET, PREDICTIONS) for field in schema}
+_BATCH = 4096  # rows that are made into text at once
 
 
 def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[str] | None = None) -> pa.Table:
@@ -131,81 +136,131 @@ def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[s
 
 
 def check_suffix(path: Path) -> None:
-    """Make sure that a name is that of a table.
+    """Make sure that a name is that of a table that can be written.
 
     Raises:
-        InputError: Its suffix is none of those that are read and written.
+        InputError: Its suffix is none of those that are written.
     """
-    if path.suffix.lower() not in _SUFFIXES:
-        expected = ", ".join("*" + suffix for suffix in _SUFFIXES)
-        raise InputError(f"{path}: expected a file named {expected}, not {path.suffix!r}")
+    if path.suffix.lower() not in reading.SUFFIXES:
+        raise InputError(f"{path}: expected a file named {reading.EXPECTED}, not {path.suffix!r}")
 
 
 def read_table(path: str | Path) -> pa.Table:
-    """Read Parquet, CSV or JSONL, by the name's suffix.
+    """Read Parquet, CSV, TSV, JSONL or a JSON array, each of them perhaps gzipped, by the name's suffix.
 
-    Text stays text: in a CSV file the columns that a schema here names as such, so that "007" is not 7.
+    Text stays text: the columns that a schema here names as such from the first byte on, so that "007" is not 7,
+    and two long ids are never one. Missing are null, NaN, an empty cell of a CSV file, and an answer of nothing.
 
     Raises:
         InputError: The file is missing, empty, of another kind, or broken.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty")
-    check_suffix(path)
-    try:
-        match path.suffix.lower():
-            case ".parquet":
-                import pyarrow.parquet
+    import pyarrow.compute as pc
 
-                return pyarrow.parquet.read_table(path)
-            case ".csv":
-                import pyarrow.csv
-
-                return pyarrow.csv.read_csv(
-                    path,
-                    parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-                    convert_options=pyarrow.csv.ConvertOptions(
-                        strings_can_be_null=True, quoted_strings_can_be_null=False, column_types=_TEXTS
-                    ),
-                )
-            case _:
-                import pyarrow.json
-
-                table = pyarrow.json.read_json(path)
-                if dates := [field for field in table.schema if pa.types.is_temporal(field.type)]:
-                    schema = pa.schema({field.name: pa.string() for field in dates})
-                    return pyarrow.json.read_json(path, parse_options=pyarrow.json.ParseOptions(explicit_schema=schema))
-                return table
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    table = reading.read_table(Path(path), _TYPES)
+    if "answer" in table.column_names:
+        answer = table["answer"]
+        given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
+        table = table.set_column(
+            table.column_names.index("answer"), "answer", pc.if_else(given, answer, pa.scalar(None, pa.string()))
+        )
+    return table
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:
-    """Write Parquet, CSV or JSONL, by the name's suffix. Lists become JSON text in CSV."""
+    """Write Parquet, CSV, TSV or JSONL, by the name's suffix; `read_table` gives the same table back.
+
+    The file is whole at once, or stays as it was. In CSV, lists and objects are JSON texts, and a text that a
+    spreadsheet would take for a formula has an apostrophe before it, which `read_table` takes off. Times are texts
+    in CSV and JSONL, and a number that is NaN is missing there. A CSV file of one column has no row for a null.
+
+    Raises:
+        InputError: The form has no way to say what is in a column.
+    """
     path = Path(path)
     check_suffix(path)
+    suffix = path.suffix.lower()
     path.parent.mkdir(parents=True, exist_ok=True)
-    match path.suffix.lower():
-        case ".parquet":
-            import pyarrow.parquet
+    temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
+    try:
+        with temporary.open("xb") as file:
+            if suffix == ".parquet":
+                _write_parquet(table, file, path)
+            else:
+                lines = _json_lines(table, path) if suffix in (".jsonl", ".json") else _csv_lines(table, path, suffix)
+                file.writelines(line.encode() for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names no file, and the temporary one says nothing to anybody
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
-            pyarrow.parquet.write_table(table, path)
-        case ".csv":
-            import json
 
-            import pyarrow.csv
+def _write_parquet(table: pa.Table, file: BinaryIO, path: Path) -> None:
+    import pyarrow.parquet
 
-            for index, field in enumerate(table.schema):
-                if pa.types.is_list(field.type):
-                    text = [None if cell is None else json.dumps(cell) for cell in table[field.name].to_pylist()]
-                    table = table.set_column(index, field.name, pa.array(text, pa.string()))
-            pyarrow.csv.write_csv(table, path)
-        case _:
-            import json
+    try:
+        pyarrow.parquet.write_table(table, file)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}; write *.jsonl") from None
 
-            with path.open("w", encoding="utf-8") as file:
-                for batch in table.to_batches(max_chunksize=4096):
-                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
+
+def _json_lines(table: pa.Table, path: Path) -> Iterator[str]:
+    for rows in _batches(table, path):
+        yield "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+
+
+def _csv_lines(table: pa.Table, path: Path, suffix: str) -> Iterator[str]:
+    mark = "\t" if suffix == ".tsv" else ","
+    yield mark.join(map(_csv_cell, table.column_names)) + "\n"
+    for rows in _batches(table, path):
+        yield "".join(mark.join(map(_csv_cell, row.values())) + "\n" for row in rows)
+
+
+def _csv_cell(cell: object) -> str:
+    """A cell as CSV: texts are in quotes, so that they are told from numbers, and from what is missing."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int | float):
+        return repr(cell)
+    text = json.dumps(cell, ensure_ascii=False, default=str) if isinstance(cell, list | dict) else str(cell)
+    return '"' + reading.guarded(text).replace('"', '""') + '"'
+
+
+def _batches(table: pa.Table, path: Path) -> Iterator[list[dict[str, Any]]]:
+    """The rows in a form that is as well for CSV as for JSON: times as texts, NaN as nothing."""
+    import pyarrow.compute as pc
+
+    if again := [name for name in table.column_names if table.column_names.count(name) > 1]:
+        raise InputError(f"{path}: two columns are named {again[0]!r}")
+    for index, field in enumerate(table.schema):
+        if _holds_bytes(field.type):
+            raise InputError(f"{path}: column {field.name!r} holds bytes ({field.type}): write *.parquet")
+        column = table.column(index)
+        if pa.types.is_temporal(field.type):
+            table = table.set_column(index, field.name, column.cast(pa.string()))
+        elif pa.types.is_floating(field.type):
+            nothing = pa.scalar(None, field.type)
+            table = table.set_column(index, field.name, pc.if_else(pc.is_nan(column), nothing, column))
+    try:
+        for batch in table.to_batches(max_chunksize=_BATCH):
+            yield batch.to_pylist()
+    except ValueError as error:  # a time within a list, finer than Python has any
+        raise InputError(f"{path}: {' '.join(str(error).split())}; write *.parquet") from None
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _holds_bytes(kind.value_type)
+    parts = [kind.field(index).type for index in range(kind.num_fields)]
+    return _is_bytes(kind) or any(map(_holds_bytes, parts))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+    return any(test(kind) for test in tests)

@@ -35,11 +35,11 @@ def test_jsonl_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
     jsonl = examples(tmp_path, *rows)
     head = "id,question,choices,answer,split\n"
     bars = write_text(
-        tmp_path / "1.csv", head + "q1,Which is a metal?,iron|wool,iron,test\nq2,Which is none?,iron | wool,1,\n"
+        tmp_path / "1.csv", head + "q1,Which is a metal?,iron|wool,iron,test\nq2,Which is none?,iron | wool,wool,\n"
     )
     json_lists = write_text(
         tmp_path / "2.csv",
-        head + 'q1,Which is a metal?,"[""iron"", ""wool""]",0,test\nq2,Which is none?,"[""iron"", ""wool""]",wool,\n',
+        head + 'q1,Which is a metal?,"[""iron"", ""wool""]",0,test\nq2,Which is none?,"[""iron"", ""wool""]",1,\n',
     )
     pa.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "3.parquet")
     assert [(one.question.id, one.answer, one.pool) for one in jsonl] == [("q1", "iron", "test"), ("q2", "wool", "any")]
@@ -47,11 +47,205 @@ def test_jsonl_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
         assert list(load_task("file", data=path).examples()) == jsonl
 
 
-def test_an_index_answers_unless_it_is_a_choice_itself(tmp_path: Path) -> None:
-    (one,) = examples(tmp_path, {**METAL, "answer": 1})
-    (other,) = examples(tmp_path, {"question": "1 + 0?", "choices": [0, 1, 2], "answer": 1})
-    (swapped,) = examples(tmp_path, {"question": "1 + 0?", "choices": ["2", "3", "1"], "answer": "1"})
-    assert (one.answer, other.answer, swapped.answer) == ("wool", "1", "1")
+def answers(tmp_path: Path, *rows: dict[str, Any], **fields: Any) -> list[str | None]:
+    return [example.answer for example in load(tmp_path, *rows, **fields).examples()]
+
+
+def asked(number: int, choices: Any, answer: Any) -> dict[str, Any]:
+    return {"question": f"Which is {number}?", "choices": choices, "answer": answer}
+
+
+def test_whether_answers_are_texts_or_indices_is_decided_once_for_all_rows_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    indices = [asked(1, ["7", "8", "1"], 0), asked(2, ["1", "2", "3", "4"], 1), asked(3, ["0", "2", "1", "3"], 2)]
+    assert answers(tmp_path, *indices) == ["7", "2", "1"]
+    assert "every answer is read as the index from 0 of a choice" in caplog.text
+    caplog.clear()
+    texts = [asked(1, ["7", "8", "9"], "8"), asked(2, ["1", "2", "3"], "2"), asked(3, ["5", "6", "7"], "7")]
+    assert answers(tmp_path, *texts) == ["8", "2", "7"]
+    assert "every answer is read as the text of a choice" in caplog.text
+    assert answers(tmp_path, asked(1, [0, 1, 2], 1)) == ["1"]  # both say the same
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([asked(1, ["2", "3", "1"], "1")], "row 1, column 'answer': '1' may mean two choices: as text '1' and as i"),
+        ([asked(1, [1.0, 2.0, 4.0], 2)], "row 1, column 'answer': '2' may mean two choices: as text '2' and .* '4'"),
+        ([asked(1, ["a", "b"], "a"), asked(2, ["c", "d"], 1)], "row 2, column 'answer': '1' is the index from 0 of a "
+         "choice, and earlier answers are each the text: expected the same in the whole file"),
+        # One row that is no text, perhaps by mistake, does not make indices of all the others.
+        ([*(asked(n, ["1", "2", "3"], "1") for n in range(5)), asked(9, ["1", "2", "3"], "0")], "row 1, .*may mean tw"),
+    ],
+)  # fmt: skip
+def test_answers_that_may_be_texts_or_indices_are_refused(
+    tmp_path: Path, rows: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, *rows)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Q?", "choices": {"text": ["wool", "iron"], "label": ["A", "B"]}, "answerKey": "B"},
+        {"question_stem": "Q?", "choices": {"text": ["wool", "iron"], "label": ["1", "2"]}, "answerKey": "2"},
+        {"question": "Q?", "choices": [{"text": "wool", "label": "A"}, {"text": "iron", "label": "B"}],
+         "answerKey": "B"},
+        {"question": "Q?", "choices": [{"label": "A", "text": "wool"}, {"label": "B", "text": "iron"}], "answer": 1},
+        {"question": "Q?", "choices": [{"label": "A", "text": "wool"}, {"label": "B", "text": "iron"}], "answer": "B"},
+        {"question": {"stem": "Q?", "choices": [{"label": "A", "text": "wool"}, {"label": "B", "text": "iron"}]},
+         "answerKey": "B"},
+        {"question": {"stem": "Q?"}, "choices": ["wool", "iron"], "answer": "iron"},
+        {"question": "Q?", "choices": ["wool", "iron"], "answerKey": "B"},
+        {"question": "Q?", "choices": ["wool", "iron"], "answer": ["iron"]},
+        {"messages": [{"role": "user", "content": "Q?"}], "choices": ["wool", "iron"], "answer": "iron"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_the_forms_of_known_choice_questions_are_read(tmp_path: Path, row: dict[str, Any], form: str) -> None:
+    if form == "parquet":
+        pa.parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+        (example,) = load_task("file", data=str(tmp_path / "a.parquet")).examples()
+    else:
+        (example,) = examples(tmp_path, row)
+    assert (example.question.text, example.question.choices, example.answer) == ("Q?", ("wool", "iron"), "iron")
+
+
+@pytest.mark.parametrize(
+    ("row", "aliases"),
+    [
+        ({"question": "Q?", "answer": {"value": "Paris", "aliases": ["Paris", "City of Light"]}}, True),
+        ({"question": "Q?", "answer": {"value": "Paris", "aliases": []}}, False),
+        ({"question": "Q?", "answer": ["Paris", "City of Paris"]}, True),
+        ({"question": "Q?", "answers": {"text": ["Paris", "Paris"], "answer_start": [3, 3]}}, False),
+        ({"question": "Q?", "answers": ["Paris"]}, False),
+        ({"messages": [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": "Paris"}]}, False),
+    ],
+)
+def test_the_forms_of_known_free_questions_are_read_and_aliases_said(
+    tmp_path: Path, row: dict[str, Any], aliases: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (example,) = examples(tmp_path, row)
+    assert (example.question.text, example.question.choices, example.answer) == ("Q?", (), "paris")
+    assert ("only the first of each counts" in caplog.text) is aliases
+
+
+def test_forms_in_a_csv_file_are_json(tmp_path: Path) -> None:
+    choices = '"{""text"": [""wool"", ""iron""], ""label"": [""A"", ""B""]}"'
+    path = write_text(tmp_path / "a.csv", f"question,choices,answerKey\nQ?,{choices},B\n")
+    (example,) = load_task("file", data=path).examples()
+    assert example.answer == "iron"
+    path = write_text(
+        tmp_path / "b.csv", 'question,answer\nQ?,"{""value"": ""Paris"", ""aliases"": []}"\nR?,"[1, 2]"\n'
+    )
+    assert [example.answer for example in load_task("file", data=path).examples()] == ["paris", "[1, 2]"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"question": {"text": "Q?"}}, "column 'question': an object without the text 'stem'"),
+        ({"question": ["Q?"]}, "column 'question': expected a text, not a list"),
+        ({"question": {"stem": ["Q?"]}}, "column 'question': expected a text, not a list"),
+        ({"choices": [["wool"], ["iron"]]}, "column 'choices': expected a text, not a list"),
+        ({"choices": {"A": "wool", "B": "iron"}}, "column 'choices': an object: expected the list 'text' in it"),
+        ({"choices": {"text": ["wool", "iron"], "label": ["A"]}}, "column 'choices': .*'label' of the same length"),
+        ({"choices": [{"label": "A"}, {"label": "B"}]}, "column 'choices': a list of objects: expected 'text' in each"),
+        ({"choices": [{"text": "wool"}, {"text": "iron", "label": "B"}]}, "column 'choices': .*'label' in each or in"),
+        ({"choices": [{"text": "wool", "label": "A"}, {"text": "iron", "label": "A"}]}, "label 'A' is there more than"),
+        ({"choices": ["wool", {"text": "iron"}]}, "column 'choices': expected a text, not an object"),
+        ({"choices": [str(n) for n in range(1001)]}, "column 'choices': 1001 of them: expected 1000 at most"),
+        ({"answer": ["iron", "wool"]}, "column 'answer': 2 answers to a question with choices: expected one"),
+        ({"answer": {"right": "iron"}}, "column 'answer': an object: expected 'value' or 'text' in it"),
+        ({"answer": [["iron"]]}, "column 'answer': expected a text, not a list"),
+        ({"answer": float("nan")}, "column 'answer': nothing in it"),
+        ({"answer": []}, "column 'answer': nothing in it"),
+        ({"answer": None, "answerKey": "C"}, "column 'answerKey': 'C' is no choice: expected one of wool, iron$"),
+        ({"question": None, "topic": 1}, "column 'question': nothing in it"),
+    ],
+)  # fmt: skip
+def test_other_forms_are_refused_and_never_python_text(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"mine.jsonl, row 1, .*{message}") as error:
+        load(tmp_path, {"question": "Q?", "choices": ["wool", "iron"], "answer": "iron", **row})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("messages", "message"),
+    [
+        ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}],
+         "turns of user, assistant, user: expected one of the user"),
+        ([{"role": "user", "content": [{"type": "text"}]}], "expected a text, not a list"),
+        ([{"role": "user", "content": ""}], "nothing in the user's turn"),
+        ("hello", "expected a list of objects with 'role' and 'content'"),
+    ],
+)  # fmt: skip
+def test_chats_with_more_than_one_question_are_refused(tmp_path: Path, messages: Any, message: str) -> None:
+    with pytest.raises(InputError, match=f"row 1, column 'messages': {message}"):
+        load(tmp_path, {"messages": messages, "answer": "x"})
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "['P(A|B)', 'P(B|A)']",
+        "[\"it's\", 'P|Q']",
+        "[{'text': 'P|Q'}]",
+        "{'text': ['P|Q', 'b']}",
+        "[True, False]",
+        "['a' 'b']",
+    ],
+)
+def test_a_python_list_in_a_csv_cell_is_refused(tmp_path: Path, cell: str) -> None:
+    quoted = '"' + cell.replace('"', '""') + '"'
+    path = write_text(tmp_path / "a.csv", f"question,choices,answer\nWhich is Bayes?,{quoted},0\n")
+    with pytest.raises(InputError, match=r"row 1, column 'choices': a Python (list|dictionary), expected JSON"):
+        load_task("file", data=path)
+
+
+def test_bars_and_brackets_in_a_csv_cell_are_no_list(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a.csv", "question,choices,answer\nWhich?,[a] first|[b] second,[a] first\n")
+    (example,) = load_task("file", data=path).examples()
+    assert example.question.choices == ("[a] first", "[b] second")
+
+
+def test_a_json_cell_of_a_csv_file_that_lies_too_deep_is_refused(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a.csv", f"question,choices,answer\nWhich?,{'[' * 50_000}{']' * 50_000},a\n")
+    with pytest.raises(InputError, match="row 1, column 'choices': lists and objects lie more than 64 deep"):
+        load_task("file", data=path)
+
+
+def test_the_line_is_said_where_rows_span_several(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a.csv", 'question,answer\n"Why,\nthen?",a\n\nWhat?,\n')
+    with pytest.raises(InputError, match=r"a.csv, row 2 \(line 5\), column 'answer': nothing in it"):
+        load_task("file", data=path)
+    path = write_text(tmp_path / "b.csv", "question,answer\nWhy?,a\nWhat?,\n")
+    with pytest.raises(InputError, match=r"b.csv, row 2, column 'answer': nothing in it"):
+        load_task("file", data=path)
+
+
+def test_answers_that_are_missing_in_parquet_are_no_answers(tmp_path: Path) -> None:
+    pa.parquet.write_table(pa.table({"question": ["a?", "b?"], "answer": [1.0, float("nan")]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="row 2, column 'answer': nothing in it"):
+        load_task("file", data=str(tmp_path / "a.parquet"))
+
+
+def test_without_data_it_varies_parses_and_completes_what_comes_from_elsewhere(tmp_path: Path) -> None:
+    templates = {"letter": "[{topic}] {question}\n{options}\n:", "wording_0": "({topic}) {question}"}
+    bare = load_task("file", templates=templates)
+    for row in ({**METAL, "topic": "matter"}, {**PERU, "topic": "places"}):
+        task = load(tmp_path, row, templates=templates)
+        question = next(iter(task.examples())).question
+        variations = task.vary(question, 2, 0)
+        assert bare.vary(question, 2, 0) == variations
+        answer = task.parse("B" if question.choices else "Lima", question, variations[1])
+        assert answer is not None and bare.parse("B" if question.choices else "Lima", question, variations[1]) == answer
+        assert bare.complete(answer, question, variations[1]) == task.complete(answer, question, variations[1])
+    with pytest.raises(InputError, match="task file needs data"):
+        bare.examples()
 
 
 def test_with_choices_it_is_asked_as_multiple_choice(tmp_path: Path) -> None:
@@ -87,24 +281,48 @@ def test_without_choices_it_takes_paraphrases_and_with_them_it_does_not(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("text", "canonical"),
+    ("text", "canonical", "number"),
     [
-        ("Lima.", "lima"),
-        ("  The  Hague ", "the hague"),
-        ("$1,000.00", "1000"),
-        ("'42'", "42"),
-        ("\nyes\nno", "yes"),
-        ("...", None),
+        ("Lima.", "lima", "lima"),
+        ("  The  Hague ", "the hague", "the hague"),
+        ("$1,000.00", "$1,000.00", "1000"),
+        ("'42'", "42", "42"),
+        ("3.10", "3.10", "3.1"),
+        ("02134.", "02134", "2134"),
+        ("€5", "€5", "5"),
+        (".5", ".5", "0.5"),
+        ('".5"', ".5", "0.5"),
+        ("...5", "5", "5"),
+        ("50%", "50%", "50%"),
+        ("\nyes\nno", "yes", "yes"),
+        ("Cafe\u0301", "caf\u00e9", "caf\u00e9"),
+        ("...", None, None),
     ],
 )
-def test_a_free_answer_has_one_spelling(text: str, canonical: str | None) -> None:
-    assert _canonical(text) == canonical
+def test_a_free_answer_is_a_text_unless_the_task_says_that_answers_are_numbers(
+    text: str, canonical: str | None, number: str | None
+) -> None:
+    assert (_canonical(text, "texts"), _canonical(text, "numbers")) == (canonical, number)
 
 
-@given(st.text())
-def test_a_canonical_answer_stays_as_it_is(text: str) -> None:
-    canonical = _canonical(text)
-    assert canonical is None or _canonical(f" {canonical}") == canonical
+@pytest.mark.parametrize("kind", ["texts", "numbers"])
+@given(text=st.text() | st.text(alphabet=" .,'0123456789$-é\u0301"))
+def test_a_canonical_answer_stays_as_it_is(kind: str, text: str) -> None:
+    canonical = _canonical(text, kind)
+    assert canonical is None or _canonical(f" {canonical}", kind) == canonical
+
+
+def test_answers_are_numbers_where_the_settings_say_so(tmp_path: Path) -> None:
+    rows = [{"question": "Half?", "answer": ".5"}, {"question": "Which?", "answer": 3.10}]
+    assert answers(tmp_path, *rows) == [".5", "3.1"]
+    assert answers(tmp_path, *rows, answers="numbers") == ["0.5", "3.1"]
+    task = load(tmp_path, *rows, answers="numbers")
+    question = next(iter(task.examples())).question
+    assert task.parse(" 0.50", question, task.vary(question, 1, 0)[0]) == "0.5"
+    with pytest.raises(InputError, match="answers='numbers': answers to questions with choices are choices"):
+        load(tmp_path, METAL, answers="numbers")
+    with pytest.raises(InputError, match="answers='numbers': task geography knows by itself"):
+        load_task("geography", answers="numbers")
 
 
 def test_a_template_may_name_other_columns_and_only_those_named_go_along(tmp_path: Path) -> None:
@@ -157,6 +375,13 @@ def test_a_bad_row_is_named_with_its_file_and_column(tmp_path: Path, row: dict[s
     assert "\n" not in str(error.value)
 
 
+def test_a_message_is_one_line_whatever_the_data_holds(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        load(tmp_path, {**METAL, "choices": ["iron\nore", "wool\x1b[31m"], "answer": "lead"})
+    assert "\n" not in str(error.value) and "\x1b" not in str(error.value)
+    assert "expected one of iron\\nore, wool\\x1b[31m" in str(error.value)
+
+
 def test_a_free_answer_of_nothing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 1, column 'answer': expected a text on its first line, not '...'"):
         load(tmp_path, {**PERU, "answer": "..."})
@@ -170,12 +395,11 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (None, "task file needs data"),
         ("nowhere.csv", "no such file: nowhere.csv"),
         (".", "data='.' is a folder: task file reads one"),
     ],
 )
-def test_a_missing_file_is_named(data: str | None, message: str) -> None:
+def test_a_missing_file_is_named(data: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_task("file", data=data)
 
@@ -183,9 +407,3 @@ def test_a_missing_file_is_named(data: str | None, message: str) -> None:
 def test_letters_without_choices_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"answer_format='letter': the questions of .* have no choices"):
         load(tmp_path, PERU, answer_format="letter")
-
-
-def test_the_fingerprint_follows_the_file(tmp_path: Path) -> None:
-    first = load(tmp_path, METAL).fingerprint()
-    assert load(tmp_path, METAL).fingerprint() == first
-    assert load(tmp_path, {**METAL, "answer": "wool"}).fingerprint() != first

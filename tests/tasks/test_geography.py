@@ -81,10 +81,6 @@ def test_it_splits_at_its_default_sizes() -> None:
     assert splits.dropped == {}
 
 
-def test_its_fingerprint_is_that_of_its_content() -> None:
-    assert load_task("geography").fingerprint() == load_task("geography", num_variations=2).fingerprint()
-
-
 def test_it_takes_no_data() -> None:
     with pytest.raises(InputError, match=r"data='x.csv': task geography reads no data but its package's"):
         load_task("geography", data="x.csv").splits()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from w2s.errors import InputError
 from w2s.tasks import load_task
@@ -47,37 +50,32 @@ def test_data_with_one_split_may_go_anywhere(tmp_path: Path) -> None:
     assert [record.pool for record in read_records("t", path, None, POOLS)] == ["any"]
 
 
-def test_the_hash_follows_the_content(tmp_path: Path) -> None:
-    def sha256() -> str:
-        return read_records("t", str(tmp_path), None, POOLS).sha256
-
-    write_jsonl(tmp_path / "train.jsonl", [{"a": 1}])
-    first = sha256()
-    assert sha256() == first
-    write_jsonl(tmp_path / "notes.jsonl", [{"a": 1}])
-    assert sha256() == first
-    write_jsonl(tmp_path / "train.jsonl", [{"a": 2}])
-    assert sha256() != first
-
-
 def test_cells_of_a_csv_file_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     write_text(path, '\ufeffa,b\n007,"x, ""y""\nz"\n1.0,\n')
-    assert read_rows(path) == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "1.0", "b": ""}]
+    assert read_rows(path) == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "1.0", "b": None}]
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.jsonl", '{"a": 1}\n{"a": \n', r"a.jsonl, line 2: not JSON"),
-        ("a.jsonl", "[1]\n", r"a.jsonl, line 1: expected a JSON object, not '\[1\]'"),
+        ("a.jsonl", "[1]\n", r"a.jsonl, row 1: expected a JSON object, not '1'"),
         ("a.jsonl", "\n", r"a.jsonl is empty"),
         ("a.csv", "", r"a.csv is empty"),
         ("a.csv", "a,b\n", r"a.csv is empty"),
         ("a.csv", "a,b\n1,2\n1,2,3\n", r"a.csv, row 2: expected 2 cells, as in the header, not 3"),
-        ("a.csv", 'a,b\n1,"2\n', r"a.csv cannot be read: unexpected end of data"),
+        ("a.csv", 'a,b\n1,"2\n', r"a.csv cannot be read: line 2, column 2: a quote is never closed"),
+        ("a.csv", 'a,b\n1,"2"3\n', r"a.csv cannot be read: line 2, column 2: '3' comes after the closing quote"),
+        ("a.jsonl", '{"a": 1}\n\n3\n', r"a.jsonl, line 3: expected a JSON object, not '3'"),
+        ("a.jsonl", '{"a": 1, "a": 2}\n', r"a.jsonl, line 1: the name 'a' is there twice"),
+        ("a.jsonl", '{"a": "\\ud83d"}\n', r"a.jsonl, line 1: an escape such as .* half a character"),
+        ("a.json", '[{"a": 1},\n{"a": ]', r"a.json: not JSON: line 2, Expecting value at character 7"),
+        ("a.csv", "a,b,a\n1,2,3\n", r"a.csv: two columns are named 'a': columns 1 and 3"),
+        ("a.csv", "a,,b\n1,2,3\n", r"a.csv: column 2 has no name, and '2' in row 1"),
+        ("a.csv.gz", "a,b\n", r"a.csv.gz cannot be read: Not a gzipped file"),
         ("a.parquet", "not parquet", r"a.parquet cannot be read"),
-        ("a.txt", "x", r"a.txt: expected a file named \*.jsonl, \*.csv or \*.parquet, not '.txt'"),
+        ("a.txt", "x", r"a.txt: expected a file named \*.parquet, .*, not '.txt'"),
     ],
 )
 def test_a_broken_file_is_named_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -86,10 +84,122 @@ def test_a_broken_file_is_named_in_one_line(tmp_path: Path, name: str, text: str
     assert "\n" not in str(error.value)
 
 
-def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
-    with pytest.raises(InputError, match=r"a.csv cannot be read: 'utf-8' codec"):
-        read_rows(tmp_path / "a.csv")
+def test_hidden_files_and_what_an_archive_adds_are_no_data(tmp_path: Path) -> None:
+    for name in ("train.jsonl", "._train.jsonl", ".hidden/train.jsonl", "__MACOSX/train.jsonl", "a/.cache/test.jsonl"):
+        write_jsonl(tmp_path / name, [{"a": 1}])
+    assert pools_of(tmp_path) == [("train.jsonl", "any")]
+
+
+def test_gzipped_and_tab_separated_files_of_a_folder_are_its_splits(tmp_path: Path) -> None:
+    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    write_text(tmp_path / "test.tsv", "a\tb\n3\t4\n")
+    assert pools_of(tmp_path) == [("test.tsv", "test"), ("train.csv.gz", "train")]
+    assert read_rows(tmp_path / "train.csv.gz") == [{"a": "1", "b": "2"}]
+
+
+def test_a_file_without_a_header_is_split_into_the_columns_that_it_has(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a.csv", "Which; of; these; is; it?,1,2\n")
+    assert read_rows(Path(path), ["question", "a", "b"]) == [
+        {"question": "Which; of; these; is; it?", "a": "1", "b": "2"}
+    ]
+
+
+def test_a_byte_that_is_no_text_is_found_in_a_file_with_or_without_a_header(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"1,x\n2,caf\xe9\n")
+    with pytest.raises(
+        InputError, match=r"a.csv, row 2, column 'b', line 2, byte 10: not UTF-8; it looks like Windows"
+    ):
+        read_rows(tmp_path / "a.csv", ["a", "b"])
+    (tmp_path / "a.csv").write_bytes(b"a,b\n2,caf\xe9\n")
+    with pytest.raises(InputError, match=r"a.csv, row 1, column 'b', line 2, byte 10"):
+        read_rows(tmp_path / "a.csv", ["a", "b"])
+
+
+def test_a_record_holds_texts_as_they_are_written_and_nothing_structured(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    write_text(
+        path, '{"n": 3.10, "big": 12345678901234567891, "yes": true, "none": NaN, "list": ["a", 1.50], "o": {"b": 1}}\n'
+    )
+    (record,) = read_records("t", str(path), None, POOLS)
+    assert [record.optional(name) for name in ("n", "big", "yes", "none")] == [
+        "3.10",
+        "12345678901234567891",
+        "true",
+        "",
+    ]
+    assert record.texts("list") == ("a", "1.50")
+    for name, kind in (("list", "a list"), ("o", "an object")):
+        with pytest.raises(InputError, match=f"a.jsonl, row 1, column '{name}': expected a text, not {kind}"):
+            record.optional(name)
+    with pytest.raises(InputError, match="column 'none': expected a list, not nothing"):
+        record.texts("none")
+
+
+def test_a_python_list_where_a_list_belongs_is_refused(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a.csv", "endings\n\"['a', 'b']\"\n")
+    (record,) = read_records("t", path, None, POOLS)
+    with pytest.raises(InputError, match="row 1, column 'endings': a Python list, expected JSON"):
+        record.texts("endings")
+
+
+def test_times_in_parquet_are_texts(tmp_path: Path) -> None:
+    at = pa.array([1_700_000_000_000_000_001], pa.timestamp("ns"))
+    pa.parquet.write_table(pa.table({"at": at, "kind": pa.array(["x"]).dictionary_encode()}), tmp_path / "a.parquet")
+    assert read_rows(tmp_path / "a.parquet") == [{"at": "2023-11-14 22:13:20.000000001", "kind": "x"}]
+
+
+WORDS = ["question", "answer", "choices", "id", "split", "a", "0", "1", "a|b", "test", "null", "NaN", "é", "\ufeff"]
+PIECES = st.sampled_from([*WORDS, *(f'"{word}"' for word in WORDS), '["a", "b"]', "['a']", *',;\t\n"[]{}:'])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet", ".csv.gz"])
+@given(content=st.binary(max_size=80) | st.lists(PIECES, max_size=30).map(lambda pieces: "".join(pieces).encode()))
+def test_any_bytes_are_questions_or_an_input_error_in_one_line(
+    suffix: str, content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("t") / f"a{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
+    try:
+        examples = list(load_task("file", data=str(path)).examples())
+    except InputError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+    else:
+        assert examples
+
+
+CELLS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 3)
+    | st.floats()
+    | st.sampled_from(["", "a", "b", "1", "A", "a|b", "['a']"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["text", "label", "stem", "value", "aliases", "role", "content"]), inner, max_size=3
+        )
+    ),
+)
+OTHERS = ["question_stem", "choices", "answerKey", "answers", "messages", "id", "split"]
+ROWS = st.dictionaries(st.sampled_from(["question", "answer", *OTHERS]), CELLS) | st.fixed_dictionaries(
+    {"question": st.just("Which?") | CELLS, "choices": st.just(["a", "b"]) | CELLS, "answer": st.just("a") | CELLS}
+)
+
+
+@given(rows=st.lists(ROWS, min_size=1, max_size=3))
+def test_any_row_is_a_question_of_texts_or_an_input_error_in_one_line(
+    rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("t") / "a.jsonl"
+    try:
+        examples = list(load_task("file", data=write_jsonl(path, rows)).examples())
+    except InputError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+        return
+    for example in examples:
+        for text in (example.question.text, *example.question.choices, example.answer or ""):
+            assert not text.startswith(("{", "[{")) and "None" not in text and text != "nan"
+        assert example.answer is None or not example.question.choices or example.answer in example.question.choices
 
 
 @pytest.mark.parametrize("data", ["no/such/file.jsonl", "nowhere", "a/b.csv"])
@@ -133,13 +243,6 @@ def test_the_hub_is_read_by_default(hub: SimpleNamespace) -> None:
         (1, "train", "owner/name, train"),
         (2, "test", "owner/name, test"),
     ]
-
-
-def test_the_hash_of_hub_data_follows_its_content(hub: SimpleNamespace) -> None:
-    first = read_records("t", None, HUB, POOLS).sha256
-    assert read_records("t", None, HUB, POOLS).sha256 == first
-    hub.splits["train"] = [{"a": 9}]
-    assert read_records("t", None, HUB, POOLS).sha256 != first
 
 
 def test_another_hub_id_is_read_without_the_configuration_of_the_default_one(hub: SimpleNamespace) -> None:

@@ -46,7 +46,12 @@ def task_from(spec: TaskSpec) -> Task:
 
 def task_of(asking: Mapping[str, Any]) -> Task:
     """The task that `Task.asking` tells of: it varies, parses and completes questions, and has none of its own."""
-    spec = TaskSpec(name=asking["name"], templates=dict(asking["templates"]), answer_format=asking["answer_format"])
+    spec = TaskSpec(
+        name=asking["name"],
+        templates=dict(asking["templates"]),
+        answer_format=asking["answer_format"],
+        answers=asking["answers"],
+    )
     return TASKS.find(spec.name)(spec)
 
 

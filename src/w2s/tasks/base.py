@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from w2s.config import AnswerFormat, Mode, TaskSpec, Unparsed
 from w2s.errors import InputError, unknown_name
 from w2s.tasks.questions import Example, Pool, Question, Variation
-from w2s.tasks.records import Hub, Records, read_records, read_rows
+from w2s.tasks.records import Hub, Record, read_records, read_rows
 from w2s.tasks.splits import Splits, questions_of, split
 
 __all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
@@ -40,6 +40,7 @@ class Task(ABC):
         answer_formats: Ways of writing an answer that the task can do.
         answer_format: Whether an option is answered by its letter or its text.
         takes_paraphrases: Whether `TaskSpec.paraphrases` says how to vary a question.
+        takes_numbers: Whether `TaskSpec.answers` may be "numbers".
         spec: The settings.
         version: Raised when prompts, variations or parsing change what comes out.
     """
@@ -56,6 +57,7 @@ class Task(ABC):
     answer_formats: ClassVar[tuple[AnswerFormat, ...]] = ("letter", "text")
     takes_paraphrases: ClassVar[bool] = False
     version: ClassVar[int] = 1
+    takes_numbers: ClassVar[bool] = False
     templates: Mapping[str, str]
     num_variations: int = 5
     modes: tuple[Mode, ...] = ("choose", "generate")
@@ -78,6 +80,8 @@ class Task(ABC):
             raise unknown_name(f"answer_format of task {self.name}", self.answer_format, self.answer_formats)
         if spec.paraphrases is not None and not self.takes_paraphrases:
             raise InputError(f"paraphrases={spec.paraphrases!r}: task {self.name} varies its questions without any")
+        if spec.answers == "numbers" and not self.takes_numbers:
+            raise InputError(f"answers={spec.answers!r}: task {self.name} knows by itself what its answers are")
         for name in spec.templates:
             self._check_template(name, spec.templates[name])
         self.templates = {**self.templates, **spec.templates}
@@ -125,7 +129,12 @@ class Task(ABC):
 
     def asking(self) -> dict[str, Any]:
         """What of the task decides its prompts and how answers are parsed, for `task_of`; the questions come apart."""
-        return {"name": self.name, "templates": dict(self.templates), "answer_format": self.answer_format}
+        return {
+            "name": self.name,
+            "templates": dict(self.templates),
+            "answer_format": self.answer_format,
+            "answers": self.spec.answers,
+        }
 
     def _with_paraphrases(self, example: Example) -> Example:
         if self.spec.paraphrases is None:
@@ -147,7 +156,7 @@ class Task(ABC):
         return found
 
     @cached_property
-    def records(self) -> Records:
+    def records(self) -> list[Record]:
         """The rows of the data: of `spec.data` if it is given, otherwise of the hub."""
         return read_records(self.name, self.spec.data, self.hub, self.pools, self.csv_columns)
 
@@ -172,8 +181,25 @@ def _spaced(text: str) -> str:
 
 
 def fields_of(name: str, template: str) -> set[str]:
-    """What a template names in braces."""
+    """What a template names in braces.
+
+    Raises:
+        InputError: A brace is open, or one holds more than a name: `str.format` would look into what the name
+            stands for, or fill it up with millions of spaces.
+    """
     try:
-        return {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        parts = list(string.Formatter().parse(template))
     except ValueError as error:
         raise InputError(f"template {name!r}: {error}; a brace that is meant as one is written twice") from None
+    fields = set()
+    for _, field, form, conversion in parts:
+        if field is None:
+            continue
+        if form or conversion or not field or field.isdecimal() or set(field) & set(".["):
+            written = field + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            raise InputError(
+                f"template {name!r}: {{{written[:60]}}}: expected a plain name in the braces, "
+                "such as {question}, with no '.', '[', '!' or ':'"
+            )
+        fields.add(field)
+    return fields

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import hashlib
-import json
+import logging
+import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import cast, get_args
 
 from w2s.config import TaskSpec
-from w2s.errors import InputError, unknown_name
+from w2s.errors import InputError
 from w2s.tasks.base import fields_of
+from w2s.tasks.forms import COLUMNS, Asked, parse_row, right_choices
 from w2s.tasks.free_answer import FreeAnswer
 from w2s.tasks.multiple_choice import MultipleChoice
 from w2s.tasks.parsing import as_number, first_line
-from w2s.tasks.questions import Example, Pool, Question, Variation
-from w2s.tasks.records import Record, cell_text, content_id, read_rows
+from w2s.tasks.questions import Example, Question, Variation
+from w2s.tasks.records import Record, content_id, records_of
 
 __all__ = ["TASK", "File"]
+
+_log = logging.getLogger(__name__)
 
 TEMPLATES = {
     "letter": "Reply with the letter of the right option.\n\nQuestion: {question}\n{options}\nAnswer:",
@@ -32,7 +33,6 @@ TEMPLATES = {
     "wording_5": "Consider this question: {question}\n\nState its answer and nothing else:",
 }
 
-_COLUMNS = ("question", "answer", "choices", "id", "split")
 _PUNCTUATION = " .,;:!?\"'“”‘’"
 
 
@@ -47,13 +47,19 @@ class File(MultipleChoice, FreeAnswer):
         q1,Which is a metal?,iron|wool,iron,test
 
     * `choices`: a list; in CSV a JSON list, or the choices with "|" between them. All rows have some, or none.
-    * `answer`: the text of a choice or, where that is no choice, its index from 0. Without choices any
-      text: its first line counts, without case, outer punctuation and the spelling of numbers. It may be empty
-      in the split "transfer" only.
+      There are 1,000 at most.
+    * `answer`: the text of a choice in all rows, or its index from 0 in all rows. Without choices any text: its
+      first line counts, without case and outer punctuation; with `TaskSpec.answers` "numbers" also without the
+      spelling of a number. It may be empty in the split "transfer" only.
     * `split`: train (weak_train and transfer), weak_train, transfer or test; empty means any.
     * `id`: by default a hash of the question and its choices.
 
-    Templates may name any other column.
+    Known data sets are read in their own forms: `choices` with `text` and `label`, and `answerKey` (ARC);
+    `question` with `stem` and `choices` (CommonsenseQA); `answer` with `value` (TriviaQA), or `answers` with
+    `text` (SQuAD), of which the first counts; `messages` with one turn of the user.
+
+    Templates may name any other column. Without data there are no examples, and the task can vary, parse and
+    complete questions that come from elsewhere.
     """
 
     name = "file"
@@ -64,34 +70,41 @@ class File(MultipleChoice, FreeAnswer):
     answer_formats = ("letter", "text")
     modes = MultipleChoice.modes
     answer_format = MultipleChoice.answer_format
+    takes_numbers = True
 
     def __init__(self, spec: TaskSpec) -> None:
-        """Read the file: whether it has choices decides how it can be asked."""
-        self._path = _path_of(spec)
-        self._rows = [
-            Record(row=row, source=str(self._path), number=number, pool="any")
-            for number, row in enumerate(read_rows(self._path), start=1)
-        ]
+        """With data, read it: whether it has choices decides how it can be asked."""
         super().__init__(spec)
-        self._examples = list(self._read())
+        if spec.data is None:
+            return
         if not self._examples[0].question.choices:
             if spec.answer_format == "letter":
-                raise InputError(f"answer_format='letter': the questions of {self._path} have no choices")
+                raise InputError(f"answer_format='letter': the questions of {spec.data} have no choices")
             self.modes, self.answer_format = FreeAnswer.modes, "text"
         elif spec.paraphrases is not None:
             raise InputError(f"paraphrases={spec.paraphrases!r}: questions with choices are varied by their order")
+        elif spec.answers == "numbers":
+            raise InputError("answers='numbers': answers to questions with choices are choices")
 
     def examples(self) -> Iterator[Example]:
         """All rows of the file, in its order."""
         return iter(self._examples)
 
-    def data_fingerprint(self) -> str:
-        """A hash of the file."""
-        return hashlib.sha256(self._path.read_bytes()).hexdigest()
+    @cached_property
+    def records(self) -> list[Record]:
+        """The rows of the file."""
+        data = self.spec.data
+        if data is None:
+            raise InputError("task file needs data: a JSONL, CSV or Parquet file with the columns question and answer")
+        if Path(data).is_dir():
+            raise InputError(f"data={data!r} is a folder: task file reads one JSONL, CSV or Parquet file")
+        return records_of(Path(data))
 
     def template_fields(self, name: str) -> set[str]:
         """What a template may name: what the task's own does, and the other columns of the file."""
-        return super().template_fields(name) | (set(self._rows[0].row) - set(_COLUMNS))
+        if self.spec.data is None:  # the columns were there when the questions were made
+            return super().template_fields(name) | fields_of(name, self.spec.templates[name])
+        return super().template_fields(name) | (set(self.records[0].row) - set(COLUMNS))
 
     def vary(self, question: Question, num_variations: int, seed: int) -> list[Variation]:
         """Ask a question with its options in several orders, or in several wordings where it has none."""
@@ -100,95 +113,64 @@ class File(MultipleChoice, FreeAnswer):
 
     def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The choice that a text names; without choices, what its first line says."""
-        return MultipleChoice.parse(self, text, question, variation) if question.choices else _canonical(text)
+        if question.choices:
+            return MultipleChoice.parse(self, text, question, variation)
+        return _canonical(text, self.spec.answers)
 
     def complete(self, answer: str, question: Question, variation: Variation) -> str:
         """The letter or the words of a choice; without choices, the answer itself."""
         asker = MultipleChoice if question.choices else FreeAnswer
         return asker.complete(self, answer, question, variation)
 
-    def _read(self) -> Iterator[Example]:
-        # Only what the templates name goes along: a column of the file may well give the answer away.
-        named = {field for name in self.templates for field in fields_of(name, self.templates[name])}
-        columns = sorted(named - {"question", "options"})
-        with_choices, seen = bool(_choices(self._rows[0])), dict[str, int]()
-        for record in self._rows:
-            example = _example(record, columns)
-            if bool(example.question.choices) is not with_choices:
+    @cached_property
+    def _examples(self) -> list[Example]:
+        rows = [parse_row(record) for record in self.records]
+        seen = dict[str, int]()
+        for asked in rows:
+            record = asked.record
+            if bool(asked.choices) is not bool(rows[0].choices):
                 raise record.error("choices", "expected some in every row or in none, and this row is unlike the first")
             if (native := record.optional("id")) and (first := seen.setdefault(native, record.number)) != record.number:
                 raise record.error("id", f"{native!r} is the id of row {first} as well")
-            yield example
+        if aliases := [asked for asked in rows if asked.aliases]:
+            first_row = aliases[0].record
+            _log.warning(
+                "%s: %d questions have several right answers (the first is row %d): only the first of each counts",
+                first_row.source, len(aliases), first_row.number,
+            )  # fmt: skip
+        right = right_choices(rows) if rows[0].choices else map(self._free_answer, rows)
+        # Only what the templates name goes along: a column of the file may well give the answer away.
+        named = {field for name in self.templates for field in fields_of(name, self.templates[name])}
+        columns = sorted(named - {"question", "options"})
+        return [_example(asked, answer, columns) for asked, answer in zip(rows, right, strict=True)]
 
-
-def _path_of(spec: TaskSpec) -> Path:
-    if spec.data is None:
-        raise InputError("task file needs data: a JSONL, CSV or Parquet file with the columns question and answer")
-    if Path(spec.data).is_dir():
-        raise InputError(f"data={spec.data!r} is a folder: task file reads one JSONL, CSV or Parquet file")
-    return Path(spec.data)
-
-
-def _example(record: Record, columns: Iterable[str]) -> Example:
-    text, choices, pool = record.text("question"), _choices(record), _pool(record)
-    question = Question(
-        id=record.optional("id") or content_id(text, *choices),
-        text=text,
-        choices=choices,
-        fields={column: record.optional(column) for column in columns},
-    )
-    answer = record.text("answer") if pool != "transfer" or record.optional("answer") else None
-    if answer is not None:
-        answer = _chosen(record, answer, choices) if choices else _canonical(answer)
+    def _free_answer(self, asked: Asked) -> str | None:
+        if asked.answer is None:
+            return None
+        answer = _canonical(asked.answer, self.spec.answers)
         if answer is None:
-            raise record.error("answer", f"expected a text on its first line, not {record.optional('answer')!r}")
-    return Example(question=question, answer=answer, pool=pool)
-
-
-def _choices(record: Record) -> tuple[str, ...]:
-    cell = record.row.get("choices")
-    if isinstance(cell, str):
-        listed = None
-        if cell.lstrip().startswith("["):
-            with contextlib.suppress(json.JSONDecodeError):
-                listed = json.loads(cell)
-        cell = listed if isinstance(listed, list) else cell.split("|") if cell.strip() else []
-    if cell is not None and not isinstance(cell, list):
-        raise record.error("choices", f"expected a list, not {cell!r}")
-    choices = tuple(map(cell_text, cell or ()))
-    if len(choices) == 1:
-        raise record.error("choices", f"expected two or more, not only {choices[0]!r}")
-    if "" in choices:
-        raise record.error("choices", "one of them is empty")
-    if again := [choice for choice in choices if choices.count(choice) > 1]:
-        raise record.error("choices", f"{again[0]!r} is there more than once")
-    return choices
-
-
-def _chosen(record: Record, answer: str, choices: tuple[str, ...]) -> str:
-    if answer in choices:
+            raise asked.record.error(asked.column, f"expected a text on its first line, not {asked.answer!r}")
         return answer
-    if answer.isdecimal() and int(answer) < len(choices):
-        return choices[int(answer)]
-    near = difflib.get_close_matches(answer, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    known = ", ".join(choices)
-    raise record.error("answer", f"{answer!r} is no choice: expected one of {known}, or an index from 0{hint}")
 
 
-def _pool(record: Record) -> Pool:
-    split = record.optional("split") or "any"
-    for pool in get_args(Pool):
-        if split == pool:
-            return cast(Pool, pool)
-    unknown = unknown_name("split", split, [pool for pool in get_args(Pool) if pool != "any"])
-    raise record.error("split", str(unknown))
+def _example(asked: Asked, answer: str | None, columns: Iterable[str]) -> Example:
+    question = Question(
+        id=asked.record.optional("id") or content_id(asked.text, *asked.choices),
+        text=asked.text,
+        choices=asked.choices,
+        fields={column: asked.record.optional(column) for column in columns},
+    )
+    return Example(question=question, answer=answer, pool=asked.pool)
 
 
-def _canonical(text: str) -> str | None:
-    """The first line without case, outer punctuation and extra space; numbers in one spelling."""
-    line = " ".join(first_line(text).casefold().split()).strip(_PUNCTUATION)
-    return as_number(line) or line or None
+def _canonical(text: str, answers: str) -> str | None:
+    """The first line without case, outer punctuation and extra space; of numbers, the value in one spelling."""
+    line = " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFD", first_line(text)).casefold()).split())
+    start = len(line) - len(line.lstrip(_PUNCTUATION))
+    inside = line.strip(_PUNCTUATION)
+    if inside[:1].isdigit() and line[:start].endswith(".") and not line[:start].endswith(".."):
+        inside = f".{inside}"  # .5 is not 5
+    return (as_number(inside) if answers == "numbers" else None) or inside or None
 
 
 TASK = File

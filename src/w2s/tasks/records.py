@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from w2s import reading
 from w2s.errors import InputError
 from w2s.tasks.questions import Pool
 
-__all__ = ["Hub", "Record", "Records", "content_id", "read_records", "read_rows"]
+__all__ = ["Hub", "Record", "cell_text", "content_id", "read_records", "read_rows", "records_of"]
 
-_SUFFIXES = (".jsonl", ".csv", ".parquet")
-_EXPECTED = "*.jsonl, *.csv or *.parquet"
 _ALIASES = {"val": "validation", "valid": "validation"}
 # train.jsonl, cm_train.csv, train-00000-of-00001.parquet; but not cm_test_hard.csv, nor train_socratic.jsonl
 _SPLIT_IN_NAME = re.compile(r"(?:.*[_-])?(train|validation|valid|val|dev|test)(?:-\d+-of-\d+|-?\d+)?")
@@ -42,6 +39,10 @@ class Hub:
     data_files: Mapping[str, str] = field(default_factory=dict)
 
 
+# ['a', "b"], {'text': [...]}: how Python writes a list or a dictionary of texts
+_PYTHON = re.compile(r"""\s*[\[{](?:\s*[\[{])*\s*(?:'|"[^"]*"\s*,\s*'|(?:True|False|None)\b)""")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One row of the data.
@@ -51,26 +52,30 @@ class Record:
         source: The file, or the hub id and split, that it was read from.
         number: Which row of it, from 1.
         pool: The splits that it may go to.
+        line: The line on which it begins, where the number does not say it.
     """
 
     row: Mapping[str, Any]
     source: str
     number: int
     pool: Pool
+    line: int | None = None
 
     def error(self, column: str, problem: str) -> InputError:
-        """An error that says where it is."""
-        return InputError(f"{self.source}, row {self.number}, column {column!r}: {problem}")
+        """An error that says where it is, in one line whatever the data holds."""
+        line = "" if self.line is None else f" (line {self.line})"
+        said = "".join(c if c.isprintable() else repr(c)[1:-1] for c in problem)
+        return InputError(f"{self.source}, row {self.number}{line}, column {column!r}: {said}")
 
     def text(self, *columns: str) -> str:
         """The text in the first of these columns that the row has.
 
         Raises:
-            InputError: It has none of them, or nothing in it.
+            InputError: It has none of them, or nothing in it, or a list or an object.
         """
         for column in columns:
             if column in self.row:
-                text = cell_text(self.row[column])
+                text = self.optional(column)
                 if not text:
                     raise self.error(column, "nothing in it")
                 return text
@@ -83,16 +88,49 @@ class Record:
             InputError: It holds none.
         """
         cell = self.row.get(column)
-        if isinstance(cell, str) and cell.lstrip().startswith("["):  # a list in a CSV file
-            with contextlib.suppress(json.JSONDecodeError):
-                cell = json.loads(cell)
+        if isinstance(cell, str):
+            cell = self.structured(column, cell)
         if not isinstance(cell, list) or not cell:
-            raise self.error(column, f"expected a list, not {cell_text(cell)[:40]!r}")
-        return tuple(map(cell_text, cell))
+            shown = "nothing" if cell is None or cell == [] else f"{str(cell)[:40]!r}"
+            raise self.error(column, f"expected a list, not {shown}")
+        return tuple(self.as_text(column, item) for item in cell)
+
+    def structured(self, column: str, cell: str) -> Any:
+        """The list or object that a cell of a CSV file is as JSON; any other text as it is.
+
+        Raises:
+            InputError: It is one as Python writes it, or broken.
+        """
+        if cell.lstrip()[:1] not in ("[", "{"):
+            return cell
+        try:
+            return reading.parse_json(cell)
+        except json.JSONDecodeError:
+            if not _PYTHON.match(cell):
+                return cell
+            kind = "list" if cell.lstrip().startswith("[") else "dictionary"
+            raise self.error(column, f"a Python {kind}, expected JSON: {cell[:40]!r}") from None
+        except ValueError as error:
+            raise self.error(column, str(error)) from None
 
     def optional(self, column: str) -> str:
-        """The text in a column, empty where there is none."""
-        return cell_text(self.row.get(column))
+        """The text in a column, empty where there is none.
+
+        Raises:
+            InputError: There is a list or an object.
+        """
+        return self.as_text(column, self.row.get(column))
+
+    def as_text(self, column: str, cell: object) -> str:
+        """A cell of a column, or a part of it, as text; empty where it is missing.
+
+        Raises:
+            InputError: It is a list or an object.
+        """
+        try:
+            return cell_text(cell)
+        except ValueError as error:
+            raise self.error(column, str(error)) from None
 
     def choice(self, column: str, choices: Sequence[str]) -> str:
         """The choice that a column names by its index or its letter.
@@ -108,20 +146,13 @@ class Record:
         return choices[index]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
-    """All rows of the data, and a hash of their content."""
-
-    rows: list[Record]
-    sha256: str
-
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self.rows)
-
-
 def cell_text(cell: object) -> str:
-    """A cell as text without surrounding space; nothing, for a null."""
-    return "" if cell is None else str(cell).strip()
+    """A cell as text without surrounding space; nothing, where it is missing.
+
+    Raises:
+        ValueError: It is a list or an object.
+    """
+    return (reading.text_of(cell) or "").strip()
 
 
 def content_id(*parts: str) -> str:
@@ -131,7 +162,7 @@ def content_id(*parts: str) -> str:
 
 def read_records(
     task: str, data: str | None, hub: Hub | None, pools: Mapping[str, Pool], csv_columns: Sequence[str] = ()
-) -> Records:
+) -> list[Record]:
     """Read the rows of a data set.
 
     A folder, or the hub, has splits: those that `pools` names are read. A single file, and data with only
@@ -149,13 +180,14 @@ def read_records(
     """
     if data is None:
         if hub is None:
-            raise InputError(f"task {task} needs data: a file named {_EXPECTED}")
+            raise InputError(f"task {task} needs data: a file named {reading.EXPECTED}")
         return _from_hub(hub, pools)
     if (path := Path(data)).is_file():
-        return _from_files({path: "any"}, path.parent, csv_columns)
+        return records_of(path, "any", csv_columns)
     if path.is_dir():
-        return _from_files(_files_of(path, pools), path, csv_columns)
-    if hub is None or path.suffix in _SUFFIXES or not _HUB_ID.fullmatch(data):
+        files = _files_of(path, pools)
+        return [record for file, pool in files.items() for record in records_of(file, pool, csv_columns)]
+    if hub is None or reading.suffix_of(path) in reading.SUFFIXES or not _HUB_ID.fullmatch(data):
         raise InputError(f"data of task {task}: no such file or folder: {data}")
     return _from_hub(hub if data == hub.id else Hub(id=data), pools)
 
@@ -163,7 +195,11 @@ def read_records(
 def _files_of(folder: Path, pools: Mapping[str, Pool]) -> dict[Path, Pool]:
     splits: dict[Path, str] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix in _SUFFIXES and (split := _split_of(path.relative_to(folder))) in pools:
+        inside = path.relative_to(folder)
+        # What a system leaves beside the files: .ipynb_checkpoints, ._train.csv, __MACOSX.
+        if any(part.startswith(".") or part == "__MACOSX" for part in inside.parts):
+            continue
+        if reading.suffix_of(path) in reading.SUFFIXES and (split := _split_of(inside)) in pools:
             splits[path] = split
     if not splits:
         raise InputError(f"no {' or '.join(pools)} data in {folder}: expected a file such as {next(iter(pools))}.jsonl")
@@ -174,85 +210,46 @@ def _files_of(folder: Path, pools: Mapping[str, Pool]) -> dict[Path, Pool]:
 
 
 def _split_of(path: Path) -> str:
-    names = [*(folder.name for folder in path.parents), path.stem]
+    names = [*(folder.name for folder in path.parents), reading.stem_of(path)]
     found = [match[1] for name in names if (match := _SPLIT_IN_NAME.fullmatch(name.lower()))]
     return _ALIASES.get(found[0], found[0]) if found else ""
 
 
-def _from_files(files: Mapping[Path, Pool], root: Path, csv_columns: Sequence[str]) -> Records:
-    digest = hashlib.sha256()
-    records: list[Record] = []
-    for path, pool in files.items():
-        digest.update(f"{path.relative_to(root).as_posix()}\0{pool}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-        records += _records(read_rows(path, csv_columns), str(path), pool)
-    return Records(rows=records, sha256=digest.hexdigest())
+def records_of(path: Path, pool: Pool = "any", csv_columns: Sequence[str] = ()) -> list[Record]:
+    """The rows of one file.
+
+    Raises:
+        InputError: The file is missing, empty, of another kind, or broken.
+    """
+    rows = _read(path, csv_columns)
+    lines: Sequence[int | None] = rows.lines or [None] * len(rows.cells)
+    return [
+        Record(row=row, source=str(path), number=number, pool=pool, line=None if line == number else line)
+        for number, (row, line) in enumerate(zip(rows.cells, lines, strict=True), start=1)
+    ]
+
+
+def read_rows(path: Path, csv_columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The rows of one file, by column. Cells of a CSV file stay text: "007" is not 7.
+
+    Raises:
+        InputError: The file is missing, empty, of another kind, or broken.
+    """
+    return _read(path, csv_columns).cells
+
+
+def _read(path: Path, csv_columns: Sequence[str]) -> reading.Rows:
+    rows = reading.read_rows(path, csv_columns)
+    if not rows.cells:
+        raise InputError(f"{path} is empty: it has no rows")
+    return rows
 
 
 def _records(rows: Iterable[Mapping[str, Any]], source: str, pool: Pool) -> list[Record]:
     return [Record(row=row, source=source, number=number, pool=pool) for number, row in enumerate(rows, start=1)]
 
 
-def read_rows(path: Path, csv_columns: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Read the rows of a JSONL, CSV or Parquet file. Cells of a CSV file stay text: "007" is not 7.
-
-    Raises:
-        InputError: The file is missing, empty, of another kind, or broken.
-    """
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
-    try:
-        match path.suffix.lower():
-            case ".jsonl":
-                rows = _jsonl(path)
-            case ".csv":
-                rows = _csv(path, csv_columns)
-            case ".parquet":
-                import pyarrow.parquet
-
-                rows = pyarrow.parquet.read_table(path).to_pylist()
-            case suffix:
-                raise InputError(f"{path}: expected a file named {_EXPECTED}, not {suffix!r}")
-
-    except InputError:
-        raise
-    except (ValueError, OSError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    if not rows:
-        raise InputError(f"{path} is empty: it has no rows")
-    return rows
-
-
-def _jsonl(path: Path) -> list[dict[str, Any]]:
-    rows = []
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not JSON: {error.msg} at character {error.colno}") from None
-            if not isinstance(row, dict):
-                raise InputError(f"{path}, line {number}: expected a JSON object, not {line.strip()[:40]!r}")
-            rows.append(row)
-    return rows
-
-
-def _csv(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        cells = [row for row in csv.reader(file, strict=True) if row]
-    if not cells:
-        return []
-    headed = not columns or set(columns) & {cell.strip() for cell in cells[0]}
-    header = [cell.strip() for cell in cells.pop(0)] if headed else list(columns)
-    for number, row in enumerate(cells, start=1):
-        if len(row) != len(header):
-            raise InputError(f"{path}, row {number}: expected {len(header)} cells, as in the header, not {len(row)}")
-    return [dict(zip(header, row, strict=True)) for row in cells]
-
-
-def _from_hub(hub: Hub, pools: Mapping[str, Pool]) -> Records:
+def _from_hub(hub: Hub, pools: Mapping[str, Pool]) -> list[Record]:
     try:
         import datasets
 
@@ -268,12 +265,7 @@ def _from_hub(hub: Hub, pools: Mapping[str, Pool]) -> Records:
     splits = [split for split in pools if split in loaded]
     if not splits:
         raise InputError(f"{hub.id!r} has the splits {', '.join(loaded)}: expected {' or '.join(pools)}")
-    digest = hashlib.sha256(hub.id.encode())
     records: list[Record] = []
     for split in splits:
-        rows = loaded[split].to_list()
-        digest.update(split.encode())
-        for row in rows:
-            digest.update(json.dumps(row, sort_keys=True, default=str).encode())
-        records += _records(rows, f"{hub.id}, {split}", pools[split] if len(splits) > 1 else "any")
-    return Records(rows=records, sha256=digest.hexdigest())
+        records += _records(loaded[split].to_list(), f"{hub.id}, {split}", pools[split] if len(splits) > 1 else "any")
+    return records

@@ -1,0 +1,54 @@
+"""Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from w2s.errors import InputError
+from w2s.reading.cells import Rows, refuse_twice
+from w2s.reading.texts import bytes_of, is_zipped
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["parquet_rows", "parquet_table"]
+
+
+def parquet_rows(path: Path) -> Rows:
+    """The rows of a Parquet file; times in it are texts."""
+    import pyarrow as pa
+
+    table = parquet_table(path)
+    try:
+        for index, field in enumerate(table.schema):
+            if pa.types.is_temporal(field.type):
+                table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
+        return Rows(columns=tuple(table.column_names), cells=table.to_pylist())
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def parquet_table(path: Path) -> pa.Table:
+    """A Parquet file as a table, with texts of one type, and NaN as null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet
+
+    try:
+        source = pa.BufferReader(bytes_of(path)) if is_zipped(path) else path
+        table = pyarrow.parquet.ParquetFile(source).read()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    refuse_twice(path, table.column_names)
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        if pa.types.is_dictionary(field.type):
+            column = column.cast(field.type.value_type)
+        if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+            column = column.cast(pa.string())
+        if pa.types.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        table = table.set_column(index, field.name, column)
+    return table
