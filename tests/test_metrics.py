@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+import random
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,12 @@ from hypothesis.extra import numpy as hnp
 
 from w2s.errors import InputError
 from w2s.metrics import (
-    Resamples,
     accuracy,
     accuracy_interval,
     auroc,
     difference_interval,
+    difference_over_disjoint,
+    holm,
     pgr,
     pgr_interval,
     risk_coverage,
@@ -88,58 +89,6 @@ def test_pgr_does_not_depend_on_the_scale(
 # Resamples
 
 
-@given(CORRECT)
-def test_resampled_accuracies_of_right_and_wrong_sum_to_one(correct: Correct) -> None:
-    resamples = Resamples(len(correct), num_resamples=20)
-    np.testing.assert_allclose(resamples.means(correct) + resamples.means(~correct), 1)
-
-
-def test_a_single_run_is_the_same_for_every_seed() -> None:
-    correct = run(7, 10)
-    resamples = Resamples(10, num_seeds=4, num_resamples=50)
-    np.testing.assert_allclose(resamples.means(correct), resamples.means(np.tile(correct, (4, 1))))
-
-
-def test_resamples_of_the_same_arguments_are_the_same() -> None:
-    correct = run(7, 10)
-    first, again = Resamples(10, num_resamples=50), Resamples(10, num_resamples=50)
-    np.testing.assert_array_equal(first.means(correct), again.means(correct))
-    assert not np.array_equal(first.means(correct), Resamples(10, num_resamples=50, seed=1).means(correct))
-
-
-def test_resampled_accuracies_spread_as_theory_says() -> None:
-    questions = run(140, 200)
-    resamples = Resamples(200, num_seeds=10)
-    assert resamples.means(questions).std() == pytest.approx(math.sqrt(0.7 * 0.3 / 200), rel=0.03)
-    by_seed = np.tile(run(6, 10)[:, None], (1, 200))  # seeds all right or all wrong
-    assert resamples.means(by_seed).std() == pytest.approx(math.sqrt(0.6 * 0.4 / 10), rel=0.03)
-    assert resamples.means(questions).mean() == pytest.approx(0.7, abs=0.002)
-
-
-def test_working_in_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    correct = np.random.default_rng(0).random((3, 40)) < 0.6
-    whole = Resamples(40, num_seeds=3, num_resamples=100).means(correct)
-    monkeypatch.setattr("w2s.metrics._CHUNK_CELLS", 280)
-    np.testing.assert_array_equal(Resamples(40, num_seeds=3, num_resamples=100).means(correct), whole)
-
-
-def test_arrays_of_other_shapes_are_refused() -> None:
-    resamples = Resamples(10, num_seeds=3, num_resamples=5)
-    with pytest.raises(InputError, match=r"1 seeds x 9 questions: expected 3 \(or 1\) x 10"):
-        resamples.means(run(5, 9))
-    with pytest.raises(InputError, match="2 seeds x 10 questions"):
-        resamples.means(np.tile(run(5, 10), (2, 1)))
-    with pytest.raises(InputError, match="9 questions"):
-        difference_interval(run(5, 10), run(5, 9))
-
-
-@pytest.mark.parametrize("wrong", ["num_questions", "num_seeds", "num_resamples"])
-def test_resamples_of_nothing_are_refused(wrong: str) -> None:
-    sizes = {"num_questions": 5, "num_seeds": 1, "num_resamples": 5, wrong: 0}
-    with pytest.raises(InputError, match=f"{wrong} 0: expected at least 1"):
-        Resamples(sizes["num_questions"], num_seeds=sizes["num_seeds"], num_resamples=sizes["num_resamples"])
-
-
 # Intervals
 
 
@@ -178,45 +127,112 @@ def test_no_questions_are_refused() -> None:
         accuracy_interval([])
 
 
-def test_given_resamples_give_the_default_result() -> None:
-    a, b = run(60, 100), run(50, 100)
-    assert difference_interval(a, b) == difference_interval(a, b, resamples=Resamples(100))
+# One run, two seeds, and more
+
+
+def test_the_difference_of_one_run_is_that_of_bonett_and_price() -> None:
+    a = np.array([1] * 9 + [0] * 2 + [1] * 20)
+    b = np.array([0] * 9 + [1] * 2 + [1] * 20)
+    only_a, only_b = 10 / 33, 3 / 33  # one added to each, two to all
+    half = 1.959964 * math.sqrt((only_a + only_b - (only_a - only_b) ** 2) / 33)
+    found = difference_interval(a, b)
+    assert found[:3] == pytest.approx((7 / 31, only_a - only_b - half, only_a - only_b + half), abs=1e-6)
+
+
+def test_one_run_has_no_p_value_and_an_interval_even_where_methods_agree() -> None:
+    same = difference_interval(run(60, 100), run(60, 100))
+    assert math.isnan(same.p_value) and same.estimate == 0 and same.low < 0 < same.high
+
+
+def test_two_seeds_have_no_interval() -> None:
+    a, b = np.stack([run(60, 100), run(62, 100)]), np.stack([run(50, 100), run(49, 100)])
+    found = difference_interval(a, b)
+    assert found.estimate == pytest.approx(0.115)
+    assert all(math.isnan(value) for value in found[1:])
+    assert all(math.isnan(value) for value in accuracy_interval(a)[1:])
+    defined = pgr_interval(np.zeros((2, 100)), a, np.ones((2, 100)))
+    assert defined.defined and defined.estimate == pytest.approx(0.61) and math.isnan(defined.low)
 
 
 def test_a_difference_is_paired_by_question() -> None:
-    same = difference_interval(run(60, 100), run(60, 100))
-    assert (same.estimate, same.low, same.high, same.p_value) == (0, 0, 0, 1)
     nested = difference_interval(run(60, 100), run(50, 100))
     crossed = difference_interval(run(60, 100), ~run(50, 100))
     assert nested.estimate == crossed.estimate == pytest.approx(0.1)
     assert nested.low > 0 > crossed.low
 
 
-def test_a_difference_turns_its_sign_with_its_arguments() -> None:
-    forth, back = difference_interval(run(6, 9), ~run(2, 9)), difference_interval(~run(2, 9), run(6, 9))
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_difference_turns_its_sign_with_its_arguments(seeds: int) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, seeds, 40)) < 0.5
+    forth, back = difference_interval(a, b), difference_interval(b, a)
     assert (forth.estimate, forth.low, forth.high) == pytest.approx((-back.estimate, -back.high, -back.low))
-    assert forth.p_value == back.p_value
+    assert forth.p_value == pytest.approx(back.p_value, nan_ok=True)
 
 
-def test_the_p_value_of_one_run_is_that_of_mcnemars_exact_test() -> None:
-    from scipy.stats import binomtest
+def test_the_crossed_variance_by_hand() -> None:
+    # Differences of three seeds (rows) on four questions.
+    a = np.array([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]])
+    b = np.zeros((3, 4))
+    by_seed, by_question = np.array([0.75, 0.5, 0.25]), np.array([1, 2 / 3, 1 / 3, 0])
+    ms_seed = 4 * ((by_seed - 0.5) ** 2).sum() / 2
+    ms_question = 3 * ((by_question - 0.5) ** 2).sum() / 3
+    ms_error = ((a - by_seed[:, None] - by_question + 0.5) ** 2).sum() / 6
+    total = max(ms_seed + ms_question - ms_error, ms_seed, ms_question)
+    degrees = max(total**2 / (ms_seed**2 / 2 + ms_question**2 / 3 + ms_error**2 / 6), 2)
+    from scipy.stats import t
 
-    a = np.array([1] * 9 + [0] * 2 + [1] * 20)
-    b = np.array([0] * 9 + [1] * 2 + [1] * 20)
-    assert difference_interval(a, b).p_value == pytest.approx(binomtest(2, 11).pvalue)
+    half = t.ppf(0.975, degrees) * math.sqrt(total / 12)
+    found = difference_interval(a, b)
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+    assert found.p_value == pytest.approx(2 * t.sf(0.5 / math.sqrt(total / 12), degrees))
 
 
-def test_the_p_value_of_several_seeds_is_never_zero() -> None:
-    found = difference_interval(np.ones((3, 50)), np.zeros((3, 50)))
-    assert found.p_value == pytest.approx(2 / 10_001)
-    assert difference_interval(np.ones((3, 50)), np.ones((3, 50))).p_value == 1
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(3, 6), st.integers(2, 12))), st.randoms())
+def test_the_order_of_seeds_and_questions_does_not_matter(correct: Correct, random: random.Random) -> None:
+    rows, columns = list(range(correct.shape[0])), list(range(correct.shape[1]))
+    random.shuffle(rows)
+    random.shuffle(columns)
+    shuffled = correct[rows][:, columns]
+    zeros = np.zeros_like(correct)
+    assert difference_interval(shuffled, zeros) == pytest.approx(difference_interval(correct, zeros))
+
+
+def test_an_answer_for_all_seeds_is_that_of_each() -> None:
+    a, b = np.stack([run(60, 100), run(55, 100), run(65, 100)]), run(50, 100)
+    assert difference_interval(a, b) == difference_interval(a, np.tile(b, (3, 1)))
+
+
+def test_other_shapes_are_refused() -> None:
+    with pytest.raises(InputError, match="1 seeds x 3 questions and 1 x 4"):
+        difference_interval(run(1, 3), run(1, 4))
+    with pytest.raises(InputError, match="2 seeds x 3 questions and 3 x 3"):
+        difference_interval(np.zeros((2, 3)), np.zeros((3, 3)))
+
+
+def test_disjoint_test_sets_give_students_t_over_seeds() -> None:
+    from scipy.stats import ttest_1samp
+
+    a, b = [run(60, 100), run(70, 100), run(50, 80)], [run(50, 100), run(55, 100), run(45, 80)]
+    found = difference_over_disjoint(a, b)
+    means = [0.1, 0.15, 0.0625]
+    expected = ttest_1samp(means, 0)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert math.isnan(difference_over_disjoint(a[:2], b[:2]).low)
+
+
+def test_holm_adjusts_for_the_number_of_comparisons() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([math.nan, 0.02])[1] == 0.02 and math.isnan(holm([math.nan, 0.02])[0])
+    assert holm([0.9, 0.8]) == [1, 1] and holm([]) == []
 
 
 def test_pgr_of_identical_methods_is_exact() -> None:
     weak, ceiling = run(300, 500), run(450, 500)
     at_weak, at_ceiling = pgr_interval(weak, weak, ceiling), pgr_interval(weak, ceiling, ceiling)
-    assert at_weak[:4] == (0, 0, 0, True)
-    assert at_ceiling[:4] == (1, 1, 1, True)
+    assert at_weak[:4] == pytest.approx((0, 0, 0, True))
+    assert at_ceiling[:4] == pytest.approx((1, 1, 1, True))
 
 
 def test_the_terms_of_pgr_move_together() -> None:
@@ -224,6 +240,32 @@ def test_the_terms_of_pgr_move_together() -> None:
     found = pgr_interval(weak, student, ceiling)
     assert found.estimate == pytest.approx(0.5)
     assert 0.40 < found.low < 0.5 < found.high < 0.60  # unpaired, it would reach from about .15 to .8
+
+
+def test_fiellers_interval_holds_the_ratios_that_are_not_refuted() -> None:
+    rng = np.random.default_rng(3)
+    weak, student, ceiling = rng.random((3, 5, 300)) < np.array([0.6, 0.75, 0.9])[:, None, None]
+    found = pgr_interval(weak, student, ceiling)
+    gain, gap = student.astype(float) - weak, ceiling.astype(float) - weak
+    for theta in (found.low, found.high):
+        # At an end, the combination's own interval ends at 0.
+        combined = gain - theta * gap
+        assert abs(combined.mean()) == pytest.approx(_half(combined), rel=1e-6)
+
+
+def _half(values: npt.NDArray[np.float64]) -> float:
+    """Half the width of the interval of a mean, by the formulas of the module's docstring."""
+    from scipy.stats import t
+
+    seeds, questions = values.shape
+    rows, columns = values.mean(1), values.mean(0)
+    ms_seed, ms_question = questions * rows.var(ddof=1), seeds * columns.var(ddof=1)
+    rest = values - rows[:, None] - columns + values.mean()
+    ms_error = (rest**2).sum() / ((seeds - 1) * (questions - 1))
+    total = max(ms_seed + ms_question - ms_error, ms_seed, ms_question)
+    spread = ms_seed**2 / (seeds - 1) + ms_question**2 / (questions - 1)
+    degrees = max(total**2 / (spread + ms_error**2 / ((seeds - 1) * (questions - 1))), seeds - 1)
+    return float(t.ppf(0.975, degrees) * math.sqrt(total / values.size))
 
 
 def test_pgr_is_undefined_where_the_gap_is_not_clearly_positive() -> None:
@@ -237,59 +279,12 @@ def test_pgr_is_undefined_where_the_gap_is_not_clearly_positive() -> None:
 
 @given(hnp.arrays(np.bool_, (3, 12)))
 def test_a_defined_pgr_has_a_finite_interval_around_it(runs: Correct) -> None:
-    found = pgr_interval(*runs, resamples=SMALL_RESAMPLES)
+    found = pgr_interval(*runs)
     if found.defined:
         assert -math.inf < found.low <= found.high < math.inf
         assert not found.reason
     else:
         assert found.reason
-
-
-SMALL_RESAMPLES = Resamples(12, num_resamples=400)
-
-
-TRUTH = np.array([0.60, 0.75, 0.90])  # weak, student, ceiling
-
-
-def simulate(rng: np.random.Generator, seeds: int, questions: int, *, seed_effect: float) -> Correct:
-    """Weak, student and ceiling of accuracies TRUTH: (3, seeds, questions), a probit of question, seed and luck."""
-    latent = 0.8 * rng.standard_normal(questions) + 0.6 * rng.standard_normal((3, seeds, questions))
-    latent += seed_effect * rng.standard_normal((3, seeds, 1))
-    normal = NormalDist(sigma=math.sqrt(1 + seed_effect**2))
-    cuts = np.array([normal.inv_cdf(accuracy) for accuracy in TRUTH])
-    return np.asarray(latent < cuts[:, None, None])
-
-
-@pytest.mark.parametrize(("seeds", "seed_effect"), [(1, 0.0), (8, 0.0), (8, 0.1)])
-def test_intervals_cover_the_truth_about_as_often_as_they_say(seeds: int, seed_effect: float) -> None:
-    rng = np.random.default_rng(1)
-    resamples = Resamples(300, num_seeds=seeds, num_resamples=600)
-    trials, covered = 1000 if seeds == 1 else 300, np.zeros(3)
-    for _ in range(trials):
-        weak, student, ceiling = simulate(rng, seeds, 300, seed_effect=seed_effect)
-        alone = accuracy_interval(student, resamples=resamples)
-        difference = difference_interval(student, weak, resamples=resamples)
-        ratio = pgr_interval(weak, student, ceiling, resamples=resamples)
-        covered += [
-            alone.low <= 0.75 <= alone.high,
-            difference.low <= 0.15 <= difference.high,
-            ratio.low <= 0.5 <= ratio.high,
-        ]
-    rates = covered / trials  # of accuracy, difference, PGR
-    assert rates.min() > 0.93, rates
-    if seeds == 1:
-        assert rates.max() < 0.97, rates
-
-
-def test_mcnemars_test_holds_its_level() -> None:
-    rng = np.random.default_rng(3)
-    runs = rng.random((1000, 2, 60)) < 0.7
-    resamples = Resamples(60, num_resamples=10)
-    p_values = [difference_interval(a, b, resamples=resamples).p_value for a, b in runs]
-    assert np.mean(np.array(p_values) < 0.05) < 0.06
-
-
-# Scores against correctness
 
 
 @given(scored_answers())

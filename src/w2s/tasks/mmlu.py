@@ -67,7 +67,7 @@ def _example(record: Record) -> Example:
 
 
 def _subject(record: Record) -> str:
-    subject = record.optional("subject") or Path(record.source).stem
+    subject = record.optional("subject") or stem_of(Path(record.source))
     for split in ("_test", "_dev", "_val", "_validation"):
         subject = subject.removesuffix(split)
     return subject.replace("_", " ")
