@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,19 @@ from hypothesis import strategies as st
 
 from w2s.errors import InputError
 from w2s.files import atomic_write, file_sha256
-from w2s.store import Build, Json, Step, Store, StoreError, default_root
+from w2s.step import Context, Json, Step, steps_from_json, steps_to_json
+from w2s.store import Store, StoreError, default_root
 
 TREE = {"a.txt": b"alpha", "sub/b.bin": b"\x00\x01beta", "sub/deep/empty": b""}
 
 
-def write_tree(build: Build) -> None:
+Settings = Mapping[str, Any]
+Folders = Mapping[str, Path]
+
+
+def write_tree(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
     for name, data in TREE.items():
-        atomic_write(build.out / name, data)
+        atomic_write(out / name, data)
 
 
 def read_tree(folder: Path) -> dict[str, bytes]:
@@ -34,19 +41,36 @@ def read_tree(folder: Path) -> dict[str, bytes]:
 
 
 def make_step(
-    build: Callable[[Build], None] = write_tree,
     *,
     kind: str = "answers",
     label: str = "weak answers · seed 0",
     settings: Mapping[str, Json] | None = None,
     inputs: Mapping[str, Step] | None = None,
-    version: int = 1,
+    versions: Mapping[str, int | str] | None = None,
+    execution: Mapping[str, Json] | None = None,
 ) -> Step:
-    return Step(kind=kind, label=label, settings=settings or {}, inputs=inputs or {}, build=build, version=version)
+    return Step(
+        kind=kind,
+        label=label,
+        settings=settings or {},
+        inputs=inputs or {},
+        versions={kind: 1} if versions is None else versions,
+        execution=execution or {},
+    )
 
 
-def forbidden(build: Build) -> None:
+def build_tree(store: Store, step: Step | None = None) -> Path:
+    return store.run(step or make_step(), write_tree)
+
+
+def forbidden(*_: object, **__: object) -> None:
     raise AssertionError("built again")
+
+
+@pytest.fixture(autouse=True)
+def informed(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.INFO, logger="w2s"):
+        yield
 
 
 @pytest.fixture
@@ -100,18 +124,52 @@ def test_a_changed_setting_changes_the_key(settings: dict[str, Any], name: str, 
 
 
 @given(SETTINGS)
-def test_version_kind_and_inputs_change_the_key_and_label_and_build_do_not(settings: dict[str, Any]) -> None:
+def test_versions_kind_and_inputs_change_the_key_and_label_and_execution_do_not(settings: dict[str, Any]) -> None:
     plain = make_step(settings=settings)
     others = [
-        make_step(settings=settings, version=2),
+        make_step(settings=settings, versions={}),
+        make_step(settings=settings, versions={"answers": 2}),
+        make_step(settings=settings, versions={"answers": "1"}),
+        make_step(settings=settings, versions={"answers": 1, "task file": 1}),
         make_step(settings=settings, kind="student"),
         make_step(settings=settings, inputs={"a": plain}),
         make_step(settings=settings, inputs={"b": plain}),
-        make_step(settings=settings, inputs={"a": make_step(settings=settings, version=2)}),
+        make_step(settings=settings, inputs={"a": make_step(settings=settings, versions={"answers": 2})}),
         make_step(settings=settings, inputs={"a": plain, "b": plain}),
     ]
     assert len({plain.key, *(step.key for step in others)}) == len(others) + 1
-    assert make_step(forbidden, settings=settings, label="another").key == plain.key
+    assert make_step(settings=settings, label="another", execution={"device": "cpu"}).key == plain.key
+
+
+@given(SETTINGS, SETTINGS)
+def test_a_step_is_the_same_after_a_pickle_and_after_json(settings: dict[str, Any], execution: dict[str, Any]) -> None:
+    first = make_step(kind="questions", settings=settings, execution=execution, versions={"questions": 1, "task": "a"})
+    second = make_step(inputs={"questions": first}, settings={"n": 1.0, "m": 1, "on": True}, execution=execution)
+    targets = [second, make_step(kind="scored", inputs={"answers": second, "questions": first}), first]
+    for copies in (pickle.loads(pickle.dumps(targets)), steps_from_json(steps_to_json(targets))):
+        assert [copy.key for copy in copies] == [step.key for step in targets]
+        for copy, step in zip(copies, targets, strict=True):
+            assert_same(copy, step)
+        assert copies[1].inputs["questions"] is copies[2], "one step became two"
+
+
+def assert_same(copy: Step, step: Step) -> None:
+    for name in ("kind", "label", "settings", "versions", "execution"):
+        # As text, because 1 == 1.0 == True in Python.
+        assert json.dumps(getattr(copy, name)) == json.dumps(getattr(step, name))
+    assert copy.inputs.keys() == step.inputs.keys()
+    for name, before in step.inputs.items():
+        assert_same(copy.inputs[name], before)
+
+
+def test_many_steps_that_share_their_inputs_are_written_once() -> None:
+    step = make_step()
+    for _ in range(40):  # 2 ** 40 paths lead to the first step
+        step = make_step(inputs={"a": step, "b": step})
+    text = steps_to_json([step, step])
+    assert text.count('"label"') == 41
+    first, second = steps_from_json(text)
+    assert first is second and first.key == step.key
 
 
 def test_one_and_one_point_zero_and_true_are_three_settings() -> None:
@@ -121,10 +179,10 @@ def test_one_and_one_point_zero_and_true_are_three_settings() -> None:
 def test_the_key_is_the_same_in_every_version_and_on_every_machine() -> None:
     # A change here makes every user compute everything again.
     step = make_step(settings={"lr": 3e-4, "tasks": ["é"]}, inputs={"q": make_step(kind="questions")})
-    assert step.key == "60424901d75b3c9a6bf8404989d42bb2"
+    assert step.key == "b6a63dae3cceea96f1b4fc05b1de6221"
 
 
-def test_a_step_keeps_its_settings_when_the_caller_changes_theirs(store: Store) -> None:
+def test_a_step_keeps_its_settings_when_the_caller_changes_theirs() -> None:
     mine: dict[str, Any] = {"sizes": [1, 2]}
     step = make_step(settings=mine)
     mine["sizes"].append(3)
@@ -160,11 +218,11 @@ def test_a_kind_is_a_plain_folder_name(kind: str) -> None:
 def test_a_result_is_built_once_and_lies_where_path_says(store: Store) -> None:
     step = make_step()
     assert not store.is_done(step) and store.get(step) is None and store.manifest(step) is None
-    folder = store.run(step)
+    folder = build_tree(store, step)
     assert folder == store.path(step) == store.root / "answers" / step.key
     assert read_tree(folder) == TREE
     assert store.is_done(step) and store.get(step) == folder
-    assert Store(store.root).run(make_step(forbidden)) == folder
+    assert Store(store.root).run(make_step(), forbidden) == folder
     assert not any((store.root / ".partial").iterdir())
 
 
@@ -176,68 +234,77 @@ def test_looking_makes_no_folder(store: Store) -> None:
 
 def test_the_manifest_tells_how_the_result_came_about(store: Store) -> None:
     first = make_step(kind="questions")
-    step = make_step(settings={"sizes": (1, 2), "name": "é"}, inputs={"questions": first}, version=3)
-    store.run(first)
-    folder = store.run(step)
+    step = make_step(
+        settings={"sizes": (1, 2), "name": "é"},
+        inputs={"questions": first},
+        versions={"answers": 3, "task mine": "f00"},
+    )
+    build_tree(store, first)
+    folder = build_tree(store, step)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["kind"] == "answers" and manifest["key"] == step.key and manifest["version"] == 3
+    assert manifest["kind"] == "answers" and manifest["key"] == step.key
+    assert manifest["versions"] == {"answers": 3, "task mine": "f00"}
     assert manifest["settings"] == {"sizes": [1, 2], "name": "é"} and manifest["inputs"] == {"questions": first.key}
     assert {name: record["bytes"] for name, record in manifest["files"].items()} == {n: len(d) for n, d in TREE.items()}
     assert manifest["files"]["a.txt"]["sha256"] == file_sha256(folder / "a.txt")
-    assert manifest["started"].endswith("+00:00") and manifest["seconds"] >= 0 and manifest["w2s"]
+    assert manifest["started"].endswith("+00:00") and manifest["seconds"] >= 0 and manifest["environment"]["w2s"]
     read = store.manifest(step)
     assert read is not None and read.settings == manifest["settings"]
 
 
 def test_text_that_is_not_valid_unicode_does_not_lose_the_work(store: Store) -> None:
     step = make_step(settings={"stop": "\ud800"}, label="\udcff")
-    store.run(step)
+    build_tree(store, step)
     assert store.is_done(step)
 
 
-def test_a_build_gets_its_inputs_folders_and_can_tell_news(store: Store) -> None:
+def test_a_build_gets_settings_inputs_and_execution_and_can_tell_how_far_it_is(store: Store) -> None:
     first = make_step(kind="questions")
-    store.run(first)
+    build_tree(store, first)
+    step = make_step(inputs={"questions": first}, settings={"sizes": (1, 2)}, execution={"device": "cpu"})
 
-    def build(build: Build) -> None:
-        build.say("half way")
-        atomic_write(build.out / "copy", (build.inputs["questions"] / "a.txt").read_bytes())
+    def build(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+        assert settings == {"sizes": [1, 2]} and context.execution == {"device": "cpu"}
+        context.progress(1, 2, "rows", tokens=7)
+        atomic_write(out / "copy", (inputs["questions"] / "a.txt").read_bytes())
 
-    news: list[str] = []
-    folder = store.run(make_step(build, inputs={"questions": first}), news.append)
-    assert (folder / "copy").read_bytes() == b"alpha" and news == ["half way"]
+    told: list[tuple[int, int, str, int]] = []
+    folder = store.run(step, build, lambda done, total, unit, tokens=0: told.append((done, total, unit, tokens)))
+    assert (folder / "copy").read_bytes() == b"alpha" and told == [(1, 2, "rows", 7)]
 
 
 def test_a_missing_input_is_named(store: Store) -> None:
     step = make_step(inputs={"questions": make_step(kind="questions", label="the questions")})
     with pytest.raises(AssertionError, match="the questions"):
-        store.run(step)
+        store.run(step, forbidden)
 
 
 def test_a_build_may_not_write_the_manifest(store: Store) -> None:
-    step = make_step(lambda build: atomic_write(build.out / "manifest.json", "{}"))
+    def build(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+        atomic_write(out / "manifest.json", "{}")
+
     with pytest.raises(AssertionError, match=r"manifest\.json"):
-        store.run(step)
-    assert not store.is_done(step)
+        store.run(make_step(), build)
+    assert not store.is_done(make_step())
 
 
 def test_a_failed_build_leaves_its_work_and_the_next_try_goes_on(store: Store) -> None:
     class StopError(Exception):
         pass
 
-    def fails(build: Build) -> None:
-        atomic_write(build.out / "part-0", "zero")
-        (build.out / ".abc.w2s-tmp").write_text("left by a killed atomic_write")
+    def fails(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+        atomic_write(out / "part-0", "zero")
+        (out / ".abc.w2s-tmp").write_text("left by a killed atomic_write")
         raise StopError
 
-    def resumes(build: Build) -> None:
-        assert sorted(path.name for path in build.out.iterdir()) == ["part-0"]
-        atomic_write(build.out / "part-1", "one")
+    def resumes(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+        assert sorted(path.name for path in out.iterdir()) == ["part-0"]
+        atomic_write(out / "part-1", "one")
 
     with pytest.raises(StopError):
-        store.run(make_step(fails))
+        store.run(make_step(), fails)
     assert not store.is_done(make_step()) and not store.path(make_step()).exists()
-    folder = store.run(make_step(resumes))
+    folder = store.run(make_step(), resumes)
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "part-0", "part-1"]
 
 
@@ -266,14 +333,14 @@ def test_a_failure_at_any_point_leaves_a_whole_result_or_none(tmp_path: Path, mo
                 patch.setattr(owner, name, fragile(getattr(owner, name)))
             calls_left = points
             try:
-                Store(root).run(make_step())
+                build_tree(Store(root))
             except InjectedError:
                 failed = True
             else:
                 failed = False
         found = Store(root).get(make_step())
         assert found is None or read_tree(found) == TREE
-        assert read_tree(Store(root).run(make_step())) == TREE
+        assert read_tree(build_tree(Store(root))) == TREE
         if not failed:
             break
     assert points > 20
@@ -285,9 +352,9 @@ def test_a_kill_between_manifest_and_rename_costs_nothing(store: Store, monkeypa
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "rename", killed)
-        store.run(make_step())
+        build_tree(store)
     assert not store.is_done(make_step())
-    assert read_tree(store.run(make_step(forbidden))) == TREE
+    assert read_tree(store.run(make_step(), forbidden)) == TREE
 
 
 # Damage
@@ -326,85 +393,115 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("spoil", "said"), DAMAGE.values(), ids=DAMAGE.keys())
-def test_damage_is_found_said_and_repaired(store: Store, spoil: Callable[[Path], object], said: str) -> None:
-    spoil(store.run(make_step()))
-    news: list[str] = []
-    again = Store(store.root)
-    assert read_tree(again.run(make_step(), news.append)) == TREE
-    assert len(news) == 1 and "weak answers · seed 0" in news[0] and said in news[0] and "\n" not in news[0]
-    assert read_tree(Store(store.root).run(make_step(forbidden))) == TREE
+def test_damage_is_found_said_and_repaired(
+    store: Store, spoil: Callable[[Path], object], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoil(build_tree(store))
+    assert read_tree(build_tree(Store(store.root))) == TREE
+    (news,) = caplog.messages
+    assert "weak answers · seed 0" in news and said in news and "\n" not in news
+    assert read_tree(Store(store.root).run(make_step(), forbidden)) == TREE
     assert not any((store.root / ".trash").iterdir())
 
 
 @pytest.mark.parametrize(("spoil", "said"), DAMAGE.values(), ids=DAMAGE.keys())
-def test_get_hands_out_nothing_damaged(store: Store, spoil: Callable[[Path], object], said: str) -> None:
-    spoil(store.run(make_step()))
-    news: list[str] = []
+def test_get_hands_out_nothing_damaged(
+    store: Store, spoil: Callable[[Path], object], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoil(build_tree(store))
     again = Store(store.root)
-    assert again.get(make_step(), news.append) is None
-    assert len(news) == 1 and said in news[0]
+    assert again.get(make_step()) is None
+    (news,) = caplog.messages
+    assert said in news
     assert not again.is_done(make_step())
 
 
 def test_a_missing_or_garbled_manifest_is_not_done_even_for_a_store_that_built_it(store: Store) -> None:
-    manifest = store.run(make_step()) / "manifest.json"
+    manifest = build_tree(store) / "manifest.json"
     manifest.write_text("{")
     assert not store.is_done(make_step()) and store.get(make_step()) is None
 
 
 def test_a_damaged_input_is_never_given_to_a_build(store: Store) -> None:
     first = make_step(kind="questions")
-    spoil_byte(store.run(first))
+    spoil_byte(build_tree(store, first))
     with pytest.raises(AssertionError, match="to be run first"):
-        Store(store.root).run(make_step(forbidden, inputs={"questions": first}))
+        Store(store.root).run(make_step(inputs={"questions": first}), forbidden)
 
 
 def test_a_result_is_read_whole_only_once_in_a_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.run(make_step())
+    build_tree(store)
     again = Store(store.root)
-    again.run(make_step())
+    build_tree(again)
     monkeypatch.setattr("hashlib.file_digest", forbidden)
-    again.run(make_step())
-    store.run(make_step())
+    build_tree(again)
+    build_tree(store)
 
 
 def test_a_file_that_appeared_beside_the_result_does_no_harm(store: Store) -> None:
-    (store.run(make_step()) / ".DS_Store").write_text("x")
-    assert Store(store.root).run(make_step(forbidden))
+    (build_tree(store) / ".DS_Store").write_text("x")
+    assert Store(store.root).run(make_step(), forbidden)
+
+
+# Stores of other versions
+
+
+def test_a_store_of_an_older_version_is_left_alone_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    old = tmp_path / "store" / "answers" / "0123" / "manifest.json"
+    old.parent.mkdir(parents=True)
+    old.write_text('{"kind": "answers", "key": "0123", "version": 1}')
+    (old.parent / "answers.parquet").write_bytes(b"old")
+    store = Store(tmp_path / "store")
+    (news,) = caplog.messages
+    assert str(store.root) in news and "another version of w2s: they are left alone" in news and "\n" not in news
+    assert read_tree(build_tree(store)) == TREE
+    assert old.read_text() == '{"kind": "answers", "key": "0123", "version": 1}'
+    assert (old.parent / "answers.parquet").read_bytes() == b"old"
+
+
+def test_a_store_of_this_version_and_a_new_one_have_nothing_to_say(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_tree(store)
+    assert json.loads((store.root / "store.json").read_text()) == {"format": 2}
+    Store(store.root)
+    assert caplog.messages == []
 
 
 # Several processes
 
 WORKER = """
-import sys, time
+import logging, sys, time
 from pathlib import Path
-from w2s.files import atomic_write, file_sha256
-from w2s.store import Step, Store
+from w2s.files import atomic_write
+from w2s.step import Step
+from w2s.store import Store
+logging.basicConfig(level=logging.INFO, format="said: %(message)s", stream=sys.stdout)
 root, log, mode = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
 def note(line):
     with log.open("a") as file:
         file.write(line + "\\n")
 
-def build(build):
+def build(settings, inputs, out, context):
     note("build")
-    for i in range(5):
-        part = build.out / f"part-{i}"
+    for i in range(settings["n"]):
+        part = out / f"part-{i}"
         if not part.exists():
             if mode == "hang" and i == 3:
-                (build.out / "torn").write_text("half a li")
+                (out / "torn").write_text("half a li")
                 print("hanging", flush=True)
                 time.sleep(600)
             if mode == "race":
                 time.sleep(0.2)
             note(f"part-{i}")
             atomic_write(part, f"{i}")
-    (build.out / "torn").unlink(missing_ok=True)
+    (out / "torn").unlink(missing_ok=True)
 
 print("ready", flush=True)
 sys.stdin.readline()
-step = Step(kind="parts", label="the parts", settings={"n": 5}, inputs={}, build=build)
-Store(root).run(step, lambda line: print("said:", line, flush=True))
+step = Step(kind="parts", label="the parts", settings={"n": 5}, inputs={}, versions={"parts": 1})
+Store(root).run(step, build)
 print("done", flush=True)
 """
 
@@ -470,12 +567,12 @@ def raiser(error: Exception) -> Callable[..., None]:
     ],
 )
 def test_a_full_disk_is_one_line_that_names_the_store(store: Store, error: Exception) -> None:
-    def build(build: Build) -> None:
-        atomic_write(build.out / "part-0", "kept")
+    def build(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+        atomic_write(out / "part-0", "kept")
         raise error
 
     with pytest.raises(StoreError) as caught:
-        store.run(make_step(build))
+        store.run(make_step(), build)
     assert isinstance(caught.value, InputError) and caught.value.__cause__ is error
     assert str(store.root) in str(caught.value) and "\n" not in str(caught.value)
     assert not store.is_done(make_step())
@@ -485,12 +582,12 @@ def test_a_full_disk_is_one_line_that_names_the_store(store: Store, error: Excep
 def test_a_disk_that_fills_up_at_the_last_moment_leaves_no_result(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(build: Build) -> None:
-        (build.out / "a").write_text("x")
+    def build(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+        (out / "a").write_text("x")
 
     with monkeypatch.context() as patch, pytest.raises(StoreError, match="no space left"):
         patch.setattr(os, "fsync", raiser(OSError(errno.ENOSPC, "No space left on device")))
-        store.run(make_step(build))
+        store.run(make_step(), build)
     assert not store.is_done(make_step())
 
 
@@ -498,7 +595,7 @@ def test_a_store_that_cannot_be_written_is_one_line(store: Store, monkeypatch: p
     refused = PermissionError(errno.EACCES, "Permission denied", str(store.root / ".locks"))
     monkeypatch.setattr(Path, "mkdir", raiser(refused))
     with pytest.raises(StoreError, match="permission denied") as caught:
-        store.run(make_step())
+        build_tree(store)
     assert str(store.root) in str(caught.value)
 
 
@@ -507,32 +604,32 @@ def test_a_file_in_the_place_of_the_store_is_one_line(tmp_path: Path) -> None:
     for root in (tmp_path / "file", tmp_path / "file" / "below"):
         assert not Store(root).is_done(make_step())
         with pytest.raises(StoreError, match="not a directory"):
-            Store(root).run(make_step())
+            build_tree(Store(root))
 
 
 def test_an_unreadable_file_of_the_users_is_not_blamed_on_the_store(store: Store, tmp_path: Path) -> None:
     error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "questions.csv"))
     with pytest.raises(PermissionError) as caught:
-        store.run(make_step(raiser(error)))
+        store.run(make_step(), raiser(error))
     assert caught.value is error
 
 
 REAL_DISK = """
 import sys
 from pathlib import Path
-from w2s.files import atomic_write, file_sha256
-from w2s.store import Step, Store, StoreError
+from w2s.files import atomic_write
+from w2s.step import Step
+from w2s.store import Store, StoreError
 
-def make(kind, megabytes):
-    def build(build):
-        for i in range(megabytes * 16):
-            atomic_write(build.out / f"part-{i}", bytes(65536))
-    return Step(kind=kind, label=kind, settings={}, inputs={}, build=build)
+def build(settings, inputs, out, context):
+    for i in range(settings["megabytes"] * 16):
+        atomic_write(out / f"part-{i}", bytes(65536))
 
 store = Store(Path(sys.argv[1]))
-for step in (make("small", 0), make("big", 2), make("other", 0)):
+for kind, megabytes in (("small", 0), ("big", 2), ("other", 0)):
+    step = Step(kind=kind, label=kind, settings={"megabytes": megabytes}, inputs={})
     try:
-        store.run(step)
+        store.run(step, build)
     except StoreError as error:
         print(error)
     print(step.kind, store.is_done(step))
