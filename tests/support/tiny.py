@@ -127,7 +127,7 @@ def save_tiny_gemma(folder: Path) -> Path:
 def load_tiny(folder: Path, *, dtype: Literal["float32", "bfloat16"] = "float32", chat: bool = False) -> LanguageModel:
     """A saved model in memory, on the CPU."""
     spec = ModelSpec(name=str(folder), device="cpu", dtype=dtype, chat_template=chat)
-    return load_model(folder, spec, say=lambda text: None)
+    return load_model(folder, spec)
 
 
 TINY: Mapping[str, Callable[[Path], Path]] = {

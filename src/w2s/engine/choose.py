@@ -13,6 +13,7 @@ from w2s.engine.encoding import Encoded, encode_pairs
 from w2s.engine.logits import log_normalizer
 from w2s.engine.masks import attention_mask, takes_masks
 from w2s.engine.trees import Tree, grow_tree, shared_length
+from w2s.models.checks import check_length
 from w2s.models.load import LanguageModel
 
 __all__ = ["ChoiceBatch", "choose_batches", "score_choices"]
@@ -58,6 +59,8 @@ def choose_batches(
         [prompt for prompt, row in zip(prompts, options, strict=True) for _ in row],
         [option for row in options for option in row],
     )
+    longest = max((len(pair.prompt) + len(pair.completion) for pair in flat), default=0)
+    check_length(lm.model, longest, "a prompt with an option")
     pairs: list[list[Encoded]] = []
     start = 0
     for row in options:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from transformers import PreTrainedTokenizerBase
+
+from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 
 __all__ = ["Encoded", "encode_pairs", "encode_prompts"]
@@ -21,14 +24,48 @@ def _texts(lm: LanguageModel, prompts: Sequence[str]) -> tuple[list[str], bool]:
     """The prompts as the model sees them, and whether the tokenizer still has to add its special tokens."""
     if not lm.chat_template:
         return list(prompts), True
-    return [
-        str(
-            lm.tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-        )
-        for prompt in prompts
-    ], False
+    return [_chat(lm, prompt) for prompt in prompts], False
+
+
+def _chat(lm: LanguageModel, prompt: str) -> str:
+    """A prompt as a user's turn.
+
+    Raises:
+        InputError: The model's chat template fails.
+    """
+    # Some templates want a content in parts.
+    contents: tuple[object, ...] = (prompt, [{"type": "text", "text": prompt}])
+    said = ""
+    for content in contents:
+        try:
+            turn = [{"role": "user", "content": content}]
+            text = lm.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # a template is anybody's code
+            said = said or f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            continue
+        if prompt.strip() in str(text):
+            return str(text)
+        said = said or "the prompt is not in what it makes"
+    raise InputError(f"the model's chat template fails ({said}): expected chat_template: false, or another template")
+
+
+def _appended(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many tokens a tokenizer puts after a text, such as an end-of-text: no answer could follow them."""
+    plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
+    special: list[int] = tokenizer("a", add_special_tokens=True)["input_ids"]
+    for start in range(len(special) - len(plain) + 1):
+        if special[start : start + len(plain)] == plain:
+            return len(special) - start - len(plain)
+    return 0
+
+
+def _tokenize(lm: LanguageModel, texts: Sequence[str], special: bool) -> list[list[int]]:
+    """Token ids of texts, with what the tokenizer puts before them and without what it puts after."""
+    ids: list[list[int]] = lm.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)[
+        "input_ids"
+    ]
+    extra = _appended(lm.tokenizer) if special else 0
+    return [row[: len(row) - extra] for row in ids] if extra else ids
 
 
 def encode_prompts(lm: LanguageModel, prompts: Sequence[str]) -> list[list[int]]:
@@ -36,8 +73,7 @@ def encode_prompts(lm: LanguageModel, prompts: Sequence[str]) -> list[list[int]]
     if not prompts:
         return []
     texts, special = _texts(lm, prompts)
-    ids: list[list[int]] = lm.tokenizer(texts, add_special_tokens=special, return_attention_mask=False)["input_ids"]
-    return ids
+    return _tokenize(lm, texts, special)
 
 
 def encode_pairs(lm: LanguageModel, prompts: Sequence[str], completions: Sequence[str]) -> list[Encoded]:
@@ -56,14 +92,12 @@ def encode_pairs(lm: LanguageModel, prompts: Sequence[str], completions: Sequenc
     distinct = list(dict.fromkeys(prompts))
     texts, special = _texts(lm, distinct)
     heads = dict(zip(distinct, texts, strict=True))
-    tokenize = lm.tokenizer
-    options = {"add_special_tokens": special, "return_attention_mask": False}
-    head_ids = dict(zip(distinct, tokenize(texts, **options)["input_ids"], strict=True))
+    head_ids = dict(zip(distinct, _tokenize(lm, texts, special), strict=True))
     tails = [completion.lstrip() if lm.chat_template else completion for completion in completions]
-    joined = tokenize([heads[p] + tail for p, tail in zip(prompts, tails, strict=True)], **options)["input_ids"]
+    joined = _tokenize(lm, [heads[p] + tail for p, tail in zip(prompts, tails, strict=True)], special)
     pairs = []
     for prompt, tail, ids in zip(prompts, tails, joined, strict=True):
         head = head_ids[prompt]
-        rest = ids[len(head) :] if ids[: len(head)] == head else tokenize(tail, add_special_tokens=False)["input_ids"]
+        rest = ids[len(head) :] if ids[: len(head)] == head else _tokenize(lm, [tail], False)[0]
         pairs.append(Encoded(head, rest))
     return pairs

@@ -13,6 +13,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from w2s.engine.batching import token_batches
 from w2s.engine.decoding import can_decode, decode
 from w2s.engine.encoding import encode_prompts
+from w2s.models.checks import check_length
 from w2s.models.load import LanguageModel
 
 __all__ = ["generate_batches", "generate_texts"]
@@ -84,6 +85,7 @@ def generate_batches(lm: LanguageModel, prompts: Sequence[str], *, max_new_token
         tokens: So many tokens go through the model at once; a batch has up to four times as many, new ones included.
     """
     lengths = [len(ids) + max_new_tokens for ids in encode_prompts(lm, prompts)]
+    check_length(lm.model, max(lengths, default=0), "a prompt with its answer")
     if not can_decode(lm):
         return token_batches(lengths, tokens=tokens)
     head_rows = max(1, _HEAD_ELEMENTS // lm.model.config.get_text_config().vocab_size)

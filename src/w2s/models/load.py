@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
+import logging
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from w2s.config import ModelSpec
 from w2s.errors import InputError
+from w2s.files import tree_sha256
+from w2s.models.checks import check_finite, check_vocabulary, check_whole, pad_id_for
 from w2s.models.memory import keep_freed_memory
 
-__all__ = ["LanguageModel", "adapted", "choose_device", "choose_dtype", "convert_gguf", "load_model"]
+__all__ = ["LanguageModel", "choose_device", "choose_dtype", "load_model"]
+
+logger = logging.getLogger(__name__)
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -93,67 +91,6 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def convert_gguf(parts: tuple[Path, ...], out: Path, *, sha256: str | None = None) -> None:
-    """Turn a GGUF file into a folder that loads like any other: safetensors in bfloat16, config, tokenizer.
-
-    Args:
-        parts: The file, in parts that are joined in this order.
-        out: An existing folder to write into.
-        sha256: What the joined file's hash must be, where it is known.
-
-    Raises:
-        InputError: The file is damaged, or not one that transformers can convert.
-    """
-    joined = out / "model.gguf"
-    digest = hashlib.sha256()
-    with joined.open("wb") as target:
-        for part in parts:
-            with part.open("rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
-                    target.write(block)
-    if sha256 is not None and digest.hexdigest() != sha256:
-        joined.unlink()
-        raise InputError(
-            f"{parts[0]} is damaged: expected sha256 {sha256}, found {digest.hexdigest()}; install it again"
-        )
-    try:
-        # Its bars have no switch, and would break into the lines of progress.
-        with redirect_stderr(io.StringIO()), _quick_gguf():
-            tokenizer = AutoTokenizer.from_pretrained(out, gguf_file=joined.name)
-            # Without dequantize=True the model is dense but marked as quantized, and cannot be saved or trained.
-            model = AutoModelForCausalLM.from_pretrained(
-                out, gguf_file=joined.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
-            )
-    except Exception as error:  # the reader of a damaged file may fail in any way
-        raise InputError(f"{parts[0]} cannot be converted: {' '.join(str(error).split())}") from None
-    finally:
-        joined.unlink()
-    model.config._name_or_path = ""
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
-
-
-@contextmanager
-def _quick_gguf() -> Iterator[None]:
-    """Let transformers parse a file's header once and not three times, and name its tensors once, not per module."""
-    import gguf
-
-    class Reader(gguf.GGUFReader):
-        # Every slice of a memmap runs Python code, and a header is read in slices by the million.
-        def __setattr__(self, name: str, value: object) -> None:
-            super().__setattr__(name, np.asarray(value) if isinstance(value, np.memmap) else value)
-
-    # transformers looks both up in the module at each call; should it no longer, this changes nothing.
-    quick = {"GGUFReader": cache(Reader), "get_tensor_name_map": cache(gguf.get_tensor_name_map)}
-    usual = {name: getattr(gguf, name) for name in quick}
-    vars(gguf).update(quick)
-    try:
-        yield
-    finally:
-        vars(gguf).update(usual)
-
-
 def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel:
     device = choose_device(spec.device)
     dtype = choose_dtype(spec.dtype, device)
@@ -164,12 +101,23 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         tokenizer = AutoTokenizer.from_pretrained(
             location, revision=revision, trust_remote_code=spec.trust_remote_code, use_fast=True
         )
-        model = AutoModelForCausalLM.from_pretrained(location, dtype=dtype, use_safetensors=True, **common)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise InputError(f"model {spec.name!r} cannot be loaded: {' '.join(str(error).split())}") from None
-    if tokenizer.pad_token_id is None:
-        # Only a pad_token_id: padded positions are masked out or come after everything that is read.
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        model, info = AutoModelForCausalLM.from_pretrained(
+            location, dtype=dtype, use_safetensors=True, output_loading_info=True, **common
+        )
+    except InputError:
+        raise
+    # A configuration that is none may fail in any way, deep inside the library.
+    except Exception as error:
+        raise InputError(
+            f"model {spec.name!r} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:600]}"
+        ) from error
+    what = f"model {spec.name!r}"
+    check_whole(info, what)
+    check_finite(model.named_parameters(), what)
+    check_vocabulary(tokenizer, model, what)
+    tokenizer.pad_token_id = pad_id_for(tokenizer, model)
+    if tokenizer.eos_token_id is None:
+        logger.info("%s has no end-of-text token: answers end with their line", what)
     if spec.chat_template and not tokenizer.chat_template:
         raise InputError(f"model {spec.name!r} has no chat template: expected chat_template: false")
     model.requires_grad_(False)
@@ -186,11 +134,21 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     )
 
 
+def _content(location: str | Path, identity: str | None) -> str | None:
+    """The hash of a model folder's content, made sure to be the one that was named."""
+    if identity is None or not Path(location).is_dir():
+        return identity
+    found = f"sha256:{tree_sha256(Path(location))}"
+    if found != identity:
+        raise InputError(f"model folder {location} was changed since the run began: start again")
+    return found
+
+
 _held: tuple[tuple[Any, ...], LanguageModel] | None = None
 
 
 def load_model(
-    location: str | Path, spec: ModelSpec, *, revision: str | None = None, say: Callable[[str], None] = print
+    location: str | Path, spec: ModelSpec, *, revision: str | None = None, identity: str | None = None
 ) -> LanguageModel:
     """Load a model, or hand out the one that is in memory already if it is the same.
 
@@ -201,54 +159,20 @@ def load_model(
         location: A folder or hub id.
         spec: Device, dtype, attention and chat template.
         revision: The commit of a hub id.
-        say: Is told the device and dtype.
+        identity: What the content was named by (`source.resolve`), where it is a folder's: made sure of at each call.
+
+    Raises:
+        InputError: The model is damaged or not whole, or the folder's content is another than was named.
     """
     global _held
-    key = (str(location), revision, spec.dtype, spec.device, spec.attention, spec.trust_remote_code)
+    found = _content(location, identity)
+    key = (str(location), revision, found, spec.dtype, spec.device, spec.attention, spec.trust_remote_code)
     if _held is not None and _held[0] == key:
         return replace(_held[1], chat_template=spec.chat_template)
     _held = None  # frees the other model before this one asks for memory
     loaded = _load(str(location), revision, spec)
-    say(f"{spec.name}: {loaded}")
+    logger.info("%s: %s", spec.name, loaded)
+    if _content(location, identity) != found:
+        raise InputError(f"model {spec.name!r} was changed while it was loaded: start again")
     _held = (key, loaded)
     return loaded
-
-
-@contextmanager
-def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel]:
-    """The model with a trained adapter on it, for as long as the block lasts; the base stays loaded.
-
-    Args:
-        base: The model.
-        adapter: A folder as peft saves it, or None for the model as it is.
-
-    Raises:
-        InputError: The adapter is damaged, or that of another model.
-    """
-    if adapter is None:
-        yield base
-        return
-    from peft import PeftConfig, get_peft_model
-
-    wrong = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
-    try:
-        config = PeftConfig.from_pretrained(str(adapter))
-        config.inference_mode = True
-        tuned = get_peft_model(base.model, config, autocast_adapter_dtype=False)
-    except wrong as error:
-        raise _unfit(adapter, error) from None
-    try:
-        try:
-            missing = tuned.load_adapter(str(adapter), "default", autocast_adapter_dtype=False).missing_keys
-        except wrong as error:
-            raise _unfit(adapter, error) from None
-        if missing:
-            raise InputError(f"adapter {adapter} is not of this model: it has no {missing[0]}")
-        tuned.to(base.device, base.dtype).eval()
-        yield replace(base, model=tuned)
-    finally:
-        tuned.unload()
-
-
-def _unfit(adapter: Path, error: Exception) -> InputError:
-    return InputError(f"adapter {adapter} cannot be put on this model: {' '.join(str(error).split())[:300]}")

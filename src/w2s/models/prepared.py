@@ -40,10 +40,12 @@ class PreparedModel:
     """
 
     def __init__(self, spec: ModelSpec) -> None:
-        from w2s.models.load import choose_device, choose_dtype
-
         source = resolve(spec)
-        dtype = str(choose_dtype(spec.dtype, choose_device(spec.device))).removeprefix("torch.")
+        dtype: str = spec.dtype
+        if dtype == "auto":  # which means another one on another machine
+            from w2s.models.load import choose_device, choose_dtype
+
+            dtype = str(choose_dtype(spec.dtype, choose_device(spec.device))).removeprefix("torch.")
         fields = {name: value for name, value in asdict(spec).items() if name in ModelSpec.__dataclass_fields__}
         self.name = spec.name
         self.settings: dict[str, Json] = {
@@ -70,7 +72,7 @@ class PreparedModel:
 
 def convert(settings: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, context: Context) -> None:
     """Builds a step of kind `model`."""
-    from w2s.models.load import convert_gguf
+    from w2s.models.gguf import convert_gguf
 
     parts = tuple(Path(part) for part in context.execution["parts"])
     convert_gguf(parts, out, sha256=settings["identity"].removeprefix("sha256:"))
@@ -90,7 +92,8 @@ def loaded(
     Raises:
         InputError: What lies there is no longer what was named.
     """
-    from w2s.models.load import adapted, load_model
+    from w2s.models.adapters import adapted
+    from w2s.models.load import load_model
 
     spec = ModelSpec(**{**execution["spec"], "dtype": settings["dtype"], "chat_template": settings["chat_template"]})
     location = inputs["model"] if "model" in inputs else execution["location"]

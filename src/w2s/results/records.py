@@ -39,8 +39,8 @@ class Record:
         gain: Accuracy minus that of the reference, on the same questions.
         gain_low: Lower end of the 95% interval.
         gain_high: Its upper end.
-        gain_p: Two-sided p-value of no difference over seeds, from three seeds on; of all but the named comparison adjusted
-            for their number (Holm).
+        gain_p: Two-sided p-value of no difference, from three seeds on; of all but the named comparison adjusted for
+            their number (Holm).
         rows: Examples that the student was trained on; the mean over seeds where seed is None.
         questions: Their questions, likewise.
         label_accuracy: Share of those examples whose answer is right, where ground truth is known.

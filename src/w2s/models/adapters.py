@@ -1,0 +1,64 @@
+"""A model with a trained adapter on it, which is one of this model, whole, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from w2s.errors import InputError
+from w2s.models.checks import check_finite, check_same_tensors
+from w2s.models.load import LanguageModel
+
+__all__ = ["adapted"]
+
+
+@contextmanager
+def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel]:
+    """The model with a trained adapter on it, for as long as the block lasts; the base stays loaded.
+
+    Args:
+        base: The model.
+        adapter: A folder as peft saves it, or None for the model as it is.
+
+    Raises:
+        InputError: The adapter is damaged, or that of another model.
+    """
+    if adapter is None:
+        yield base
+        return
+    from peft import PeftConfig, get_peft_model
+    from peft.utils import get_peft_model_state_dict
+
+    wrong = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
+    try:
+        config = PeftConfig.from_pretrained(str(adapter))
+        config.inference_mode = True
+        tuned = get_peft_model(base.model, config, autocast_adapter_dtype=False)
+    except wrong as error:
+        raise _unfit(adapter, error) from None
+    try:
+        try:
+            given = load_file(adapter / "adapter_model.safetensors")
+        except wrong as error:
+            raise _unfit(adapter, error) from None
+        expected = {name: tensor.shape for name, tensor in get_peft_model_state_dict(tuned).items()}
+        what = f"adapter {adapter}"
+        check_same_tensors({name: tensor.shape for name, tensor in given.items()}, expected, what)
+        check_finite(given.items(), what)
+        try:
+            tuned.load_adapter(str(adapter), "default", autocast_adapter_dtype=False)
+        except wrong as error:
+            raise _unfit(adapter, error) from None
+        tuned.to(base.device, base.dtype).eval()
+        yield replace(base, model=tuned)
+    finally:
+        tuned.unload()
+
+
+def _unfit(adapter: Path, error: Exception) -> InputError:
+    return InputError(f"adapter {adapter} cannot be put on this model: {' '.join(str(error).split())[:300]}")

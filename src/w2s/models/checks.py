@@ -1,0 +1,159 @@
+"""What is loaded is what was named, whole, or it is refused: weights, vocabularies, adapters, targets, positions."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from w2s.errors import InputError
+
+__all__ = [
+    "check_finite",
+    "check_length",
+    "check_lora_targets",
+    "check_same_tensors",
+    "check_vocabulary",
+    "check_whole",
+    "pad_id_for",
+]
+
+logger = logging.getLogger(__name__)
+
+# Buffers that older checkpoints hold and today's models compute: nothing is lost with them.
+_COMPUTED = ("rotary_emb.inv_freq", "attn.bias", "attn.masked_bias", "position_ids")
+
+
+def check_whole(info: Mapping[str, Any], what: str) -> None:
+    """Make sure that weights and architecture fit each other.
+
+    Args:
+        info: transformers' `output_loading_info`.
+        what: The model, for the message.
+
+    Raises:
+        InputError: Weights are missing, have no place in the model, or have another shape there.
+    """
+    missing = sorted(map(str, info.get("missing_keys", ())))
+    unexpected = sorted(str(key) for key in info.get("unexpected_keys", ()) if not str(key).endswith(_COMPUTED))
+    mismatched = sorted(str(key[0] if isinstance(key, tuple) else key) for key in info.get("mismatched_keys", ()))
+    for keys, problem in (
+        (mismatched, "have another shape than its configuration says"),
+        (missing, "are missing, and would be random numbers"),
+        (unexpected, "have no place in it, and would be ignored"),
+    ):
+        if keys:
+            raise InputError(f"{what}: {len(keys)} of its weights {problem}: {_some(keys)}")
+
+
+def check_finite(tensors: Iterable[tuple[str, Tensor]], what: str) -> None:
+    """Make sure that no weight is NaN or infinite.
+
+    Raises:
+        InputError: One is.
+    """
+    for name, tensor in tensors:
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"{what}: weight {name} holds NaN or infinity")
+
+
+def check_same_tensors(given: Mapping[str, Sequence[int]], expected: Mapping[str, Sequence[int]], what: str) -> None:
+    """Make sure that an adapter is one of this model, all of it: by names and shapes of its tensors.
+
+    Raises:
+        InputError: A tensor is missing, has no place, or has another shape.
+    """
+    if extra := sorted(set(given) - set(expected)):
+        raise InputError(f"{what} is not of this model: it has {_some(extra)}, which the model has not")
+    if missing := sorted(set(expected) - set(given)):
+        raise InputError(f"{what} is not of this model: it has no {_some(missing)}")
+    for name, shape in given.items():
+        if tuple(shape) != tuple(expected[name]):
+            raise InputError(
+                f"{what} is not of this model: {name} has shape {tuple(shape)}, expected {tuple(expected[name])}"
+            )
+
+
+def check_lora_targets(model: nn.Module, targets: str | list[str]) -> None:
+    """Make sure that every target of LoRA names at least one module.
+
+    Args:
+        model: The model to be adapted.
+        targets: "all-linear", or the ends of modules' names.
+
+    Raises:
+        InputError: One names none; the message has the nearest name that does.
+    """
+    if isinstance(targets, str):
+        return  # all-linear, or a regular expression, of which peft says itself when it matches nothing
+    names = [name for name, module in model.named_modules() if name and not list(module.children())]
+    ends = sorted({name.rsplit(".", 1)[-1] for name in names if not name.rsplit(".", 1)[-1].isdecimal()})
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name, _ in model.named_modules()):
+            near = difflib.get_close_matches(target, ends, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else f": expected some of {', '.join(ends)}"
+            raise InputError(f"lora.targets: the model has no module {target!r}{hint}")
+
+
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, what: str) -> None:
+    """Make sure that every token that a text is made of has an embedding.
+
+    Special tokens that a tokenizer brings besides may have none: no text of ours names them.
+
+    Raises:
+        InputError: One has none.
+    """
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    besides = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    used = ((token, index) for token, index in tokenizer.get_vocab().items() if index not in besides)
+    highest = max(used, key=lambda item: item[1], default=("", -1))
+    if highest[1] >= rows:
+        raise InputError(
+            f"{what}: its tokenizer has token {highest[0]!r} with the id {highest[1]}, its weights have {rows} "
+            "embeddings: expected a tokenizer and weights of one model"
+        )
+
+
+def pad_id_for(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:
+    """A token for padding, which is masked out or comes after everything that counts: any that has an embedding."""
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    for found in (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id):
+        if isinstance(found, int) and 0 <= found < rows:
+            return found
+    return 0
+
+
+def check_length(model: PreTrainedModel, longest: int, what: str) -> None:
+    """Make sure that a sequence is not longer than the positions that the model knows.
+
+    Args:
+        model: The model.
+        longest: Tokens of the longest sequence.
+        what: What is so long, for the message.
+
+    Raises:
+        InputError: It is, and the model has no embedding for such a position. Rotary positions go on, beyond what the
+            model was trained on; then it is said, once a model.
+    """
+    config = model.config.get_text_config()
+    known = getattr(config, "max_position_embeddings", None)
+    if not isinstance(known, int) or known <= 0 or longest <= known:
+        return
+    if any(getattr(config, name, None) for name in ("rope_parameters", "rope_theta", "rope_scaling")):
+        if not getattr(model, "_w2s_said_length", False):
+            model._w2s_said_length = True
+            logger.warning(
+                "%s has %d tokens, the model was made for %d: its answers may be worse", what, longest, known
+            )
+        return
+    raise InputError(f"{what} has {longest} tokens, the model has positions for {known}: expected shorter questions")
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
