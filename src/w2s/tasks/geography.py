@@ -14,8 +14,8 @@ from typing import Any
 from w2s.config import AnswerFormat
 from w2s.errors import InputError
 from w2s.tasks.multiple_choice import MultipleChoice
-from w2s.tasks.parsing import rng_for
 from w2s.tasks.questions import Example, Question
+from w2s.tasks.variations import rng_for
 
 __all__ = ["TASK", "Geography"]
 

@@ -1,16 +1,12 @@
-"""How a question is put and how an answer is read: orders of options, letters, words, numbers."""
+"""How an answer is read out of a text: as an option's words, as its letter, or as a number."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
-from w2s.errors import InputError
+from w2s.tasks.numbers import as_number, first_number, said_number
 
 __all__ = [
     "LETTERS",
@@ -19,41 +15,10 @@ __all__ = [
     "first_number",
     "parse_letter",
     "parse_option",
-    "permutations",
-    "rng_for",
     "said_number",
 ]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def rng_for(seed: int, key: str) -> random.Random:
-    """A generator for one question: the same on every machine, whatever was asked before."""
-    return random.Random(int.from_bytes(hashlib.sha256(f"{seed}\0{key}".encode()).digest()[:8], "big"))
-
-
-def permutations(size: int, count: int, seed: int, key: str) -> list[tuple[int, ...]]:
-    """Distinct orders of a question's options; the first is the order in which they stand.
-
-    Args:
-        size: How many options there are.
-        count: How many orders.
-        seed: Of the draw.
-        key: The question's id.
-
-    Returns:
-        For every order, which option is at each position.
-
-    Raises:
-        InputError: There are not that many orders.
-    """
-    if count > (most := math.factorial(size)):
-        raise InputError(f"num_variations is {count}: question {key!r} has {size} options, in {most} orders at most")
-    rng = rng_for(seed, key)
-    orders = {tuple(range(size)): None}  # a dict, because a set does not keep the order of the draw
-    while len(orders) < count:
-        orders[tuple(rng.sample(range(size), size))] = None
-    return list(orders)
 
 
 def first_line(text: str) -> str:
@@ -204,39 +169,3 @@ def _article_of(text: str, letters: str, options: Sequence[str]) -> int | None:
         return None
     position, mentions = letters.index(match[1]), _mentions(text, options)
     return position if mentions and mentions[0] == _Mention(match.end(), mentions[0].end, position) else None
-
-
-# Numbers
-
-_NUMBER = re.compile(
-    r"(?P<minus>(?<![\w.)])[-−])?\s?[$€£¥]?\s?(?P<minus2>(?<=[$€£¥])[-−])?"
-    r"(?P<number>(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
-)
-_SAID = re.compile(r"####\s*(?P<rest>.*)|\banswer(?:\s+is)?\s*[:=]?\s*(?P<rest2>[^\w]*\d.*)", re.IGNORECASE)
-
-
-def first_number(text: str) -> str | None:
-    """The first number of a text, in one spelling: "$1,234.00" gives "1234"."""
-    match = _NUMBER.search(text)
-    return None if match is None else _spelled(match)
-
-
-def as_number(text: str) -> str | None:
-    """The number that a text is, in one spelling, or None where it is not just a number."""
-    match = _NUMBER.fullmatch(text.strip())
-    return None if match is None else _spelled(match)
-
-
-def said_number(text: str) -> str | None:
-    """The number that follows "####" or "the answer is"."""
-    match = _SAID.search(text)
-    return None if match is None else first_number(match["rest"] or match["rest2"] or "")
-
-
-def _spelled(match: re.Match[str]) -> str:
-    number = Decimal(match["number"].replace(",", ""))
-    if number == 0:
-        return "0"
-    text = f"{number:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"-{text}" if match["minus"] or match["minus2"] else text
