@@ -35,6 +35,82 @@ def test_answers_that_name_different_letters_are_not_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("B is wrong. The correct answer is D.", "D"),
+        ("It is not C but A.", "A"),
+        ("I would eliminate B and D. A.", "A"),
+        ("It cannot be B; answer: C", "C"),
+        ("Neither C nor D, so the answer is A", "A"),
+        ("D is incorrect and B is correct", "B"),
+        ("C is correct because D is impossible.", "C"),
+        ("Between B and D, I pick D.", "D"),
+        ("B is a large river. The answer is D.", "D"),
+        ("B, C and D can be ruled out, leaving A.", "A"),
+        ("A: incorrect. B: correct", "B"),
+        ("(A) No. (B) No. (C) No. (D).", "D"),
+        ("D, because neither A nor B is a state.", "D"),
+        ("Answer: C. A and B are false.", "C"),
+        ("The answer is C, A is wrong", "C"),
+        ("Not sure, but D.", "D"),
+        ("Niger isn't right. The answer is B.", "B"),
+        ("Niger and Guinea are wrong. It is Nigeria.", "B"),
+        ("I don't think it's B or C. D!", "D"),
+        ("Option A is tempting, option C is correct.", "C"),
+        ("B\n\nQuestion: which?\nAnswer: C", "B"),
+        ("Nigeria\nAnswer: C", "B"),
+    ],
+)
+def test_a_letter_is_chosen_and_not_merely_mentioned(text: str, letter: str) -> None:
+    assert parse_letter(text, COUNTRIES) == "ABCD".index(letter)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Not C.", "The answer isn't B.", "B is wrong.", "Not B, D.", "B is tempting, but D.", "The answer is B or D.",
+        "D. No wait, the answer is B.", "C is wrong. The answer is C.", "I know nothing about B.", "Hm: A, B, C and D.",
+        "It could be B, but it could be C.", "Neither A nor B", "Niger is incorrect.",
+    ],
+)  # fmt: skip
+def test_a_letter_that_is_only_mentioned_is_not_read(text: str) -> None:
+    assert parse_letter(text, COUNTRIES) is None
+
+
+RULING_OUT = [
+    "{} is incorrect. ",
+    "It isn't {}. ",
+    "I would rule out {}. ",
+    "Not {}; ",
+    "{} cannot be right. ",
+    "({}) No. ",
+]
+CHOOSING = ["The answer is {}.", "answer: ({})", "So {}.", "I choose option {}", "{} is correct."]
+
+
+@given(
+    st.permutations("ABCD"),
+    st.lists(st.sampled_from(RULING_OUT), max_size=3),
+    st.sampled_from(CHOOSING),
+    st.sampled_from([COUNTRIES, ["1", "2", "3", "4"]]),
+)
+def test_what_is_ruled_out_before_changes_nothing(
+    letters: list[str], ruled_out: list[str], choosing: str, options: list[str]
+) -> None:
+    chosen, *others = letters
+    before = "".join(writing.format(letter) for writing, letter in zip(ruled_out, others, strict=False))
+    assert parse_letter(before + choosing.format(chosen), options) == "ABCD".index(chosen)
+    assert parse_letter(before, options) not in {"ABCD".index(letter) for letter in others[: len(ruled_out)]}
+
+
+def test_words_of_an_option_rule_nothing_out() -> None:
+    options = ["It is wrong", "It is not wrong"]
+    assert parse_letter("It is not wrong.", options) == parse_option("It is not wrong", options) == 1
+    assert parse_letter("A: It is wrong", options) == 0
+    assert parse_letter("B. No", ["Yes", "No"]) == 1
+
+
+@pytest.mark.parametrize(
     ("text", "position"),
     [
         ("A man walks away.", 0),
@@ -86,6 +162,9 @@ def test_a_letter_beyond_the_options_is_not_read() -> None:
         ("Guinea. Unlike Nigeria, it", 2),
         ("It must be Equatorial Guinea, not Guinea", 3),
         ("It is not Niger, it is Nigeria", 1),
+        ("Niger is wrong, it is Nigeria", 1),
+        ("Niger and Nigeria can be ruled out, so Guinea", 2),
+        ("Guinea. Well, Guinea is wrong", None),
         ("Guinea-Bissau", None),
         ("Nigerien", None),
         ("Niger, Nigeria", None),
