@@ -63,6 +63,8 @@ class TaskSpec:
         answer_format: Answer with the option's letter or its text; by default the task's own.
         templates: Prompts that replace the task's, by the names that `w2s tasks NAME` shows.
         paraphrases: A JSONL file of rewordings of the questions (`question`, `paraphrases`), where the task takes one.
+        near_duplicates: "drop" keeps one of the questions that are the same but for a few words; "keep" keeps them
+            all, and warns where they are in different splits.
     """
 
     name: str = "geography"
@@ -75,6 +77,7 @@ class TaskSpec:
     answer_format: AnswerFormat | None = None
     templates: dict[str, str] = field(default_factory=dict)
     paraphrases: str | None = None
+    near_duplicates: Literal["keep", "drop"] = "keep"
 
 
 @dataclass(kw_only=True)
