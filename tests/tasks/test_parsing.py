@@ -59,6 +59,8 @@ def test_answers_that_name_different_letters_are_not_read() -> None:
         ("Option A is tempting, option C is correct.", "C"),
         ("B\n\nQuestion: which?\nAnswer: C", "B"),
         ("Nigeria\nAnswer: C", "B"),
+        ("A. Niger\nB. Nigeria\nThe answer is B.", "B"),
+        ("B. Nigeria\nQuestion: which?", "B"),
     ],
 )
 def test_a_letter_is_chosen_and_not_merely_mentioned(text: str, letter: str) -> None:
@@ -71,6 +73,7 @@ def test_a_letter_is_chosen_and_not_merely_mentioned(text: str, letter: str) -> 
         "Not C.", "The answer isn't B.", "B is wrong.", "Not B, D.", "B is tempting, but D.", "The answer is B or D.",
         "D. No wait, the answer is B.", "C is wrong. The answer is C.", "I know nothing about B.", "Hm: A, B, C and D.",
         "It could be B, but it could be C.", "Neither A nor B", "Niger is incorrect.",
+        "A. Niger\nB. Nigeria\nC. Guinea", "A) Niger\nB) Nigeria",
     ],
 )  # fmt: skip
 def test_a_letter_that_is_only_mentioned_is_not_read(text: str) -> None:

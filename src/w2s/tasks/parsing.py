@@ -116,12 +116,26 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
         return letters.index(sole.upper())
     # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its position only.
     worded = ["" if option.strip(OUTER + "()").upper() in (*letters, "") else option for option in options]
+    text = _after_listing(text, letters, worded)
     out = ruled_out(text, longest([*words_in(text, worded), *letters_in(text, letters)]))
     left = list(text)
     for mention in out:
         left[mention.start : mention.end] = "…" * (mention.end - mention.start)
     chosen = _chosen("".join(left), letters, worded)
     return None if chosen in {mention.option for mention in out} else chosen
+
+
+def _after_listing(text: str, letters: str, options: Sequence[str]) -> str:
+    """What follows the options where a text begins by listing them again, which chooses none."""
+    lines = text.strip().splitlines()
+    listed_again = 0
+    for line in lines:
+        label = re.match(rf"\W*([{letters}])[.):]\W*", line)
+        words = words_in(line[label.end() :], [options[letters.index(label[1])]]) if label else []
+        if not words or words[0].start > 0:
+            break
+        listed_again += 1
+    return "\n".join(lines[listed_again:]) if listed_again > 1 else text
 
 
 def _chosen(text: str, letters: str, options: Sequence[str]) -> int | None:
