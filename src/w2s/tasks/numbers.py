@@ -19,7 +19,7 @@ _MINUS = r"\-‐‑‒–−﹣－"
 _SYMBOL = r"$£¥¢฿\u20a0-\u20cf"
 # Before a number: nothing that makes it part of a name ("COVID-19", "Rs.5"), a root, an exponent or a negative.
 _START = (
-    rf"(?<![\w.^√±/\\—{_MINUS}{_SYMBOL}])(?<![{_MINUS}{_SYMBOL}]\s)(?<!minus\s)(?<!negative\s)"
+    rf"(?<![\w.^√±/\\—{_MINUS}{_SYMBOL}])(?<![{_MINUS}{_SYMBOL}]\s)(?<![Mm]inus\s)(?<![Nn]egative\s)"
     r"(?<!√\()(?<!sqrt\()(?<!sqrt\{)(?<!frac\{)(?<!\^\{)"
 )
 _CURRENCY = rf"(?:(?:[A-Z]{{0,2}}(?:\\?[{_SYMBOL}]){{1,2}}|USD|EUR|GBP|INR|CAD|AUD)\s?)?"
@@ -28,9 +28,10 @@ _THOUSANDS = r"\d{1,3}(?:(?P<comma>,|\{,\}|,\\!|\\,|[\u00a0\u2009\u202f])\d{3}(?
 _DECIMAL = rf"(?>(?P<integer>{_THOUSANDS}|\d++)?(?P<places>\.\d++)?)(?<=\d)"
 _EXPONENT = rf"(?:[eE]|\s?(?:[×x*·]|\\times|\\cdot)\s?10(?:\^|\*\*)\{{?)(?P<power>[{_MINUS}+]?\d{{1,2}})(?!\d)\}}?"
 _OVER = r"\s?[/⁄]\s?"
+_PART = r"(?i:half|halve|third|quarter|fourth|fifth|sixth|eighth|tenth)"
 _AMOUNT = (
     rf"(?:(?P<whole>\d++)\s(?:and\s)?(?P<upper>\d++){_OVER}(?P<lower>\d++)"
-    rf"|{_DECIMAL}(?:{_EXPONENT})?+(?:{_OVER}(?P<under>\d++))?+)"
+    rf"|{_DECIMAL}(?:{_EXPONENT})?+(?:{_OVER}(?P<under>\d{{1,3}}(?:,\d{{3}}(?!\d))++|\d++))?+)"
 )
 # After a number: nothing that makes it the beginning of another.
 _GOES_ON = "|".join(
@@ -38,11 +39,12 @@ _GOES_ON = "|".join(
         rf"[^\s\w+*=×÷<>()\[\]|;&~—{_MINUS}{_SYMBOL}]\d|_\d",  # any separator that was not understood
         r"[^\W\d_]+\d",  # "0x1F", "1e400"
         r"(?:\{,\}|,\\!|\\,|\s)\d{3}(?!\d)",  # "1 234", which may be one number or two
-        rf"[\s{_MINUS}](?:and\s)?\d+{_OVER}\d|\sand\s(?:a|one|two|three)\b",  # "2-1/2", "2 and a half"
+        rf"[\s{_MINUS}](?:and\s)?\d+{_OVER}\d",  # "2-1/2"
+        rf"\sand\s(?:an?|one|two|three)[\s-]{_PART}",  # "2 and a half"
         r"\s?(?:\^|π|√|\\(?:pi|sqrt|[dt]?frac))|\*\*\s?\d",
-        r"[\s-]?(?:hundred|thousand|million|billion|trillion|lakh|crore|dozen)(?:s|ths?)?\b",
-        r"[\s-]?(?:halves|thirds|quarters|fourths|fifths|sixths|eighths|tenths)\b|(?<=\b1)[\s-](?:half|third|quarter)\b",
-        r"\s?(?:[kKMBT]|[bm]n)\b|[mbt]\b",  # thousands, millions; "5m" may also be metres
+        r"[\s-]?(?i:hundred|thousand|million|billion|trillion|lakh|crore|dozen)(?:s|ths?)?\b",
+        rf"(?<!\d\d)[\s-]{_PART}s\b|(?<=\b1)[\s-]{_PART}\b",  # "3 quarters"
+        r"\s?(?:[kKMBT]|[bm]n)(?![\w-])|[mbt](?![\w-])",  # thousands, millions; "5m" may also be metres
     ]
 )
 _NUMBER = re.compile(rf"{_START}{_CURRENCY}(?P<minus>[{_MINUS}])?{_CURRENCY}{_AMOUNT}(?!{_GOES_ON})")
@@ -105,7 +107,7 @@ def _spelled(match: re.Match[str]) -> str | None:
         over = int(match["lower"])
         value = Fraction(int(match["whole"]) * over + int(match["upper"]))
     else:
-        over = int(match["under"] or 1)
+        over = int((match["under"] or "1").replace(",", ""))
         value = Fraction("".join(filter(str.isdecimal, match["integer"] or "")) + (match["places"] or "") or "0")
         value *= Fraction(10) ** int(re.sub(f"[{_MINUS}]", "-", match["power"] or "0"))
     if over == 0:
