@@ -63,8 +63,8 @@ def test_the_first_number_has_one_spelling(text: str, number: str | None) -> Non
     "text",
     [
         "1,2", "2,75", "1.234,56", "1.234.567", "1 234", "1'234", "1_234", "1,00,000", "7:45", "2.0.1", "3/4/2024",
-        "2 million", "4 Billion", "$10k", "3M", "4 hundredths", "2 and a half", "2 and one-third", "2-1/2", "3 quarters",
-        "1 half", "5 dozen",
+        "2 million", "4 Billion", "$10k", "3M", "4 hundredths", "2 and a half", "2 and one-third", "2-1/2",
+        "3 quarters", "1 half", "5 dozen",
         "10²", "10^6", "2**5", "0x1F", "1e400", "1e2.5", "2π", "√16", r"\sqrt{16}", r"\frac{3x}{4}", "3/0", "٣٫١",
         "minus 7", "Negative 7", "- 7", "—7", "±7", "COVID-19", "H2O", "Rs.500", "9" * 1001,
     ],
