@@ -219,6 +219,12 @@ def test_gsm8k_answers_with_a_number(tmp_path: Path) -> None:
         ("Let us think.\nTwo and 3.\n#### 5", "5"),
         ("Let us think.\nSo the answer is 5.", "5"),
         ("Let us think.\nIt is 5.", None),
+        ("$2{,}750", "2750"),
+        ("–6", "-6"),
+        ("5e3 grams", "5000"),
+        ("1/4 of it", "0.25"),
+        ("At 7:45, that is 105 minutes.\n#### 105", "105"),
+        ("At 7:45.", None),
         ("", None),
     ],
 )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,13 +130,81 @@ def test_of_two_copies_the_one_meant_for_test_stays() -> None:
 
 def test_the_order_of_choices_makes_no_new_question_but_other_choices_do() -> None:
     def with_choices(identity: str, *choices: str) -> Example:
-        return Example(question=Question(id=identity, text="Which?", choices=choices), answer=choices[0])
+        return Example(
+            question=Question(id=identity, text="Which?", choices=choices), answer=min(choices, key=str.lower)
+        )
 
     splits = split(
         [with_choices("1", "a", "b"), with_choices("2", "b", "A"), with_choices("3", "a", "c")], spec(0, 0, "all")
     )
     assert len(drawn(splits)["test"]) == 2
     assert splits.dropped == {"duplicate": 1}
+
+
+@given(st.text(alphabet="aeéE\u0301 ö\u0308ñßIi", min_size=1))
+def test_composed_and_decomposed_writings_are_one_question(text: str) -> None:
+    composed, decomposed = unicodedata.normalize("NFC", f"what {text}"), unicodedata.normalize("NFD", f"What  {text} ")
+    splits = split([example(1, "test", text=composed), example(2, "train", text=decomposed)], spec(0, 0, "all"))
+    assert drawn(splits)["test"] == ["q1"]
+    assert splits.dropped == {"duplicate": 1}
+
+
+def test_choices_that_differ_in_their_writing_only_are_equal() -> None:
+    question = Question(id="1", text="Where?", choices=("Córdoba", "Co\u0301rdoba"))
+    splits = split([Example(question=question, answer="Córdoba"), example(2)], spec(0, 0, "all"))
+    assert splits.dropped == {"equal or empty choices": 1}
+
+
+@given(st.permutations([("q1", "any", "yes"), ("q2", "test", "no"), ("q3", "train", "Yes"), ("q4", "any", "yes")]))
+def test_of_copies_with_different_answers_none_is_kept(rows: list[tuple[str, Any, str]]) -> None:
+    same = [
+        Example(question=Question(id=name, text="Is it so?", choices=("yes", "no")), answer=answer, pool=pool)
+        for name, pool, answer in rows
+    ]
+    splits = split([*same, example(5)], spec(0, 0, "all"))
+    assert drawn(splits)["test"] == ["q5"]
+    assert splits.dropped == {"contradictory answers": 4}
+    agreeing = [one for one in same if one.answer != "no"]
+    assert split([*agreeing, example(5)], spec(0, 0, "all")).dropped == {"duplicate": 2}
+
+
+def test_answers_that_differ_in_case_contradict_each_other_only_where_choices_do() -> None:
+    genotypes = Question(id="1", text="Which one?", choices=("PP", "Pp", "pp"))
+    examples = [Example(question=genotypes, answer="Pp"), Example(question=replace(genotypes, id="2"), answer="pp")]
+    assert split([*examples, example(3)], spec(0, 0, "all")).dropped == {"contradictory answers": 2}
+    free = [
+        Example(question=Question(id=name, text="Who?"), answer=answer) for name, answer in [("1", "Al"), ("2", "al")]
+    ]
+    assert split(free, spec(0, 0, "all")).dropped == {"duplicate": 1}
+
+
+def test_a_copy_without_an_answer_contradicts_none() -> None:
+    splits = split([example(1, "transfer", text="Why?", answer=None), example(2, "test", text="why?")], spec(0, 0, 1))
+    assert (drawn(splits)["test"], splits.dropped) == (["q2"], {"duplicate": 1})
+
+
+LONG = "The ferry leaves the northern harbour at noon and calls at four small islands before it turns back. When, {}?"
+
+
+def test_near_duplicates_are_kept_with_a_warning_where_splits_share_them(caplog: pytest.LogCaptureFixture) -> None:
+    examples = [example(1, "test", text=LONG.format("sir")), example(2, "transfer", text=LONG.format("madam"))]
+    splits = split([*examples, example(3, "transfer")], spec(0, 2, 1))
+    assert (splits.near_duplicates, splits.dropped) == (1, {})
+    assert "near-duplicates in different splits: 1, first 'q2' in transfer and 'q1' in test" in caplog.text
+    within = split([replace(one, pool="test") for one in examples], spec(0, 0, 2))
+    assert within.near_duplicates == 0
+
+
+def test_near_duplicates_are_dropped_where_that_is_set() -> None:
+    examples = [example(1, "train", text=LONG.format("sir")), example(2, "test", text=LONG.format("madam"))]
+    splits = split([*examples, example(3, "train")], spec(0, 1, 1, near_duplicates="drop"))
+    assert drawn(splits) == {"weak_train": [], "transfer": ["q3"], "test": ["q2"]}
+    assert (splits.near_duplicates, splits.dropped) == (0, {"near-duplicate": 1})
+
+
+def test_another_word_for_near_duplicates_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown near_duplicates 'dropp'"):
+        split([example(1)], spec(0, 0, 1, near_duplicates="dropp"))
 
 
 def test_a_question_with_equal_or_empty_choices_is_dropped_and_counted() -> None:

@@ -7,8 +7,8 @@ from typing import ClassVar
 from w2s.config import AnswerFormat, Mode
 from w2s.errors import InputError
 from w2s.tasks.base import Task
-from w2s.tasks.parsing import rng_for
 from w2s.tasks.questions import Question, Variation
+from w2s.tasks.variations import rng_for
 
 __all__ = ["FreeAnswer"]
 

@@ -32,7 +32,8 @@ class GSM8K(FreeAnswer):
          "answer": "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute.\\n… $<<0.2*50=10>>10.\\n#### 10"}
 
     An answer is the first number of the first line, written without separators, currency or a decimal
-    part that is zero. The training split goes to weak_train and transfer, the test split to test. A single
+    part that is zero; where it is not clear which number that is, it is the one said to be the answer, or
+    none (see `w2s.tasks.numbers`). The training split goes to weak_train and transfer, the test split to test. A single
     file goes anywhere.
     """
 

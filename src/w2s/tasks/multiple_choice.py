@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from w2s.errors import InputError
 from w2s.tasks.base import Task
-from w2s.tasks.parsing import LETTERS, parse_letter, parse_option, permutations
+from w2s.tasks.parsing import LETTERS, parse_letter, parse_option
 from w2s.tasks.questions import Question, Variation
+from w2s.tasks.variations import permutations
 
 __all__ = ["MultipleChoice"]
 

@@ -1,16 +1,12 @@
-"""How a question is put and how an answer is read: orders of options, letters, words, numbers."""
+"""How an answer is read out of a text: as an option's words, as its letter, or as a number."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import random
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Sequence, Set
 
-from w2s.errors import InputError
+from w2s.tasks.mentions import OUTER, Mention, letters_in, listed, longest, ruled_out, words_in
+from w2s.tasks.numbers import as_number, first_number, said_number
 
 __all__ = [
     "LETTERS",
@@ -19,41 +15,10 @@ __all__ = [
     "first_number",
     "parse_letter",
     "parse_option",
-    "permutations",
-    "rng_for",
     "said_number",
 ]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def rng_for(seed: int, key: str) -> random.Random:
-    """A generator for one question: the same on every machine, whatever was asked before."""
-    return random.Random(int.from_bytes(hashlib.sha256(f"{seed}\0{key}".encode()).digest()[:8], "big"))
-
-
-def permutations(size: int, count: int, seed: int, key: str) -> list[tuple[int, ...]]:
-    """Distinct orders of a question's options; the first is the order in which they stand.
-
-    Args:
-        size: How many options there are.
-        count: How many orders.
-        seed: Of the draw.
-        key: The question's id.
-
-    Returns:
-        For every order, which option is at each position.
-
-    Raises:
-        InputError: There are not that many orders.
-    """
-    if count > (most := math.factorial(size)):
-        raise InputError(f"num_variations is {count}: question {key!r} has {size} options, in {most} orders at most")
-    rng = rng_for(seed, key)
-    orders = {tuple(range(size)): None}  # a dict, because a set does not keep the order of the draw
-    while len(orders) < count:
-        orders[tuple(rng.sample(range(size), size))] = None
-    return list(orders)
 
 
 def first_line(text: str) -> str:
@@ -63,24 +28,15 @@ def first_line(text: str) -> str:
 
 # Options
 
-
-@dataclass(frozen=True, slots=True)
-class _Mention:
-    start: int
-    end: int
-    option: int
-
-
-_NEGATED = re.compile(r"(?:\b(?:not|never|neither|nor)|n['’]t)\s+(?:(?:the|in|an?|be)\s+)*$", re.IGNORECASE)
 _JOINED = re.compile(r"[\s,/&]*(?:\b(?:or|and)\b)?\s*", re.IGNORECASE)
-_OUTER = " \t\n.,;:!?\"'“”‘’"
 
 
 def parse_option(text: str, options: Sequence[str]) -> int | None:
     """Which option a text names first.
 
-    Case, spacing and outer punctuation do not count; an option inside a longer one, a negated one ("not
-    France") and one that is only part of a list ("France or Spain") do not count as named.
+    Case, spacing and outer punctuation do not count; an option inside a longer one, one that is ruled out
+    ("not France", "France is wrong") and one that is only part of a list ("France or Spain") do not count as
+    named.
 
     Args:
         text: What came back.
@@ -93,37 +49,20 @@ def parse_option(text: str, options: Sequence[str]) -> int | None:
         equal = [index for index, option in enumerate(options) if option and option.strip() == whole]
         if len(equal) == 1:
             return equal[0]
-    mentions = _mentions(text, options)
-    return _unambiguous(text, mentions, options) if mentions else None
+    mentions = words_in(text, options)
+    out = ruled_out(text, mentions)
+    return _one_of([mention for mention in mentions if mention not in out], out, text, options)
 
 
-def _mentions(text: str, options: Sequence[str]) -> list[_Mention]:
-    found = [
-        _Mention(match.start(), match.end(), index)
-        for index, option in enumerate(options)
-        if option.strip()
-        for match in _pattern(option).finditer(text)
-        if not _NEGATED.search(text, 0, match.start())
-    ]
-    return sorted(found, key=lambda mention: (mention.start, -mention.end, mention.option))
-
-
-def _pattern(option: str) -> re.Pattern[str]:
-    core = option.strip(_OUTER) or option.strip()
-    left = right = ""
-    if core[0].isalnum():
-        left = r"(?<!\w)(?<!\w-)" + (r"(?<![-−])(?<!\d[.,])" if core[0].isdigit() else "")
-    if core[-1].isalnum():
-        right = r"(?!\w)(?!-\w)" + (r"(?![.,:/]\d)" if core[-1].isdigit() else "")
-    return re.compile(left + r"\s+".join(map(re.escape, core.split())) + right, re.IGNORECASE)
-
-
-def _unambiguous(text: str, mentions: Sequence[_Mention], options: Sequence[str]) -> int | None:
+def _one_of(mentions: Sequence[Mention], out: Set[Mention], text: str, options: Sequence[str]) -> int | None:
+    """The option that is mentioned first, unless another is at once, or it is ruled out elsewhere."""
+    if not mentions:
+        return None
     first = mentions[0]
     tied = [mention.option for mention in mentions if (mention.start, mention.end) == (first.start, first.end)]
     if len(tied) > 1:  # options that differ in case only, as genotypes do
-        tied = [option for option in tied if options[option].strip(_OUTER) == text[first.start : first.end]]
-    if len(tied) != 1:
+        tied = [option for option in tied if options[option].strip(OUTER) == text[first.start : first.end]]
+    if len(tied) != 1 or tied[0] in {mention.option for mention in out}:
         return None
     for mention in mentions:
         if mention.start >= first.end and mention.option != tied[0]:
@@ -135,15 +74,34 @@ def _unambiguous(text: str, mentions: Sequence[_Mention], options: Sequence[str]
 
 _OPENING = r"[\s(\[\"'“]*(?:\*\*)?\s*\(?"
 # After a letter that is an answer: the end, or punctuation that does not go on as it does in "D.C." or "I'm".
-_CLOSED = r"(?=\s*(?:\n|$)|[)\],;:]|\*\*|[.\"'”](?!\w)|\s+[-–—]\s|\s+(?:because|since|is)\b)"
-_CUE = r"\b(?:answer|option|choice)\b(?:\s+(?:is|would be|should be|must be))?\s*[:=]?\s*(?:\boption\b|\bchoice\b)?"
+_CLOSED = r"(?=\s*(?:\n|$)|[)\],;:!]|\*\*|[.\"'”](?!\w)|\s+[-–—]\s|\s+(?:because|since|is)\b)"
+_BE = r"(?:is|would be|should be|must be|has to be)"
+# What makes the letter after it the answer.
+_CUE = (
+    rf"(?:\banswer\b(?:\s+{_BE})?\s*[:=]?|\b(?:option|choice)\b\s*(?:{_BE}|[:=])"
+    r"|\b(?:choos(?:e|ing)|chose|pick(?:ing)?|select(?:ing)?|go(?:ing)? with|went with|say)\b)"
+    r"\s*(?:\b(?:option|choice|answer)\b)?"
+)
+# What makes the letter before it the answer.
+_CONFIRMED = re.compile(
+    r"[)\]\"'”*]*\s+(?:is|must be|has to be|would be)\s+(?:\w+ly\s+)?(?:the\s+)?(?:(?:most|only|best)\s+)?"
+    r"(?:correct|right|true|best|answer)\b",
+    re.IGNORECASE,
+)
+# What is not more than the beginning of a sentence or clause, or of a conclusion.
+_CONCLUDING = re.compile(
+    r"(?:^|[.!?;:\n…]|\b(?:so|but|rather|therefore|thus|hence|instead|then|leaves|leaving|is|it['’]s|must be)\b,?)"
+    r"[\s(\[\"'“*]*(?:(?:option|choice)\s+\(?)?$",
+    re.IGNORECASE,
+)
 
 
 def parse_letter(text: str, options: Sequence[str]) -> int | None:
     """Which of the lettered options a text chooses, by its letter or by its words.
 
-    Reads "B", "(B)", "b.", "B) Paris", "Answer: B", "the answer is B" and "Paris, because". Never takes the
-    article of "A man walks" for a letter.
+    Reads "B", "(B)", "b.", "B) Paris", "Answer: B", "the answer is B" and "Paris, because". What is mentioned
+    only to be ruled out is not chosen: "A is incorrect. The answer is C." Never takes the article of "A man
+    walks" for a letter.
 
     Args:
         text: What came back.
@@ -157,24 +115,46 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
     if len(sole) == 1 and sole.upper() in letters:
         return letters.index(sole.upper())
     # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its position only.
-    worded = ["" if option.strip(_OUTER + "()").upper() in (*letters, "") else option for option in options]
-    mentions = _mentions(text, worded)
+    worded = ["" if option.strip(OUTER + "()").upper() in (*letters, "") else option for option in options]
+    text = _after_listing(text, letters, worded)
+    out = ruled_out(text, longest([*words_in(text, worded), *letters_in(text, letters)]))
+    left = list(text)
+    for mention in out:
+        left[mention.start : mention.end] = "…" * (mention.end - mention.start)
+    chosen = _chosen("".join(left), letters, worded)
+    return None if chosen in {mention.option for mention in out} else chosen
+
+
+def _after_listing(text: str, letters: str, options: Sequence[str]) -> str:
+    """What follows the options where a text begins by listing them again, which chooses none."""
+    lines = text.strip().splitlines()
+    listed_again = 0
+    for line in lines:
+        label = re.match(rf"\W*([{letters}])[.):]\W*", line)
+        words = words_in(line[label.end() :], [options[letters.index(label[1])]]) if label else []
+        if not words or words[0].start > 0:
+            break
+        listed_again += 1
+    return "\n".join(lines[listed_again:]) if listed_again > 1 else text
+
+
+def _chosen(text: str, letters: str, options: Sequence[str]) -> int | None:
+    """The position that a text chooses, once it mentions none that is ruled out."""
+    mentions = words_in(text, options)
     if mentions and not re.search(r"\w", text[: mentions[0].start]):
-        return _unambiguous(text, mentions, worded)
+        return _unless_told(_one_of(mentions, set(), text, options), text, mentions[0].end, letters, options)
     letter = _letter(letters)
     if (match := letter.match(text)) is not None:
         position = letters.index(match["letter"].upper())
-        return position if _agrees(text[match.end() :], position, letters, worded) else None
-    if (position_of_words := _article_of(text, letters, worded)) is not None:
+        agreed = _agrees(text[match.end() :], position, letters, options)
+        return _unless_told(position if agreed else None, text, match.end(), letters, options)
+    if (position_of_words := _article_of(text, letters, options)) is not None:
         return position_of_words
-    cued = {
-        match["letter"].upper()
-        for cue in re.finditer(_CUE, text, re.IGNORECASE)
-        if (match := letter.match(text, cue.end())) is not None
-    }
-    if cued:
-        return letters.index(cued.pop()) if len(cued) == 1 else None
-    return parse_option(text, worded)
+    if told := _told(text, letters, options):
+        return told.pop() if len(told) == 1 else None
+    if concluded := _concluded(text, letters, options):
+        return concluded.pop() if len(concluded) == 1 else None
+    return parse_option(text, options)
 
 
 def _letter(letters: str) -> re.Pattern[str]:
@@ -185,15 +165,64 @@ def _letter(letters: str) -> re.Pattern[str]:
     return re.compile(rf"{_OPENING}(?P<letter>[{either_case}]{_CLOSED}{loose})")
 
 
+def _unless_told(position: int | None, text: str, end: int, letters: str, options: Sequence[str]) -> int | None:
+    """What a text begins with, unless it goes on to tell that the answer is another.
+
+    "B is a river. The answer is C." begins with the subject of a sentence, which is no answer yet; "B. The
+    answer is C." gives two.
+    """
+    subject = re.match(r"[^\S\n]+(?!because\b|since\b)[^\W\d_]", text[end:]) is not None
+    subject = subject and not any(mention.start <= end + 1 for mention in words_in(text[end:], options))
+    scope = text[:end] + text[end:].split("\n\n" if subject else "\n", 1)[0]
+    told = _told(scope, letters, options)
+    if subject and told:
+        return told.pop() if len(told) == 1 else None
+    others = told | (_concluded(scope, letters, options, end) if subject else set())
+    return position if others <= {position} else None
+
+
+def _told(text: str, letters: str, options: Sequence[str]) -> set[int]:
+    """The positions that are said to be the answer; not exactly one: none is."""
+    letter = _letter(letters)
+    told: set[int] = set()
+    for cue in re.finditer(_CUE, text, re.IGNORECASE):
+        if (match := letter.match(text, cue.end())) is not None:
+            position = letters.index(match["letter"].upper())
+            agreed = _agrees(text[match.end() :], position, letters, options)
+            told |= {position} if agreed else set(range(len(letters)))
+    return told | {
+        mention.option for mention in _letters_apart(text, letters, options) if _CONFIRMED.match(text, mention.end)
+    }
+
+
+def _concluded(text: str, letters: str, options: Sequence[str], start: int = 0) -> set[int]:
+    """The positions whose letter is all that a sentence or a clause says."""
+    closed = re.compile(_CLOSED)
+    return {
+        mention.option
+        for mention in _letters_apart(text, letters, options)
+        if mention.start >= start
+        and closed.match(text, mention.end)
+        and _CONCLUDING.search(text[max(0, mention.start - 40) : mention.start])
+    }
+
+
+def _letters_apart(text: str, letters: str, options: Sequence[str]) -> list[Mention]:
+    """The letters that are neither part of an option's words nor of a list of letters."""
+    in_text = set(letters_in(text, letters))
+    mentions = longest([*words_in(text, options), *in_text])
+    return [one[0] for one in listed(text, mentions) if one[0] in in_text and len({m.option for m in one}) == 1]
+
+
 def _agrees(rest: str, position: int, letters: str, options: Sequence[str]) -> bool:
     """Whether what follows a letter on its line names no other letter or option at once."""
+    line = rest[:1000].split("\n", 1)[0]  # what is further away is not at once
     if not options[position]:  # an option that is itself a letter
         return True
-    line = rest.split("\n", 1)[0]
     other = re.match(rf"\W*(?:(?:or|and)\b\W*)?([{letters}]){_CLOSED}", line)
     if other is not None and other[1] != letters[position]:
         return False
-    mentions = _mentions(line, options)
+    mentions = words_in(line, options)
     return not mentions or bool(re.search(r"\w", line[: mentions[0].start])) or mentions[0].option == position
 
 
@@ -202,41 +231,5 @@ def _article_of(text: str, letters: str, options: Sequence[str]) -> int | None:
     match = re.match(rf"\s*([{letters}])\s+(?=\w)", text)
     if match is None:
         return None
-    position, mentions = letters.index(match[1]), _mentions(text, options)
-    return position if mentions and mentions[0] == _Mention(match.end(), mentions[0].end, position) else None
-
-
-# Numbers
-
-_NUMBER = re.compile(
-    r"(?P<minus>(?<![\w.)])[-−])?\s?[$€£¥]?\s?(?P<minus2>(?<=[$€£¥])[-−])?"
-    r"(?P<number>(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
-)
-_SAID = re.compile(r"####\s*(?P<rest>.*)|\banswer(?:\s+is)?\s*[:=]?\s*(?P<rest2>[^\w]*\d.*)", re.IGNORECASE)
-
-
-def first_number(text: str) -> str | None:
-    """The first number of a text, in one spelling: "$1,234.00" gives "1234"."""
-    match = _NUMBER.search(text)
-    return None if match is None else _spelled(match)
-
-
-def as_number(text: str) -> str | None:
-    """The number that a text is, in one spelling, or None where it is not just a number."""
-    match = _NUMBER.fullmatch(text.strip())
-    return None if match is None else _spelled(match)
-
-
-def said_number(text: str) -> str | None:
-    """The number that follows "####" or "the answer is"."""
-    match = _SAID.search(text)
-    return None if match is None else first_number(match["rest"] or match["rest2"] or "")
-
-
-def _spelled(match: re.Match[str]) -> str:
-    number = Decimal(match["number"].replace(",", ""))
-    if number == 0:
-        return "0"
-    text = f"{number:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"-{text}" if match["minus"] or match["minus2"] else text
+    position, mentions = letters.index(match[1]), words_in(text, options)
+    return position if mentions and mentions[0] == Mention(match.end(), mentions[0].end, position) else None

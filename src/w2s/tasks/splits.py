@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+import logging
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +15,14 @@ import pyarrow as pa
 import pyarrow.compute
 
 from w2s.config import TaskSpec
-from w2s.errors import InputError
+from w2s.errors import InputError, unknown_name
 from w2s.tables import GOLD, QUESTIONS
+from w2s.tasks.near_duplicates import repeats, shingles_of
 from w2s.tasks.questions import SPLITS, Example, Pool, Question
 
 __all__ = ["Splits", "gold_of", "questions_of", "split"]
+
+logger = logging.getLogger(__name__)
 
 # The test split draws first: the size of the others then does not change who is in it.
 _DRAWING_ORDER = ("test", "weak_train", "transfer")
@@ -39,26 +44,36 @@ class Splits:
         questions: A table of `QUESTIONS`, split by split, each in the order in which it was drawn.
         gold: A table of `GOLD`, in the same order; null where the data has no answer.
         dropped: How many examples were left out, by the reason.
+        near_duplicates: How many questions nearly repeat one of another split.
     """
 
     questions: pa.Table
     gold: pa.Table
     dropped: dict[str, int]
+    near_duplicates: int
 
 
 def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
     """Draw the splits.
 
-    The draw depends on the examples and on `spec.split_seed`, not on the order of the examples.
+    The draw depends on the examples and on `spec.split_seed`, not on the order of the examples. Of several
+    copies of a question one is kept, and none where their answers differ. Copies are the same text and choices
+    but for case, spacing and the order of the choices.
 
     Args:
         examples: All examples of the task.
-        spec: The sizes: a number, or "all" for an equal share of what the numbers leave.
+        spec: The sizes: a number, or "all" for an equal share of what the numbers leave; and what becomes of
+            near-duplicates.
 
     Raises:
         InputError: There are too few examples, the same question is meant for two splits, or an answer is missing.
     """
+    if spec.near_duplicates not in ("keep", "drop"):
+        raise unknown_name("near_duplicates", spec.near_duplicates, ("keep", "drop"))
     kept, dropped = _without_duplicates(examples)
+    if spec.near_duplicates == "drop":
+        kept, repeated = _without_near_duplicates(kept)
+        dropped |= {"near-duplicate": repeated} if repeated else {}
     pools = _in_drawing_order(kept, spec.split_seed)
     drawn = _draw(pools, {name: _size(spec, name) for name in SPLITS}, len(kept))
     rows = [(name, example) for name in SPLITS for example in drawn[name]]
@@ -80,7 +95,7 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
         [{"question_id": example.question.id, "split": name, "answer": example.answer} for name, example in rows],
         schema=GOLD,
     )
-    return Splits(questions=questions, gold=gold, dropped=dropped)
+    return Splits(questions=questions, gold=gold, dropped=dropped, near_duplicates=_near_duplicates(drawn))
 
 
 def questions_of(table: pa.Table, split: str) -> list[Question]:
@@ -118,8 +133,7 @@ def _without_duplicates(examples: Iterable[Example]) -> tuple[list[Example], dic
     """Keep one copy of every question, the same one whatever the order of the examples."""
     dropped: Counter[str] = Counter()
     explicit: dict[str, Pool] = {}
-    kept: dict[tuple[str, ...], Example] = {}
-    taken: set[str] = set()
+    copies: defaultdict[tuple[str, ...], list[Example]] = defaultdict(list)
     for example in sorted(examples, key=_precedence):
         question = example.question
         if example.answer is None and example.pool != "transfer":
@@ -128,16 +142,41 @@ def _without_duplicates(examples: Iterable[Example]) -> tuple[list[Example], dic
             raise InputError(
                 f"question {question.id!r} is in {explicit[question.id]} and in {example.pool}: splits must not overlap"
             )
-        if len(set(question.choices)) < len(question.choices) or not all(question.choices):
+        if len(set(map(_composed, question.choices))) < len(question.choices) or not all(question.choices):
             dropped["equal or empty choices"] += 1
-        elif _same(question) in kept:
-            dropped["duplicate"] += 1
-        elif question.id in taken:
-            raise InputError(f"two different questions have the id {question.id!r}")
         else:
-            kept[_same(question)] = example
-            taken.add(question.id)
+            copies[_same(question)].append(example)
+    kept: dict[str, Example] = {}
+    for same in copies.values():
+        if len({_gold(example) for example in same if example.answer is not None}) > 1:
+            dropped["contradictory answers"] += len(same)  # which of them is right, nobody knows
+            continue
+        if len(same) > 1:
+            dropped["duplicate"] += len(same) - 1
+        if kept.setdefault(same[0].question.id, same[0]) is not same[0]:
+            raise InputError(f"two different questions have the id {same[0].question.id!r}")
     return list(kept.values()), dict(dropped)
+
+
+def _without_near_duplicates(examples: Sequence[Example]) -> tuple[list[Example], int]:
+    """Those that nearly repeat none before them, and how many do."""
+    repeated = repeats([shingles_of(example.question) for example in examples])
+    kept = [example for example, other in zip(examples, repeated, strict=True) if other is None]
+    return kept, len(examples) - len(kept)
+
+
+def _near_duplicates(drawn: Mapping[str, Sequence[Example]]) -> int:
+    """How many questions nearly repeat one of another split; the first is said."""
+    rows = [(name, example.question) for name in _DRAWING_ORDER for example in drawn[name]]
+    repeated = repeats([shingles_of(question) for _, question in rows], [name for name, _ in rows])
+    pairs = [(rows[index], rows[other]) for index, other in enumerate(repeated) if other is not None]
+    if pairs:
+        (split, question), (other_split, other_question) = pairs[0]
+        logger.warning(
+            "near-duplicates in different splits: %d, first %r in %s and %r in %s; near_duplicates=drop keeps one",
+            *(len(pairs), question.id, split, other_question.id, other_split),
+        )
+    return len(pairs)
 
 
 def _precedence(example: Example) -> tuple[int, str, str, tuple[str, ...], str]:
@@ -150,8 +189,21 @@ def _same(question: Question) -> tuple[str, ...]:
     return (_words(question.text), *sorted(map(_words, question.choices)))
 
 
+def _gold(example: Example) -> str:
+    """The answer as two copies would have it in common."""
+    answer = str(example.answer)
+    # Choices that differ in case only, as genotypes do, are different answers.
+    alike = [choice for choice in example.question.choices if _words(choice) == _words(answer)]
+    return _composed(answer) if len(alike) > 1 else _words(answer)
+
+
 def _words(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return " ".join(_composed(_composed(text).casefold()).split())
+
+
+def _composed(text: str) -> str:
+    """A text in one writing: an accented letter may be one character, or a letter and its accent."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _in_drawing_order(examples: Iterable[Example], seed: int) -> dict[str, list[Example]]:

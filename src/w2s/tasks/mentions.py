@@ -1,0 +1,129 @@
+"""Where a text mentions options, by their words or their letters, and which of them it rules out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["OUTER", "Mention", "letters_in", "listed", "longest", "ruled_out", "words_in"]
+
+OUTER = " \t\n.,;:!?\"'“”‘’"
+"""What may stand around an option and does not count."""
+
+_VERBS = (
+    r"(?:is|are|was|were|be|been|being|can|could|would|will|should|must|may|might|does|do|did|has|have|had"
+    r"|seems?|looks?|sounds?|makes?)"
+)
+_NOT = r"(?:\bnot\b|\bcannot\b|\bnever\b|n['’]t\b)"
+_WRONG = r"\b(?:incorrect|wrong|false|inaccurate|untrue|invalid|impossible|implausible|unlikely)\b"
+_DISMISSED = r"(?:rul(?:e|es|ed|ing)\s+out|(?:exclud|eliminat|reject|discard|dismiss)(?:e|es|s|ed|ing)?)"
+_FILL = (
+    r"(?:an?|the|it|it['’]s|that|this|to|both|either|any|all|of|in|as|for|also|then|so|just|simply|too|therefore"
+    r"|answers?|options?|choices?|letters?|think|believe|say|choose|pick|select|go|with|\w+ly"
+    rf"|{_VERBS})"
+)
+# "not", "it can't be", "I would rule out", "rather than": what follows is ruled out.
+_BEFORE = re.compile(
+    rf"(?:{_NOT}|\b(?:neither|nor|{_DISMISSED}|rather\s+than|instead\s+of|other\s+than|except(?:\s+for)?)\b)"
+    rf"(?:\s+{_FILL})*[\s(\[\"'“*]*$",
+    re.IGNORECASE,
+)
+# "is incorrect", "can't be right", "are both ruled out": what precedes is ruled out.
+_AFTER = re.compile(
+    rf"[)\]\"'”*]*(?:\s+{_FILL})*?"
+    rf"(?:\s+{_VERBS}{_NOT}|\s+(?:won|can)['’]t\b|\s+{_NOT}|\s+{_WRONG}|\s+(?:{_DISMISSED}|out|fails?)\b)"
+    rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|no\b)|\.\s*{_WRONG}",
+    re.IGNORECASE,
+)
+_SINGULAR = re.compile(r"\W*(?:is|was|does|has|seems|looks|sounds|makes|isn|wasn|doesn|hasn)\b", re.IGNORECASE)
+_JOINED = re.compile(r"[\s,/&()\[\]\"'“”*]*(?:\b(?:or|and|nor)\b)?\s*(?:\b(?:option|choice)\b)?[\s(\[\"'“*]*", re.I)
+_AND = re.compile(r"\b(?:or|and|nor)\b|[&/]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One option, named from `start` to `end` of a text."""
+
+    start: int
+    end: int
+    option: int
+
+
+def words_in(text: str, options: Sequence[str]) -> list[Mention]:
+    """Where a text names options by their words, in its order; none inside a longer one.
+
+    Case, spacing and outer punctuation do not count. An option without words is named nowhere.
+    """
+    return longest(
+        Mention(match.start(), match.end(), index)
+        for index, option in enumerate(options)
+        if option.strip()
+        for match in _pattern(option).finditer(text)
+    )
+
+
+def letters_in(text: str, letters: str) -> list[Mention]:
+    """Where a text names options by capital letters, or by letters in brackets; the article "A" is none."""
+    words = "".join(letter for letter in letters if letter in "AI")
+    others = "".join(letter for letter in letters if letter not in "AI") or "\0"
+    either_case = letters + letters.lower()
+    verb = rf"\s+(?:and|or|nor|but|so|because|since|{_VERBS}(?:n['’]t)?|can['’]t|cannot|won['’]t|rather|instead)\b"
+    bare = rf"[{others}]" + (rf"|[{words}](?=\s*$|\s*[^\w\s'’-]|{verb})" if words else "")
+    pattern = re.compile(rf"(?<![\w'’.-])(?:{bare}|(?<=\()[{either_case}](?=\)))(?![\w'’-]|\.\w)")
+    return [Mention(match.start(), match.end(), letters.index(match[0].upper())) for match in pattern.finditer(text)]
+
+
+def longest(mentions: Iterable[Mention]) -> list[Mention]:
+    """Those that are not part of a longer one, in the order of the text."""
+    kept: list[Mention] = []
+    for mention in sorted(mentions, key=lambda mention: (mention.start, -mention.end, mention.option)):
+        within = kept and mention.end <= kept[-1].end
+        if not within or (mention.start, mention.end) == (kept[-1].start, kept[-1].end):
+            kept.append(mention)
+    return kept
+
+
+def listed(text: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
+    """The mentions, those together that are joined as a list: "A, B or C"."""
+    lists: list[list[Mention]] = []
+    for mention in mentions:
+        last = lists[-1][-1] if lists else None
+        if last is not None and (mention.start < last.end or _JOINED.fullmatch(text, last.end, mention.start)):
+            lists[-1].append(mention)
+        else:
+            lists.append([mention])
+    return lists
+
+
+def ruled_out(text: str, mentions: Sequence[Mention]) -> set[Mention]:
+    """The mentions that the text rules out: "not B", "A and C are incorrect", "I would eliminate D".
+
+    Words of an option rule nothing out: "B is wrong" does not where "wrong" is an option itself.
+    """
+    if not re.search(rf"{_NOT}|{_WRONG}|\b(?:neither|nor|{_DISMISSED}|than|of|except|out|fails?|no)\b", text, re.I):
+        return set()
+    plain = list(text)
+    for mention in mentions:
+        plain[mention.start : mention.end] = "…" * (mention.end - mention.start)
+    bare = "".join(plain)
+    out: set[Mention] = set()
+    for one in listed(text, mentions):
+        if _BEFORE.search(bare[max(0, one[0].start - 100) : one[0].start]):
+            out.update(one)
+        elif after := _AFTER.match(bare, one[-1].end):
+            last = [mention for mention in one if mention.end == one[-1].end]
+            rest = [mention for mention in one if mention.end < one[-1].start]
+            joined = bool(rest) and _AND.search(text, rest[-1].end, one[-1].start)
+            out.update(one if joined and not _SINGULAR.match(after[0]) else last)
+    return out
+
+
+def _pattern(option: str) -> re.Pattern[str]:
+    core = option.strip(OUTER) or option.strip()
+    left = right = ""
+    if core[0].isalnum():
+        left = r"(?<!\w)(?<!\w-)" + (r"(?<![-−])(?<!\d[.,])" if core[0].isdigit() else "")
+    if core[-1].isalnum():
+        right = r"(?!\w)(?!-\w)" + (r"(?![.,:/]\d)" if core[-1].isdigit() else "")
+    return re.compile(left + r"\s+".join(map(re.escape, core.split())) + right, re.IGNORECASE)
