@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from w2s.config import LoraSpec, TrainingSpec
 from w2s.models.load import LanguageModel
+from w2s.progress import Progress, no_progress
 from w2s.tables import TRAINING_SET
 from w2s.training.student import TrainingReport, train_student
 
@@ -67,19 +69,42 @@ class Run:
         self.losses = [entry["loss"] for entry in self.log if "loss" in entry]
 
 
+class _Listener(logging.Handler):
+    """Notes what is said."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record.getMessage())
+
+
 def train(
-    lm: LanguageModel, out: Path, table: pa.Table | None = None, *, seed: int = 0, progress: Any = None, **changes: Any
+    lm: LanguageModel,
+    out: Path,
+    table: pa.Table | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = no_progress,
+    **changes: Any,
 ) -> Run:
     said: list[str] = []
-    report = train_student(
-        lm,
-        training_set() if table is None else table,
-        settings(**changes),
-        seed=seed,
-        out=out,
-        progress=progress,
-        say=said.append,
-    )
+    listener = _Listener(said)
+    logger = logging.getLogger("w2s.training")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(listener)
+    try:
+        report = train_student(
+            lm,
+            training_set() if table is None else table,
+            settings(**changes),
+            seed=seed,
+            out=out,
+            progress=progress,
+        )
+    finally:
+        logger.removeHandler(listener)
     (how,) = [line for line in said if " attention, " in line]
     said.remove(how)
     return Run(out, report, said, how)

@@ -46,7 +46,7 @@ def undisturbed(lm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def killed_at(lm: LanguageModel, out: Path, step: int, **changes: Any) -> None:
-    def progress(done: int, total: int, tokens: int) -> None:
+    def progress(done: int, total: int, unit: str, tokens: int = 0) -> None:
         if done == step:
             raise Killed
 
@@ -66,7 +66,7 @@ def test_a_run_killed_at_any_step_ends_in_the_same_adapter(
     killed_at(lm, tmp_path, step)
     saved = (step - 1) // 2 * 2  # a step's checkpoint is written after its progress is told
     again: list[int] = []
-    run = train(lm, tmp_path, progress=lambda done, total, tokens: again.append(done), **SETTINGS)
+    run = train(lm, tmp_path, progress=lambda done, total, unit, tokens: again.append(done), **SETTINGS)
     assert again == list(range(saved + 1, STEPS + 1))
     assert run.said == ([f"going on from step {saved} of {STEPS}"] if saved else [])
     assert same(run.adapter, undisturbed.adapter)
@@ -92,7 +92,7 @@ def test_a_run_killed_between_its_last_step_and_its_adapter_has_nothing_left_to_
         patch.setattr(PeftModel, "save_pretrained", killed)
         train(lm, tmp_path, **SETTINGS)
     steps: list[int] = []
-    run = train(lm, tmp_path, progress=lambda done, total, tokens: steps.append(done), **SETTINGS)
+    run = train(lm, tmp_path, progress=lambda done, total, unit, tokens: steps.append(done), **SETTINGS)
     assert steps == [] and run.said == [f"going on from step {STEPS} of {STEPS}"]
     assert same(run.adapter, undisturbed.adapter) and run.losses == undisturbed.losses
     assert run.report.loss == undisturbed.report.loss
@@ -201,7 +201,7 @@ from support.tiny import load_tiny
 from support.training import train
 SETTINGS = eval(sys.argv[4])
 
-def progress(done, total, tokens):
+def progress(done, total, unit, tokens=0):
     if done == 6:
         os.kill(os.getpid(), signal.SIGKILL)
 

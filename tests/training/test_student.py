@@ -51,14 +51,14 @@ def test_losses_are_those_of_the_first_version(lm: LanguageModel, tmp_path: Path
 
 
 def test_a_run_leaves_an_adapter_a_log_and_a_report(lm: LanguageModel, tmp_path: Path) -> None:
-    progress: list[tuple[int, int, int]] = []
+    progress: list[tuple[int, int, str, int]] = []
     run = train(lm, tmp_path, progress=lambda *step: progress.append(step))
     assert {path.name for path in tmp_path.iterdir()} == {"adapter", "log.jsonl", "training.json"}
     assert json.loads((tmp_path / "training.json").read_text()) == asdict(run.report)
     assert (run.report.rows, run.report.eval_rows, run.report.steps) == (len(CITIES), 0, 6)
     assert [entry["step"] for entry in run.log] == [1, 2, 3, 4, 5, 6]
-    assert [step[:2] for step in progress] == [(step, 6) for step in range(1, 7)]
-    assert progress[-1][2] == pytest.approx(2 * run.report.tokens, abs=1)
+    assert [step[:3] for step in progress] == [(step, 6, "steps") for step in range(1, 7)]
+    assert progress[-1][3] == pytest.approx(2 * run.report.tokens, abs=1)
     assert [entry["learning_rate"] for entry in run.log] == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
     assert run.report.loss == run.losses[-1] and run.said == []
 
@@ -189,13 +189,15 @@ def test_what_cannot_be_trained_is_refused_in_one_line_and_the_model_is_as_befor
 def test_a_loss_that_is_lost_ends_the_run_at_once(lm: LanguageModel, tmp_path: Path) -> None:
     steps: list[int] = []
     with pytest.raises(InputError, match="nan"):
-        train(lm, tmp_path, epochs=50, learning_rate=1e30, progress=lambda done, total, tokens: steps.append(done))
+        train(
+            lm, tmp_path, epochs=50, learning_rate=1e30, progress=lambda done, total, unit, tokens: steps.append(done)
+        )
     assert len(steps) < 6
 
 
 def test_a_table_needs_no_more_than_the_named_columns(lm: LanguageModel, tmp_path: Path) -> None:
     table = training_set().select(["prompt", "completion", "weight", "question_id"])
-    report = train_student(lm, table, settings(epochs=1), seed=0, out=tmp_path, say=lambda text: None)
+    report = train_student(lm, table, settings(epochs=1), seed=0, out=tmp_path)
     assert report.rows == len(CITIES)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,18 +27,18 @@ from w2s.engine.masks import takes_masks
 from w2s.errors import InputError
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
+from w2s.progress import Progress, no_progress
 from w2s.training.checkpoint import last_checkpoint
 from w2s.training.data import Collator, Tokens, TrainingRow, encode_training_set
 from w2s.training.fused_lora import fused_lora
 from w2s.training.weighted_trainer import WeightedTrainer
 
-__all__ = ["Progress", "TrainingReport", "train_student"]
+__all__ = ["TrainingReport", "train_student"]
 
 # Tokens of the longest row for which plain attention is the faster one, of layers as they are and of compiled ones.
 _SHORT, _SHORT_COMPILED = 256, 384
 
-Progress = Callable[[int, int, int], None]
-"""Is told the steps done, the steps in all, and the tokens trained on so far."""
+_log = logging.getLogger("w2s.training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class TrainingReport:
 class _Watch(TrainerCallback):
     """Writes the log as it comes, one JSON line a step, and tells the progress."""
 
-    def __init__(self, log: Path, tokens_per_step: float, progress: Progress | None) -> None:
+    def __init__(self, log: Path, tokens_per_step: float, progress: Progress) -> None:
         self._log = log
         self._tokens_per_step = tokens_per_step
         self._progress = progress
@@ -99,8 +100,8 @@ class _Watch(TrainerCallback):
             control.should_training_stop = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self._progress and state.is_world_process_zero:
-            self._progress(state.global_step, state.max_steps, int(state.global_step * self._tokens_per_step))
+        if state.is_world_process_zero:
+            self._progress(state.global_step, state.max_steps, "steps", int(state.global_step * self._tokens_per_step))
 
 
 def _step_of(line: str) -> float:
@@ -133,12 +134,12 @@ def _identity(lm: LanguageModel, spec: TrainingSpec, seed: int, rows: list[Train
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
 
 
-def _drop_foreign(checkpoints: Path, identity: str, say: Callable[[str], None]) -> None:
+def _drop_foreign(checkpoints: Path, identity: str) -> None:
     """Leave no checkpoint of another run in the folder: training would go on with that one's rates and rows."""
     note = checkpoints / "of.txt"
     if checkpoints.exists() and not (note.is_file() and note.read_text() == identity):
         if last_checkpoint(checkpoints) is not None:
-            say(f"the checkpoints in {checkpoints} are of other settings or rows: beginning anew")
+            _log.info(f"the checkpoints in {checkpoints} are of other settings or rows: beginning anew")
         shutil.rmtree(checkpoints)
     checkpoints.mkdir(exist_ok=True)
     note.write_text(identity)
@@ -217,8 +218,7 @@ def train_student(
     *,
     seed: int,
     out: Path,
-    progress: Progress | None = None,
-    say: Callable[[str], None] = print,
+    progress: Progress = no_progress,
 ) -> TrainingReport:
     """Fine-tune an adapter on a training set.
 
@@ -231,8 +231,7 @@ def train_student(
         spec: The settings.
         seed: Of the adapter's first values, the order of the rows and dropout.
         out: A folder; the adapter goes to `out/adapter`, the losses to `out/log.jsonl`.
-        progress: Is told how far it is.
-        say: Is told what a user should know.
+        progress: Is told the steps done and the tokens trained on so far.
 
     Returns:
         What the run did; also written to `out/training.json`.
@@ -242,7 +241,9 @@ def train_student(
     tokens = encode_training_set(lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text)
     rows, held = _hold_out(tokens, spec.eval_fraction, seed)
     if tokens.truncated:
-        say(f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens")
+        _log.info(
+            f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens"
+        )
     count = sum(len(row.ids) for row in rows)
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
@@ -250,14 +251,14 @@ def train_student(
         spec.compile == "auto" and is_worth_compiling(lm, "training", count * spec.epochs)
     )
     attention = _attention_for(lm, rows, compiles)
-    say(
+    _log.info(
         f"{attention} attention, "
         + ("compiled layers: the first steps may take half a minute more" if compiles else "adapters as one operation")
     )
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
     if arguments.process_index == 0:
-        _drop_foreign(checkpoints, _identity(lm, spec, seed, rows), say)
+        _drop_foreign(checkpoints, _identity(lm, spec, seed, rows))
     arguments.distributed_state.wait_for_everyone()
 
     set_seed(seed)
@@ -280,7 +281,6 @@ def train_student(
             args=arguments,
             lm=lm,
             spec=spec,
-            say=say,
             data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
             train_dataset=rows,
             eval_dataset=held or None,
@@ -291,7 +291,7 @@ def train_student(
         model.train()
         resume = last_checkpoint(checkpoints)
         if resume is not None:
-            say(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
+            _log.info(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
         # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
         with disable_input_dtype_casting(model), _fast_layers(lm, model, compiles), _attending(lm, attention):
             trainer.train(resume_from_checkpoint=str(resume) if resume else False)

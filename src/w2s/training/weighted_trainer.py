@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -18,6 +19,8 @@ from w2s.training.data import IGNORED, longest_of, micro_batches_of
 from w2s.training.losses import token_cross_entropy
 
 __all__ = ["WeightedTrainer", "denominator"]
+
+_log = logging.getLogger("w2s.training")
 
 # Tokens that go forward and backward at once: what is kept for the gradients grows with them. Of about 1,024 each takes
 # longer on two cores: products with narrow layers are then at half their rate (benchmarks/matrix_rate.py).
@@ -57,13 +60,10 @@ class WeightedTrainer(SafeCheckpoints):
     # The loss of a micro-batch is divided by the whole batch's denominator already.
     loss_is_scaled_for_ga = True
 
-    def __init__(
-        self, *args: Any, lm: LanguageModel, spec: TrainingSpec, say: Callable[[str], None] = print, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lm = lm
         self._spec = spec
-        self._say = say
         self._tokens = _TOKENS.get(self.args.device.type, 4096)
 
     def get_batch_samples(
@@ -104,7 +104,7 @@ class WeightedTrainer(SafeCheckpoints):
                 if not alone:
                     raise
                 if smallest:
-                    self._say("one row does not fit into memory: gradient checkpointing from here on")
+                    _log.info("one row does not fit into memory: gradient checkpointing from here on")
                     self._lm.model.activation_checkpointing_enable({"use_reentrant": False})
                 else:
                     self._tokens = max(width, min(self._tokens, rows * width) // 2)
