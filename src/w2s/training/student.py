@@ -31,6 +31,7 @@ from w2s.progress import Progress, no_progress
 from w2s.training.checkpoint import last_checkpoint
 from w2s.training.data import Collator, Tokens, TrainingRow, encode_training_set
 from w2s.training.fused_lora import fused_lora
+from w2s.training.losses import get_loss
 from w2s.training.weighted_trainer import WeightedTrainer
 
 __all__ = ["TrainingReport", "train_student"]
@@ -237,6 +238,7 @@ def train_student(
         What the run did; also written to `out/training.json`.
     """
     began = time.perf_counter()
+    loss = get_loss(spec.loss).bind(spec.loss_settings)
     out.mkdir(parents=True, exist_ok=True)
     tokens = encode_training_set(lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text)
     rows, held = _hold_out(tokens, spec.eval_fraction, seed)
@@ -281,6 +283,7 @@ def train_student(
             args=arguments,
             lm=lm,
             spec=spec,
+            loss=loss,
             data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
             train_dataset=rows,
             eval_dataset=held or None,

@@ -16,7 +16,7 @@ from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.training.checkpoint import SafeCheckpoints
 from w2s.training.data import IGNORED, longest_of, micro_batches_of
-from w2s.training.losses import token_cross_entropy
+from w2s.training.losses import Loss
 
 __all__ = ["WeightedTrainer", "denominator"]
 
@@ -60,10 +60,11 @@ class WeightedTrainer(SafeCheckpoints):
     # The loss of a micro-batch is divided by the whole batch's denominator already.
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, loss: Loss, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lm = lm
         self._spec = spec
+        self._loss = loss
         self._tokens = _TOKENS.get(self.args.device.type, 4096)
 
     def get_batch_samples(
@@ -140,12 +141,12 @@ class WeightedTrainer(SafeCheckpoints):
             outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False, **apart)
         targets = labels[:, 1:][predicts[:, :-1]]  # (supervised,)
         weights = inputs["weight"][inputs["example"][predicts]]
-        losses = token_cross_entropy(outputs.logits, targets)
+        losses = self._loss(outputs.logits, targets, weights, self.state.global_step / max(1, self.state.max_steps))
         if not model.training:  # Trainer then gives a plain count of tokens
             num_items_in_batch = denominator([inputs], self._spec.normalization)
         total = torch.as_tensor(num_items_in_batch, device=losses.device)
         # Gradients are averaged over processes, and the denominator is already that of all of them.
-        loss = (weights * losses).sum() / total * (self.accelerator.num_processes if model.training else 1)
+        loss = losses.sum() / total * (self.accelerator.num_processes if model.training else 1)
         return (loss, outputs) if return_outputs else loss
 
     @staticmethod
