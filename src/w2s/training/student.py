@@ -28,8 +28,9 @@ from w2s.errors import InputError
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
 from w2s.progress import Progress, no_progress
+from w2s.training.batches import Collator
 from w2s.training.checkpoint import last_checkpoint
-from w2s.training.data import Collator, Tokens, TrainingRow, encode_training_set
+from w2s.training.data import Example, Tokens, TrainingRow, encode_training_set
 from w2s.training.fused_lora import fused_lora
 from w2s.training.losses import get_loss
 from w2s.training.weighted_trainer import WeightedTrainer
@@ -47,8 +48,8 @@ class TrainingReport:
     """What a training run did.
 
     Attributes:
-        rows: Examples trained on.
-        eval_rows: Examples held out and watched.
+        rows: Rows trained on; a group has several.
+        eval_rows: Rows held out and watched.
         steps: Optimizer steps.
         tokens: In one epoch, padding not counted.
         truncated: Prompts that lost their beginning to fit.
@@ -112,26 +113,26 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
-def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
-    """Split rows into trained and watched, by question: rows of one question never land on both sides."""
+def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Split examples into trained and watched, by question: those of one question never land on both sides."""
     if fraction == 0:
-        return tokens.rows, []
+        return tokens.examples, []
     questions = sorted(set(tokens.question_ids))
     count = round(len(questions) * fraction)
     drawn = np.random.default_rng(seed).permutation(len(questions))[:count]
     held = {questions[index] for index in drawn}
-    sides: tuple[list[TrainingRow], list[TrainingRow]] = ([], [])
-    for row, question_id in zip(tokens.rows, tokens.question_ids, strict=True):
-        sides[question_id in held].append(row)
+    sides: tuple[list[Example], list[Example]] = ([], [])
+    for example, question_id in zip(tokens.examples, tokens.question_ids, strict=True):
+        sides[question_id in held].append(example)
     if not sides[0]:
         raise InputError(f"eval_fraction {fraction} of {len(questions)} questions leaves none to train on")
     return sides
 
 
-def _identity(lm: LanguageModel, spec: TrainingSpec, seed: int, rows: list[TrainingRow]) -> str:
+def _identity(lm: LanguageModel, spec: TrainingSpec, seed: int, examples: list[Example]) -> str:
     """A hash of what decides the outcome of a run."""
     settings = {name: value for name, value in asdict(spec).items() if name not in EXECUTION_ONLY}
-    of = [settings, seed, lm.model.name_or_path, str(lm.dtype), rows]
+    of = [settings, seed, lm.model.name_or_path, str(lm.dtype), examples]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
 
 
@@ -240,15 +241,18 @@ def train_student(
     began = time.perf_counter()
     loss = get_loss(spec.loss).bind(spec.loss_settings)
     out.mkdir(parents=True, exist_ok=True)
-    tokens = encode_training_set(lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text)
-    rows, held = _hold_out(tokens, spec.eval_fraction, seed)
+    tokens = encode_training_set(
+        lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text, whole_groups=loss.form == "options"
+    )
+    examples, held = _hold_out(tokens, spec.eval_fraction, seed)
     if tokens.truncated:
         _log.info(
             f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens"
         )
+    rows = [row for example in examples for row in example]
     count = sum(len(row.ids) for row in rows)
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
-    steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
+    steps = math.ceil(len(examples) / spec.batch_size) * spec.epochs
     compiles = spec.compile == "on" or (
         spec.compile == "auto" and is_worth_compiling(lm, "training", count * spec.epochs)
     )
@@ -260,7 +264,7 @@ def train_student(
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
     if arguments.process_index == 0:
-        _drop_foreign(checkpoints, _identity(lm, spec, seed, rows))
+        _drop_foreign(checkpoints, _identity(lm, spec, seed, examples))
     arguments.distributed_state.wait_for_everyone()
 
     set_seed(seed)
@@ -285,7 +289,7 @@ def train_student(
             spec=spec,
             loss=loss,
             data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
-            train_dataset=rows,
+            train_dataset=examples,
             eval_dataset=held or None,
             callbacks=[_Watch(out / "log.jsonl", count * spec.epochs / steps, progress)],
         )
@@ -316,7 +320,7 @@ def train_student(
         lm.model.eval()
     report = TrainingReport(
         rows=len(rows),
-        eval_rows=len(held),
+        eval_rows=sum(map(len, held)),
         steps=trainer.state.global_step,
         tokens=count,
         truncated=tokens.truncated,
