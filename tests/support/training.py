@@ -86,12 +86,15 @@ def train(
     table: pa.Table | None = None,
     *,
     seed: int = 0,
+    init: Path | None = None,
+    model_identity: str = "",
     progress: Progress = no_progress,
     **changes: Any,
 ) -> Run:
     said: list[str] = []
     listener = _Listener(said)
     logger = logging.getLogger("w2s.training")
+    level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(listener)
     try:
@@ -101,9 +104,12 @@ def train(
             settings(**changes),
             seed=seed,
             out=out,
+            init=init,
+            model_identity=model_identity,
             progress=progress,
         )
     finally:
+        logger.setLevel(level)
         logger.removeHandler(listener)
     (how,) = [line for line in said if " attention, " in line]
     said.remove(how)

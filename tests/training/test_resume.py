@@ -146,9 +146,7 @@ def test_checkpoints_of_another_run_are_not_gone_on_from(lm: LanguageModel, tmp_
     }[change]
     killed_at(lm, tmp_path / "1", 5, table=table)
     run = train(lm, tmp_path / "1", **{**SETTINGS, "table": table, **other})
-    assert run.said == [
-        f"the checkpoints in {tmp_path / '1' / 'checkpoints'} are of other settings or rows: beginning anew"
-    ]
+    assert run.said == [f"{tmp_path / '1'} holds a training of other weights, settings or rows: beginning anew"]
     assert same(run.adapter, train(lm, tmp_path / "2", **{**SETTINGS, "table": table, **other}).adapter)
     assert steps_of(run) == list(range(1, STEPS + 1))
 
@@ -186,10 +184,11 @@ def test_no_file_of_a_run_is_a_pickle(lm: LanguageModel, tmp_path: Path) -> None
         "state.safetensors",
         "state.json",
         "trainer_state.json",
+        "checksums.json",
     }
     train(lm, out, **SETTINGS)
     files += [path for path in out.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".json", ".jsonl", ".safetensors", ".md", ".txt"}
+    assert {path.suffix for path in files} <= {".json", ".jsonl", ".safetensors", ".md", ".lock"}
     assert not [path for path in files if path.exists() and is_pickle(path)]
 
 
