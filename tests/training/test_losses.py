@@ -77,6 +77,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name() -> None:
         ("factor", "2", "a finite number"),
         ("factor", math.nan, "a finite number"),
         ("factor", True, "a finite number"),
+        ("factor", 10**400, "a finite number"),
         ("ramp", 1, "true or false"),
         ("name", 7, "a text"),
         ("steps", 1.5, "a whole number"),

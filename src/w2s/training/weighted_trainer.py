@@ -183,8 +183,9 @@ class WeightedTrainer(SafeCheckpoints):
         logprobs = torch.zeros(len(weights), device=logits.device)
         logprobs = logprobs.index_add(0, rows, -token_cross_entropy(logits, targets))
         inside = torch.arange(inputs["row"].shape[1], device=rows.device) < inputs["used"][:, None]
-        here = inputs["row"][inside].unique()  # in the table's order, the options of a question one after the other
-        _, question, options = example[here].unique(return_inverse=True, return_counts=True)
+        # In the table's order: the options of a question one after the other.
+        here = inputs["row"][inside].unique()  # type: ignore[no-untyped-call]
+        _, question, options = torch.unique(example[here], return_inverse=True, return_counts=True)
         losses = []
         for count in options.unique().tolist():
             alike = here[(options == count)[question]].view(-1, count)  # (questions, options)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -19,7 +20,7 @@ _KINDS = {bool: "true or false", int: "a whole number", float: "a finite number"
 class TokenLoss(Protocol):
     """A loss of each supervised token; the rows of a group are so many weighted rows."""
 
-    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor, progress: float, **settings: Any) -> Tensor:
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
         """The weighted loss of each token; a step's loss is their sum, over the step's denominator.
 
         Args:
@@ -27,7 +28,6 @@ class TokenLoss(Protocol):
             targets: (tokens,) the token that should have been predicted.
             weights: (tokens,) the weight of the token's row.
             progress: Share of the training that is done, from 0 to 1.
-            settings: Those of the loss.
 
         Returns:
             (tokens,)
@@ -38,7 +38,7 @@ class TokenLoss(Protocol):
 class OptionLoss(Protocol):
     """A loss of each question, from its options' whole completions."""
 
-    def __call__(self, logprobs: Tensor, targets: Tensor, weights: Tensor, progress: float, **settings: Any) -> Tensor:
+    def __call__(self, logprobs: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
         """The weighted loss of each question; a step's loss is their sum, over the step's denominator.
 
         It is asked once for all questions with the same number of options, so each question's loss must not depend
@@ -49,7 +49,6 @@ class OptionLoss(Protocol):
             targets: (questions, options) the soft label; sums to one over the options.
             weights: (questions,) what the weights of the question's rows sum to.
             progress: Share of the training that is done, from 0 to 1.
-            settings: Those of the loss.
 
         Returns:
             (questions,)
@@ -66,7 +65,7 @@ class Loss:
         version: Goes up when the same settings begin to give other numbers: it is part of a result's identity.
         summary: One line for lists.
         form: "tokens" where the function is a `TokenLoss`, "options" where it is an `OptionLoss`.
-        function: The loss itself.
+        function: The loss itself; its settings follow as keyword arguments.
         settings: Of the function, by name. Their types are those that a user's values must have.
     """
 
@@ -74,7 +73,7 @@ class Loss:
     version: int
     summary: str
     form: Literal["tokens", "options"]
-    function: TokenLoss | OptionLoss
+    function: Callable[..., Tensor]
     settings: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
     def bind(self, settings: Mapping[str, Any]) -> Loss:
@@ -110,8 +109,9 @@ class Loss:
 def _as_type(value: Any, kind: type, where: str) -> Any:
     """A value of that type; a whole number is as good as one with a fraction, and true is no number."""
     if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        with suppress(OverflowError):
+            value = float(value)
+    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise InputError(f"{where} is {value!r}: expected {_KINDS[kind]}")
     return value
 
