@@ -19,7 +19,7 @@ from w2s.progress import Progress, no_progress
 from w2s.tables import TRAINING_SET
 from w2s.training.student import TrainingReport, train_student
 
-__all__ = ["CITIES", "Run", "adapter_of", "loss_of", "same", "train", "training_set"]
+__all__ = ["CITIES", "Run", "adapter_of", "loss_of", "paired", "same", "train", "training_set"]
 
 CITIES = [
     ("Lyon", "France"),
@@ -51,6 +51,14 @@ def training_set(weights: Sequence[float] | None = None, rows: Sequence[tuple[st
         ],
         schema=TRAINING_SET,
     )
+
+
+def paired(table: pa.Table) -> pa.Table:
+    """The same completions and weights as options of half as many prompts, two each."""
+    first = pa.array([row - row % 2 for row in range(table.num_rows)], pa.int64())
+    for column in ("prompt", "question_id"):
+        table = table.set_column(table.column_names.index(column), column, table[column].take(first))
+    return table.append_column("group", first)
 
 
 def settings(**changes: Any) -> TrainingSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -91,9 +92,9 @@ def test_a_training_set_without_any_weight_is_refused(lm: LanguageModel) -> None
         encode_training_set(lm, training_set([0.0] * len(CITIES)), max_length=512, end_of_text=True)
 
 
-@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
-def test_a_weight_that_is_none_is_refused_with_its_row(lm: LanguageModel, weight: float) -> None:
-    weights = [1.0] * len(CITIES)
+@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf, None])
+def test_a_weight_that_is_no_number_is_refused_with_its_row(lm: LanguageModel, weight: float | None) -> None:
+    weights: list[Any] = [1.0] * len(CITIES)
     weights[3] = weight
     with pytest.raises(InputError, match=f"row 4: weight is {weight}"):
         encode_training_set(lm, training_set(weights), max_length=512, end_of_text=True)

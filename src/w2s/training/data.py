@@ -76,7 +76,7 @@ def encode_training_set(
     """
     weights = table["weight"].to_pylist()
     for row, weight in enumerate(weights):
-        if not 0 <= weight < math.inf:
+        if weight is None or not 0 <= weight < math.inf:
             raise InputError(f"training set, row {row + 1}: weight is {weight}, expected a number of 0 or more")
     groups = _groups_of(table, whole=whole_groups)
     if whole_groups:
@@ -159,6 +159,6 @@ def _groups_of(table: pa.Table, *, whole: bool) -> list[list[int]]:
     return list(groups.values())
 
 
-def _short(text: str) -> str:
+def _short(text: str | None) -> str:
     """A text as a message shows it."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return repr(text if text is None or len(text) <= 60 else text[:57] + "...")
