@@ -160,8 +160,11 @@ class TrainingSpec:
         max_grad_norm: Gradients are clipped to it.
         max_length: In tokens. Longer prompts lose their beginning, never the completion, and it is said how many.
         end_of_text: The completion ends with the end-of-text token, and the student learns to stop.
-        normalization: "weights" divides a batch's loss by the weights of its supervised tokens; "paper" averages
-            weight x loss over every position, prompt and padding included.
+        loss: What is minimized, by the name of a registered loss.
+        loss_settings: Settings of the loss that differ from its own.
+        normalization: "weights" divides a batch's loss by the weights of its supervised tokens, or of its questions
+            where the loss compares options; "paper" averages weight x loss over every position, prompt and padding
+            included, or over the questions.
         gradient_checkpointing: Less memory for more time; a GPU on which one row does not fit turns to it by itself.
         compile: Let torch compile the model's layers, which needs a C++ compiler on a CPU. "auto" does where one is
             there and the run is long enough; rounding apart, it does not change the outcome.
@@ -180,6 +183,8 @@ class TrainingSpec:
     max_grad_norm: float = 1.0
     max_length: int = 512
     end_of_text: bool = True
+    loss: str = "cross-entropy"
+    loss_settings: dict[str, Any] = field(default_factory=dict)
     normalization: Literal["weights", "paper"] = "weights"
     gradient_checkpointing: bool = False
     compile: Literal["auto", "on", "off"] = "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from torch import Tensor
 
 from w2s.config import LoraSpec, TrainingSpec
 from w2s.models.load import LanguageModel
+from w2s.progress import Progress, no_progress
 from w2s.tables import TRAINING_SET
 from w2s.training.student import TrainingReport, train_student
 
-__all__ = ["CITIES", "Run", "adapter_of", "loss_of", "same", "train", "training_set"]
+__all__ = ["CITIES", "Run", "adapter_of", "loss_of", "paired", "same", "train", "training_set"]
 
 CITIES = [
     ("Lyon", "France"),
@@ -51,6 +53,14 @@ def training_set(weights: Sequence[float] | None = None, rows: Sequence[tuple[st
     )
 
 
+def paired(table: pa.Table) -> pa.Table:
+    """The same completions and weights as options of half as many prompts, two each."""
+    first = pa.array([row - row % 2 for row in range(table.num_rows)], pa.int64())
+    for column in ("prompt", "question_id"):
+        table = table.set_column(table.column_names.index(column), column, table[column].take(first))
+    return table.append_column("group", first)
+
+
 def settings(**changes: Any) -> TrainingSpec:
     """Few steps with a rate that moves the adapter well past rounding."""
     lora = {"rank": 4, "alpha": 8, **changes.pop("lora", {})}
@@ -67,19 +77,48 @@ class Run:
         self.losses = [entry["loss"] for entry in self.log if "loss" in entry]
 
 
+class _Listener(logging.Handler):
+    """Notes what is said."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record.getMessage())
+
+
 def train(
-    lm: LanguageModel, out: Path, table: pa.Table | None = None, *, seed: int = 0, progress: Any = None, **changes: Any
+    lm: LanguageModel,
+    out: Path,
+    table: pa.Table | None = None,
+    *,
+    seed: int = 0,
+    init: Path | None = None,
+    model_identity: str = "",
+    progress: Progress = no_progress,
+    **changes: Any,
 ) -> Run:
     said: list[str] = []
-    report = train_student(
-        lm,
-        training_set() if table is None else table,
-        settings(**changes),
-        seed=seed,
-        out=out,
-        progress=progress,
-        say=said.append,
-    )
+    listener = _Listener(said)
+    logger = logging.getLogger("w2s.training")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(listener)
+    try:
+        report = train_student(
+            lm,
+            training_set() if table is None else table,
+            settings(**changes),
+            seed=seed,
+            out=out,
+            init=init,
+            model_identity=model_identity,
+            progress=progress,
+        )
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(listener)
     (how,) = [line for line in said if " attention, " in line]
     said.remove(how)
     return Run(out, report, said, how)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.training import Run, adapter_of, same, train, training_set
+from support.training import Run, adapter_of, paired, same, train, training_set
 from w2s.models.load import LanguageModel
 
 WEIGHTS = [0.2, 1.0, 0.05, 0.7, 1.0, 0.4, 0.9, 0.3]
@@ -19,7 +19,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from support.tiny import load_tiny
-from support.training import CITIES, train, training_set
+from support.training import CITIES, paired, train, training_set
 from w2s.errors import InputError
 from w2s.training import weighted_trainer
 
@@ -27,10 +27,11 @@ lm = load_tiny(Path(sys.argv[2]))
 for name, changes in eval(sys.argv[4]).items():
     told = []
     weighted_trainer._TOKENS["cpu"] = changes.pop("tokens", 1024)
+    table = training_set(eval(sys.argv[5]), CITIES[:8])
     run = train(
         lm,
         Path(sys.argv[3]) / name,
-        training_set(eval(sys.argv[5]), CITIES[:8]),
+        paired(table) if "loss" in changes else table,
         progress=lambda *step: told.append(step),
         **changes,
     )
@@ -46,6 +47,8 @@ CASES: dict[str, dict[str, Any]] = {
     "micro": {"micro_batch_size": 1},
     "paper": {"normalization": "paper"},
     "parts": {"tokens": 30},  # not the same number of parts in both processes
+    "options": {"loss": "soft-cross-entropy", "batch_size": 2},
+    "options of the paper": {"loss": "soft-cross-entropy", "batch_size": 2, "normalization": "paper"},
 }
 
 
@@ -69,7 +72,9 @@ def test_two_processes_are_one(lm: LanguageModel, tiny_llama: Path, tmp_path: Pa
     assert "refused: batch_size 3 cannot be shared by 2 processes" in done.stdout
     for name, case in CASES.items():
         changes = {key: value for key, value in case.items() if key != "tokens"}
-        one: Run = train(lm, tmp_path / f"{name}-one", training_set(WEIGHTS, CITIES[:8]), **changes)
+        table = training_set(WEIGHTS, CITIES[:8])
+        table = paired(table) if "loss" in case else table
+        one: Run = train(lm, tmp_path / f"{name}-one", table, **changes)
         assert same(adapter_of(tmp_path / name), one.adapter, 1e-3), name
         lines = (tmp_path / name / "log.jsonl").read_text().splitlines()
         assert len(lines) == one.report.steps == 4

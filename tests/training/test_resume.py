@@ -46,7 +46,7 @@ def undisturbed(lm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def killed_at(lm: LanguageModel, out: Path, step: int, **changes: Any) -> None:
-    def progress(done: int, total: int, tokens: int) -> None:
+    def progress(done: int, total: int, unit: str, tokens: int = 0) -> None:
         if done == step:
             raise Killed
 
@@ -66,7 +66,7 @@ def test_a_run_killed_at_any_step_ends_in_the_same_adapter(
     killed_at(lm, tmp_path, step)
     saved = (step - 1) // 2 * 2  # a step's checkpoint is written after its progress is told
     again: list[int] = []
-    run = train(lm, tmp_path, progress=lambda done, total, tokens: again.append(done), **SETTINGS)
+    run = train(lm, tmp_path, progress=lambda done, total, unit, tokens: again.append(done), **SETTINGS)
     assert again == list(range(saved + 1, STEPS + 1))
     assert run.said == ([f"going on from step {saved} of {STEPS}"] if saved else [])
     assert same(run.adapter, undisturbed.adapter)
@@ -92,7 +92,7 @@ def test_a_run_killed_between_its_last_step_and_its_adapter_has_nothing_left_to_
         patch.setattr(PeftModel, "save_pretrained", killed)
         train(lm, tmp_path, **SETTINGS)
     steps: list[int] = []
-    run = train(lm, tmp_path, progress=lambda done, total, tokens: steps.append(done), **SETTINGS)
+    run = train(lm, tmp_path, progress=lambda done, total, unit, tokens: steps.append(done), **SETTINGS)
     assert steps == [] and run.said == [f"going on from step {STEPS} of {STEPS}"]
     assert same(run.adapter, undisturbed.adapter) and run.losses == undisturbed.losses
     assert run.report.loss == undisturbed.report.loss
@@ -146,9 +146,7 @@ def test_checkpoints_of_another_run_are_not_gone_on_from(lm: LanguageModel, tmp_
     }[change]
     killed_at(lm, tmp_path / "1", 5, table=table)
     run = train(lm, tmp_path / "1", **{**SETTINGS, "table": table, **other})
-    assert run.said == [
-        f"the checkpoints in {tmp_path / '1' / 'checkpoints'} are of other settings or rows: beginning anew"
-    ]
+    assert run.said == [f"{tmp_path / '1'} holds a training of other weights, settings or rows: beginning anew"]
     assert same(run.adapter, train(lm, tmp_path / "2", **{**SETTINGS, "table": table, **other}).adapter)
     assert steps_of(run) == list(range(1, STEPS + 1))
 
@@ -186,10 +184,11 @@ def test_no_file_of_a_run_is_a_pickle(lm: LanguageModel, tmp_path: Path) -> None
         "state.safetensors",
         "state.json",
         "trainer_state.json",
+        "checksums.json",
     }
     train(lm, out, **SETTINGS)
     files += [path for path in out.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".json", ".jsonl", ".safetensors", ".md", ".txt"}
+    assert {path.suffix for path in files} <= {".json", ".jsonl", ".safetensors", ".md", ".lock"}
     assert not [path for path in files if path.exists() and is_pickle(path)]
 
 
@@ -201,7 +200,7 @@ from support.tiny import load_tiny
 from support.training import train
 SETTINGS = eval(sys.argv[4])
 
-def progress(done, total, tokens):
+def progress(done, total, unit, tokens=0):
     if done == 6:
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -20,6 +20,7 @@ from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel, adapted
 from w2s.training import student
+from w2s.training.folder import MARKER
 from w2s.training.student import train_student
 
 # The trainer's first version gave these; one that gives others trains differently.
@@ -51,14 +52,14 @@ def test_losses_are_those_of_the_first_version(lm: LanguageModel, tmp_path: Path
 
 
 def test_a_run_leaves_an_adapter_a_log_and_a_report(lm: LanguageModel, tmp_path: Path) -> None:
-    progress: list[tuple[int, int, int]] = []
+    progress: list[tuple[int, int, str, int]] = []
     run = train(lm, tmp_path, progress=lambda *step: progress.append(step))
-    assert {path.name for path in tmp_path.iterdir()} == {"adapter", "log.jsonl", "training.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter", "log.jsonl", "training.json", MARKER}
     assert json.loads((tmp_path / "training.json").read_text()) == asdict(run.report)
     assert (run.report.rows, run.report.eval_rows, run.report.steps) == (len(CITIES), 0, 6)
     assert [entry["step"] for entry in run.log] == [1, 2, 3, 4, 5, 6]
-    assert [step[:2] for step in progress] == [(step, 6) for step in range(1, 7)]
-    assert progress[-1][2] == pytest.approx(2 * run.report.tokens, abs=1)
+    assert [step[:3] for step in progress] == [(step, 6, "steps") for step in range(1, 7)]
+    assert progress[-1][3] == pytest.approx(2 * run.report.tokens, abs=1)
     assert [entry["learning_rate"] for entry in run.log] == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
     assert run.report.loss == run.losses[-1] and run.said == []
 
@@ -136,15 +137,17 @@ def test_rows_of_one_question_are_held_out_together(lm: LanguageModel, tmp_path:
     assert (run.report.rows, run.report.eval_rows) == (21, 9)
     tokens = student.encode_training_set(lm, table, max_length=512, end_of_text=True)
     trained, held = student._hold_out(tokens, 0.3, seed=0)
-    assert not {tuple(row.ids) for row in trained} & {tuple(row.ids) for row in held}
-    assert {tuple(row.ids) for row in student._hold_out(tokens, 0.3, seed=1)[1]} != {tuple(row.ids) for row in held}
+    assert not {tuple(row.ids) for (row,) in trained} & {tuple(row.ids) for (row,) in held}
+    assert {tuple(row.ids) for (row,) in student._hold_out(tokens, 0.3, seed=1)[1]} != {
+        tuple(row.ids) for (row,) in held
+    }
     assert [entry["step"] for entry in run.log if "eval_loss" in entry] == [6]
 
 
 def test_watching_changes_nothing_of_the_training(lm: LanguageModel, tmp_path: Path) -> None:
     tokens = student.encode_training_set(lm, training_set(), max_length=512, end_of_text=True)
     trained, _ = student._hold_out(tokens, 0.3, seed=0)
-    kept = [number for number, row in enumerate(tokens.rows) if row in trained]
+    kept = [number for number, example in enumerate(tokens.examples) if example in trained]
     dropout = {"lora": {"dropout": 0.1}}  # draws random numbers, as an evaluation should not
     watched = train(lm, tmp_path / "1", eval_fraction=0.3, **dropout)
     alone = train(lm, tmp_path / "2", training_set().take(pa.array(kept)), **dropout)
@@ -189,13 +192,15 @@ def test_what_cannot_be_trained_is_refused_in_one_line_and_the_model_is_as_befor
 def test_a_loss_that_is_lost_ends_the_run_at_once(lm: LanguageModel, tmp_path: Path) -> None:
     steps: list[int] = []
     with pytest.raises(InputError, match="nan"):
-        train(lm, tmp_path, epochs=50, learning_rate=1e30, progress=lambda done, total, tokens: steps.append(done))
+        train(
+            lm, tmp_path, epochs=50, learning_rate=1e30, progress=lambda done, total, unit, tokens: steps.append(done)
+        )
     assert len(steps) < 6
 
 
 def test_a_table_needs_no_more_than_the_named_columns(lm: LanguageModel, tmp_path: Path) -> None:
     table = training_set().select(["prompt", "completion", "weight", "question_id"])
-    report = train_student(lm, table, settings(epochs=1), seed=0, out=tmp_path, say=lambda text: None)
+    report = train_student(lm, table, settings(epochs=1), seed=0, out=tmp_path)
     assert report.rows == len(CITIES)
 
 

@@ -21,7 +21,8 @@ from w2s.engine.masks import attention_mask
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel, adapted
 from w2s.training import weighted_trainer
-from w2s.training.data import Collator, TrainingRow, encode_training_set
+from w2s.training.batches import Collator
+from w2s.training.data import TrainingRow, encode_training_set
 
 UNEVEN = [0.2, 1.0, 0.05, 0.7, 1.0, 0.4, 0.9, 0.3, 0.6, 0.8]
 
@@ -298,7 +299,7 @@ def test_examples_that_share_a_row_do_not_see_each_other(
 ) -> None:
     model = load_tiny(request.getfixturevalue(f"tiny_{architecture}"))
     rows = [TrainingRow(list(range(10, 10 + length)), length - 3, 1.0) for length in (60, 42, 17, 7, 50)]
-    batch = Collator(pad_token_id=0, packs=True)(rows)
+    batch = Collator(pad_token_id=0, packs=True)([(row,) for row in rows])
     assert len(batch["input_ids"]) < len(rows)
     model.model.set_attn_implementation(attention)
     try:
@@ -310,7 +311,7 @@ def test_examples_that_share_a_row_do_not_see_each_other(
                 use_cache=False,
             ).logits.log_softmax(-1)
         for index, row in enumerate(rows):
-            here = (batch["example"] == index) & (batch["input_ids"] != 0)
+            here = (batch["row"] == index) & (batch["input_ids"] != 0)
             predicted = logprobs[here][row.start - 1 : -1]
             found = -predicted.gather(-1, torch.tensor(row.ids[row.start :])[:, None]).squeeze(-1)
             with torch.no_grad():

@@ -8,9 +8,8 @@ through its own libraries and keeps to their form.
 from __future__ import annotations
 
 import json
-import os
+import logging
 import random
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,57 @@ from torch import Tensor, nn
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 
-__all__ = ["SafeCheckpoints", "last_checkpoint"]
+from w2s.files import sha256_of
+from w2s.training.folder import put_in_place, remove
 
-_TENSORS, _REST = "state.safetensors", "state.json"
+__all__ = ["SafeCheckpoints", "drop_damaged", "last_checkpoint"]
+
+_TENSORS, _REST, _CHECKSUMS = "state.safetensors", "state.json", "checksums.json"
+_FILES = (_TENSORS, _REST, TRAINER_STATE_NAME)
+
+# Of a run, so that one remains where the newest is damaged.
+_KEPT = 2
+
+_log = logging.getLogger("w2s.training")
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint in a folder."""
-    found = [path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
-    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+    """The newest checkpoint in a folder."""
+    return max(_checkpoints(folder), key=_step_of, default=None)
+
+
+def drop_damaged(folder: Path) -> None:
+    """Remove the checkpoints that are not as they were written, and say so."""
+    for path in sorted(_checkpoints(folder), key=_step_of):
+        fault = _find_fault(path)
+        if fault is not None:
+            _log.info(f"{path.name} is damaged and left out: {fault}")
+            remove(path)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdecimal()]
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def _find_fault(checkpoint: Path) -> str | None:
+    """What keeps a checkpoint from being whole, after reading all of it; None if nothing does."""
+    try:
+        checksums = json.loads((checkpoint / _CHECKSUMS).read_bytes())
+    except (OSError, ValueError):
+        checksums = None
+    if not isinstance(checksums, dict):
+        return f"{_CHECKSUMS} is missing or cannot be read"
+    for name in _FILES:
+        try:
+            if sha256_of(checkpoint / name) != checksums.get(name):
+                return f"{name} has changed content"
+        except OSError:
+            return f"{name} is missing or cannot be read"
+    return None
 
 
 class SafeCheckpoints(Trainer):
@@ -49,6 +90,14 @@ class SafeCheckpoints(Trainer):
             metrics: dict[str, float] = super().evaluate(*args, **kwargs)
         return metrics
 
+    def last_whole_checkpoint(self) -> Path | None:
+        """The newest checkpoint that can be gone on from; those that are damaged are removed."""
+        folder = Path(self.args.output_dir)
+        if self.is_world_process_zero() and not self._sharded:
+            drop_damaged(folder)
+        self.accelerator.wait_for_everyone()
+        return last_checkpoint(folder)
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         if self._sharded:
             super()._save_checkpoint(model, trial)
@@ -58,7 +107,7 @@ class SafeCheckpoints(Trainer):
         folder = Path(self.args.output_dir)
         final = folder / f"checkpoint-{self.state.global_step}"
         new = folder / ".writing"
-        shutil.rmtree(new, ignore_errors=True)
+        remove(new)
         new.mkdir(parents=True)
 
         tensors = {f"model.{name}": parameter.detach() for name, parameter in self._trained().items()}
@@ -85,14 +134,10 @@ class SafeCheckpoints(Trainer):
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, new / _TENSORS)
         (new / _REST).write_text(json.dumps(rest))
         self.state.save_to_json(str(new / TRAINER_STATE_NAME))
-        for file in new.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        shutil.rmtree(final, ignore_errors=True)
-        new.rename(final)
-        for old in folder.glob("checkpoint-*"):
-            if old != final:
-                shutil.rmtree(old)
+        (new / _CHECKSUMS).write_text(json.dumps({name: sha256_of(new / name) for name in _FILES}))
+        put_in_place(new, final)
+        for old in sorted(_checkpoints(folder), key=_step_of)[:-_KEPT]:
+            remove(old)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         if self._sharded:

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from peft import LoraConfig, get_peft_model
 from peft.helpers import disable_input_dtype_casting
 from torch import nn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers import TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from w2s.config import EXECUTION_ONLY, TrainingSpec
 from w2s.engine.masks import takes_masks
 from w2s.errors import InputError
+from w2s.files import atomic_write
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
-from w2s.training.checkpoint import last_checkpoint
-from w2s.training.data import Collator, Tokens, TrainingRow, encode_training_set
+from w2s.progress import Progress, no_progress
+from w2s.training.adapters import adapter_identity, new_adapter, save_adapter
+from w2s.training.batches import Collator
+from w2s.training.data import Example, Tokens, TrainingRow, encode_training_set
+from w2s.training.folder import remove, training_folder
 from w2s.training.fused_lora import fused_lora
+from w2s.training.losses import Loss, get_loss
+from w2s.training.watch import Watch
 from w2s.training.weighted_trainer import WeightedTrainer
 
-__all__ = ["Progress", "TrainingReport", "train_student"]
+__all__ = ["TrainingReport", "train_student"]
 
 # Tokens of the longest row for which plain attention is the faster one, of layers as they are and of compiled ones.
 _SHORT, _SHORT_COMPILED = 256, 384
 
-Progress = Callable[[int, int, int], None]
-"""Is told the steps done, the steps in all, and the tokens trained on so far."""
+_log = logging.getLogger("w2s.training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +48,8 @@ class TrainingReport:
     """What a training run did.
 
     Attributes:
-        rows: Examples trained on.
-        eval_rows: Examples held out and watched.
+        rows: Rows trained on; a group has several.
+        eval_rows: Rows held out and watched.
         steps: Optimizer steps.
         tokens: In one epoch, padding not counted.
         truncated: Prompts that lost their beginning to fit.
@@ -65,83 +68,37 @@ class TrainingReport:
     seconds: float
 
 
-class _Watch(TrainerCallback):
-    """Writes the log as it comes, one JSON line a step, and tells the progress."""
-
-    def __init__(self, log: Path, tokens_per_step: float, progress: Progress | None) -> None:
-        self._log = log
-        self._tokens_per_step = tokens_per_step
-        self._progress = progress
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if not state.is_world_process_zero:
-            return
-        # A killed try may have logged steps after its last checkpoint; they are about to be done again.
-        lines = self._log.read_text().splitlines(keepends=True) if self._log.exists() else []
-        self._log.write_text("".join(line for line in lines if _step_of(line) <= state.global_step))
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        known = {key: value for key, value in (logs or {}).items() if key in ("loss", "eval_loss", "learning_rate")}
-        if known and state.is_world_process_zero:
-            with self._log.open("a") as file:
-                file.write(json.dumps({"step": state.global_step, "epoch": state.epoch, **known}) + "\n")
-
-        if not math.isfinite(known.get("loss", 0.0)):
-            control.should_training_stop = True
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self._progress and state.is_world_process_zero:
-            self._progress(state.global_step, state.max_steps, int(state.global_step * self._tokens_per_step))
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError):
-        return math.inf
-
-
-def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
-    """Split rows into trained and watched, by question: rows of one question never land on both sides."""
+def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Split examples into trained and watched, by question: those of one question never land on both sides."""
     if fraction == 0:
-        return tokens.rows, []
+        return tokens.examples, []
     questions = sorted(set(tokens.question_ids))
     count = round(len(questions) * fraction)
     drawn = np.random.default_rng(seed).permutation(len(questions))[:count]
     held = {questions[index] for index in drawn}
-    sides: tuple[list[TrainingRow], list[TrainingRow]] = ([], [])
-    for row, question_id in zip(tokens.rows, tokens.question_ids, strict=True):
-        sides[question_id in held].append(row)
+    sides: tuple[list[Example], list[Example]] = ([], [])
+    for example, question_id in zip(tokens.examples, tokens.question_ids, strict=True):
+        sides[question_id in held].append(example)
     if not sides[0]:
         raise InputError(f"eval_fraction {fraction} of {len(questions)} questions leaves none to train on")
     return sides
 
 
-def _identity(lm: LanguageModel, spec: TrainingSpec, seed: int, rows: list[TrainingRow]) -> str:
+def _identity(
+    lm: LanguageModel,
+    model: str,
+    spec: TrainingSpec,
+    loss: Loss,
+    init: Path | None,
+    seed: int,
+    examples: list[Example],
+) -> str:
     """A hash of what decides the outcome of a run."""
     settings = {name: value for name, value in asdict(spec).items() if name not in EXECUTION_ONLY}
-    of = [settings, seed, lm.model.name_or_path, str(lm.dtype), rows]
+    settings |= {"loss_settings": dict(loss.settings), "loss_version": loss.version}
+    begins = adapter_identity(init) if init is not None else None
+    of = [settings, seed, model or lm.model.name_or_path, str(lm.dtype), begins, examples]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
-
-
-def _drop_foreign(checkpoints: Path, identity: str, say: Callable[[str], None]) -> None:
-    """Leave no checkpoint of another run in the folder: training would go on with that one's rates and rows."""
-    note = checkpoints / "of.txt"
-    if checkpoints.exists() and not (note.is_file() and note.read_text() == identity):
-        if last_checkpoint(checkpoints) is not None:
-            say(f"the checkpoints in {checkpoints} are of other settings or rows: beginning anew")
-        shutil.rmtree(checkpoints)
-    checkpoints.mkdir(exist_ok=True)
-    note.write_text(identity)
 
 
 def _arguments(
@@ -217,8 +174,9 @@ def train_student(
     *,
     seed: int,
     out: Path,
-    progress: Progress | None = None,
-    say: Callable[[str], None] = print,
+    init: Path | None = None,
+    model_identity: str = "",
+    progress: Progress = no_progress,
 ) -> TrainingReport:
     """Fine-tune an adapter on a training set.
 
@@ -230,68 +188,66 @@ def train_student(
         table: With the columns of `tables.TRAINING_SET`.
         spec: The settings.
         seed: Of the adapter's first values, the order of the rows and dropout.
-        out: A folder; the adapter goes to `out/adapter`, the losses to `out/log.jsonl`.
-        progress: Is told how far it is.
-        say: Is told what a user should know.
+        out: A folder, empty or of an earlier training; the adapter goes to `out/adapter`, the losses to
+            `out/log.jsonl`. What a training of other weights, settings or rows left in it is replaced.
+        init: The folder of an adapter of the same rank, scale and targets, to begin from; by default a fresh one.
+        model_identity: A hash of the model's weights, so that others under the same name are another training; by
+            default the name or path that they were loaded from.
+        progress: Is told the steps done and the tokens trained on so far.
 
     Returns:
         What the run did; also written to `out/training.json`.
+
+    Raises:
+        InputError: Something given cannot be trained, or `out` is not ours to write into.
     """
     began = time.perf_counter()
-    out.mkdir(parents=True, exist_ok=True)
-    tokens = encode_training_set(lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text)
-    rows, held = _hold_out(tokens, spec.eval_fraction, seed)
+    loss = get_loss(spec.loss).bind(spec.loss_settings)
+    tokens = encode_training_set(
+        lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text, whole_groups=loss.form == "options"
+    )
+    examples, held = _hold_out(tokens, spec.eval_fraction, seed)
     if tokens.truncated:
-        say(f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens")
+        _log.info(
+            f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens"
+        )
+    rows = [row for example in examples for row in example]
     count = sum(len(row.ids) for row in rows)
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
-    steps = math.ceil(len(rows) / spec.batch_size) * spec.epochs
+    steps = math.ceil(len(examples) / spec.batch_size) * spec.epochs
     compiles = spec.compile == "on" or (
         spec.compile == "auto" and is_worth_compiling(lm, "training", count * spec.epochs)
     )
     attention = _attention_for(lm, rows, compiles)
-    say(
+    _log.info(
         f"{attention} attention, "
         + ("compiled layers: the first steps may take half a minute more" if compiles else "adapters as one operation")
     )
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
-    if arguments.process_index == 0:
-        _drop_foreign(checkpoints, _identity(lm, spec, seed, rows), say)
-    arguments.distributed_state.wait_for_everyone()
-
-    set_seed(seed)
-    config = LoraConfig(
-        r=spec.lora.rank,
-        lora_alpha=spec.lora.alpha,
-        lora_dropout=spec.lora.dropout,
-        target_modules=spec.lora.targets,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    try:
-        model = get_peft_model(lm.model, config)
-    except ValueError as error:
-        raise InputError(f"lora.targets {spec.lora.targets!r}: {' '.join(str(error).split())}") from None
-
-    try:
+    identity = _identity(lm, model_identity, spec, loss, init, seed, examples)
+    with ExitStack() as stack:
+        if arguments.process_index == 0:
+            stack.enter_context(training_folder(out, identity))
+        arguments.distributed_state.wait_for_everyone()
+        set_seed(seed)
+        model = stack.enter_context(new_adapter(lm, spec.lora, init))
         trainer = WeightedTrainer(
             model=model,
             args=arguments,
             lm=lm,
             spec=spec,
-            say=say,
+            loss=loss,
             data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
-            train_dataset=rows,
+            train_dataset=examples,
             eval_dataset=held or None,
-            callbacks=[_Watch(out / "log.jsonl", count * spec.epochs / steps, progress)],
+            callbacks=[Watch(out / "log.jsonl", count * spec.epochs / steps, progress)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        model.train()
-        resume = last_checkpoint(checkpoints)
+        resume = trainer.last_whole_checkpoint()
         if resume is not None:
-            say(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
+            _log.info(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
         # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
         with disable_input_dtype_casting(model), _fast_layers(lm, model, compiles), _attending(lm, attention):
             trainer.train(resume_from_checkpoint=str(resume) if resume else False)
@@ -301,28 +257,19 @@ def train_student(
                 f"the training loss became {losses[-1] if losses else 'nothing'}: try a lower learning_rate than "
                 f"{spec.learning_rate}"
             )
+        report = TrainingReport(
+            rows=len(rows),
+            eval_rows=sum(map(len, held)),
+            steps=trainer.state.global_step,
+            tokens=count,
+            truncated=tokens.truncated,
+            zero_weight=tokens.zero_weight,
+            loss=float(np.mean(losses[-max(1, len(losses) // 10) :])),
+            seconds=time.perf_counter() - began,
+        )
         if trainer.is_world_process_zero():
-            model.save_pretrained(out / "adapter", safe_serialization=True)
-    finally:
-        # The model is handed on as it came: without the adapter, its modes and hooks.
-        if lm.model.is_activation_checkpointing:
-            lm.model.activation_checkpointing_disable()
-            lm.model.disable_input_require_grads()
-        model.unload()
-        lm.model.requires_grad_(False)
-        lm.model.eval()
-    report = TrainingReport(
-        rows=len(rows),
-        eval_rows=len(held),
-        steps=trainer.state.global_step,
-        tokens=count,
-        truncated=tokens.truncated,
-        zero_weight=tokens.zero_weight,
-        loss=float(np.mean(losses[-max(1, len(losses) // 10) :])),
-        seconds=time.perf_counter() - began,
-    )
-    if trainer.is_world_process_zero():
-        (out / "training.json").write_text(json.dumps(asdict(report), indent=2))
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    trainer.accelerator.wait_for_everyone()
+            save_adapter(model, out / "adapter")
+            atomic_write(out / "training.json", json.dumps(asdict(report), indent=2))
+            remove(checkpoints)
+        trainer.accelerator.wait_for_everyone()
     return report

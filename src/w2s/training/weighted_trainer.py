@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,37 +14,47 @@ from w2s.config import TrainingSpec
 from w2s.engine.masks import attention_mask
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
+from w2s.training.batches import largest_block, longest_of, micro_batches_of
 from w2s.training.checkpoint import SafeCheckpoints
-from w2s.training.data import IGNORED, longest_of, micro_batches_of
-from w2s.training.losses import token_cross_entropy
+from w2s.training.data import IGNORED
+from w2s.training.losses import Loss, token_cross_entropy
 
 __all__ = ["WeightedTrainer", "denominator"]
+
+_log = logging.getLogger("w2s.training")
 
 # Tokens that go forward and backward at once: what is kept for the gradients grows with them. Of about 1,024 each takes
 # longer on two cores: products with narrow layers are then at half their rate (benchmarks/matrix_rate.py).
 _TOKENS = {"cpu": 1536, "cuda": 4096}
 
 
-def denominator(batches: list[dict[str, Tensor]], normalization: str) -> Tensor:
+def denominator(batches: list[dict[str, Tensor]], normalization: str, form: str = "tokens") -> Tensor:
     """What the summed loss of an accumulated batch is divided by.
 
-    "weights": the sum over supervised tokens of their example's weight, so that equal weights, whatever they
-    are, give the token mean of plain supervised fine-tuning. "paper": every position of a batch padded to
-    its longest example, prompt and padding included, as the mean over a full (examples, tokens) loss has it.
+    "weights": the sum over what is supervised (tokens, or questions where options are compared) of its weight, so
+    that equal weights, whatever they are, give the mean of plain supervised fine-tuning. "paper": every position of a
+    batch padded to its longest row, prompt and padding included, as the mean over a full (rows, tokens) loss has it;
+    or every question.
 
     Args:
         batches: The micro-batches of one optimizer step, from `Collator`.
         normalization: "weights" or "paper".
+        form: That of the loss.
 
     Returns:
         A scalar.
     """
+    total = torch.zeros(())
+    if form == "options":
+        for batch in batches:
+            questions = batch["example"].max() + 1
+            total = total + (questions if normalization == "paper" else batch["weight"].sum()).cpu()
+        return total
     if normalization == "paper":
         width = max(longest_of(batch) for batch in batches)
         return torch.tensor(float(sum(len(batch["weight"]) for batch in batches) * width))
-    total = torch.zeros(())
     for batch in batches:
-        total = total + batch["weight"][batch["example"][batch["labels"] != IGNORED]].sum().cpu()
+        total = total + batch["weight"][batch["row"][batch["labels"] != IGNORED]].sum().cpu()
     return total
 
 
@@ -57,13 +68,11 @@ class WeightedTrainer(SafeCheckpoints):
     # The loss of a micro-batch is divided by the whole batch's denominator already.
     loss_is_scaled_for_ga = True
 
-    def __init__(
-        self, *args: Any, lm: LanguageModel, spec: TrainingSpec, say: Callable[[str], None] = print, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, loss: Loss, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lm = lm
         self._spec = spec
-        self._say = say
+        self._loss = loss
         self._tokens = _TOKENS.get(self.args.device.type, 4096)
 
     def get_batch_samples(
@@ -72,12 +81,13 @@ class WeightedTrainer(SafeCheckpoints):
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         if not batches:
             return batches, None
-        total = denominator(batches, self._spec.normalization).to(device)
+        total = self._denominator(batches).to(device)
         if self.args.world_size > 1:
             count = torch.tensor(float(sum(len(batch["weight"]) for batch in batches)), device=device)
             count, total = self.accelerator.gather(count), self.accelerator.gather(total)  # (processes,) each
-            # The batch is as wide as its longest example, whichever process holds it.
-            total = count.sum() * (total / count).max() if self._spec.normalization == "paper" else total.sum()
+            # The batch is as wide as its longest row, whichever process holds it.
+            padded = self._spec.normalization == "paper" and self._loss.form == "tokens"
+            total = count.sum() * (total / count).max() if padded else total.sum()
         return batches, total
 
     def training_step(
@@ -92,22 +102,24 @@ class WeightedTrainer(SafeCheckpoints):
                 return self._in_micro_batches(model, inputs, num_items_in_batch)
             except torch.OutOfMemoryError:
                 rows, width = inputs["input_ids"].shape
-                smallest = rows == 1 or self._tokens <= width
+                together = largest_block(inputs)
+                smallest = rows == together or self._tokens <= together * width
                 checkpoints = self._lm.model.is_activation_checkpointing
                 # Only where no other micro-batch or process has a share in this step can it be begun anew.
                 alone = self.args.gradient_accumulation_steps == 1 and self.args.world_size == 1
                 if smallest and (checkpoints or not alone):
+                    rows_of = "one row" if together == 1 else f"a group's {together} rows"
                     raise InputError(
-                        f"training needs more memory than there is, with one row of {width} tokens at a time: expected"
-                        f"{'' if checkpoints else ' gradient_checkpointing: true, or'} a lower max_length"
+                        f"training needs more memory than there is, with {rows_of} of {width} tokens at a time: "
+                        f"expected{'' if checkpoints else ' gradient_checkpointing: true, or'} a lower max_length"
                     ) from None
                 if not alone:
                     raise
                 if smallest:
-                    self._say("one row does not fit into memory: gradient checkpointing from here on")
+                    _log.info("one row does not fit into memory: gradient checkpointing from here on")
                     self._lm.model.activation_checkpointing_enable({"use_reentrant": False})
                 else:
-                    self._tokens = max(width, min(self._tokens, rows * width) // 2)
+                    self._tokens = max(together * width, min(self._tokens, rows * width) // 2)
                 model.zero_grad()
 
     def _in_micro_batches(
@@ -139,14 +151,48 @@ class WeightedTrainer(SafeCheckpoints):
         with self._compute_dtype(model, labels.device):
             outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False, **apart)
         targets = labels[:, 1:][predicts[:, :-1]]  # (supervised,)
-        weights = inputs["weight"][inputs["example"][predicts]]
-        losses = token_cross_entropy(outputs.logits, targets)
+        rows = inputs["row"][predicts]
+        done = self.state.global_step / max(1, self.state.max_steps)
+        if self._loss.form == "options":
+            losses = self._option_losses(outputs.logits, targets, rows, inputs, done)
+        else:
+            losses = self._loss(outputs.logits, targets, inputs["weight"][rows], done)
         if not model.training:  # Trainer then gives a plain count of tokens
-            num_items_in_batch = denominator([inputs], self._spec.normalization)
+            num_items_in_batch = self._denominator([inputs])
         total = torch.as_tensor(num_items_in_batch, device=losses.device)
         # Gradients are averaged over processes, and the denominator is already that of all of them.
-        loss = (weights * losses).sum() / total * (self.accelerator.num_processes if model.training else 1)
+        loss = losses.sum() / total * (self.accelerator.num_processes if model.training else 1)
         return (loss, outputs) if return_outputs else loss
+
+    def _denominator(self, batches: list[dict[str, Tensor]]) -> Tensor:
+        return denominator(batches, self._spec.normalization, self._loss.form)
+
+    def _option_losses(
+        self, logits: Tensor, targets: Tensor, rows: Tensor, inputs: dict[str, Tensor], done: float
+    ) -> Tensor:
+        """(questions,) losses of the questions whose rows are in this part of a batch.
+
+        Args:
+            logits: (tokens, vocabulary) of the supervised tokens.
+            targets: (tokens,)
+            rows: (tokens,) the training row that a token is of.
+            inputs: The part.
+            done: Share of the training that is done.
+        """
+        weights, example = inputs["weight"], inputs["example"]
+        logprobs = torch.zeros(len(weights), device=logits.device)
+        logprobs = logprobs.index_add(0, rows, -token_cross_entropy(logits, targets))
+        inside = torch.arange(inputs["row"].shape[1], device=rows.device) < inputs["used"][:, None]
+        # In the table's order: the options of a question one after the other.
+        here = inputs["row"][inside].unique()  # type: ignore[no-untyped-call]
+        _, question, options = torch.unique(example[here], return_inverse=True, return_counts=True)
+        losses = []
+        for count in options.unique().tolist():
+            alike = here[(options == count)[question]].view(-1, count)  # (questions, options)
+            whole = weights[alike].sum(-1)
+            soft = weights[alike] / whole[:, None]
+            losses.append(self._loss(logprobs[alike], soft, whole, done))
+        return torch.cat(losses)
 
     @staticmethod
     def _compute_dtype(model: nn.Module, device: torch.device) -> AbstractContextManager[Any]:

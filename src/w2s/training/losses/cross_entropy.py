@@ -1,4 +1,4 @@
-"""The loss of each supervised token, in few passes over logits that may have 262,144 columns."""
+"""Plain fine-tuning's loss of each supervised token, in few passes over logits that may have 262,144 columns."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from w2s.engine.logits import block_rows, log_normalizer
+from w2s.training.losses.base import Loss
 
-__all__ = ["token_cross_entropy"]
+__all__ = ["CROSS_ENTROPY", "token_cross_entropy"]
 
 
 class _TokenCrossEntropy(torch.autograd.Function):
@@ -47,3 +48,16 @@ def token_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """
     losses: Tensor = _TokenCrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
     return losses
+
+
+def _weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
+    return weights * token_cross_entropy(logits, targets)
+
+
+CROSS_ENTROPY = Loss(
+    name="cross-entropy",
+    version=1,
+    summary="weight x cross-entropy of each token of the completion: plain supervised fine-tuning",
+    form="tokens",
+    function=_weighted_cross_entropy,
+)

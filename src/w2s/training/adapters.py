@@ -1,0 +1,131 @@
+"""A fresh adapter on a model, or one that begins where another ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import get_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from w2s.config import LoraSpec
+from w2s.errors import InputError
+from w2s.files import sha256_of
+from w2s.models.load import LanguageModel
+from w2s.training.folder import put_in_place, remove
+
+__all__ = ["adapter_identity", "new_adapter", "save_adapter"]
+
+_CONFIG, _TENSORS = "adapter_config.json", "adapter_model.safetensors"
+
+
+@contextmanager
+def new_adapter(lm: LanguageModel, lora: LoraSpec, init: Path | None) -> Iterator[PeftModel]:
+    """The model under an adapter to be trained, for as long as the block lasts; afterwards it is as it came.
+
+    Args:
+        lm: The model.
+        lora: The adapter's form.
+        init: The folder of an adapter whose values the new one begins with; by default they are drawn.
+
+    Raises:
+        InputError: The targets match no module; or `init` is no adapter of this form and this model.
+    """
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    try:
+        model = get_peft_model(lm.model, config)
+    except ValueError as error:
+        raise InputError(f"lora.targets {lora.targets!r}: {' '.join(str(error).split())}") from None
+    assert isinstance(model, PeftModel)
+    try:
+        if init is not None:
+            _begin_from(model, lora, init)
+        model.train()
+        yield model
+    finally:
+        # The model is handed on as it came: without the adapter, its modes and hooks.
+        if lm.model.is_activation_checkpointing:
+            lm.model.activation_checkpointing_disable()
+            lm.model.disable_input_require_grads()
+        model.unload()
+        lm.model.requires_grad_(False)
+        lm.model.eval()
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Write an adapter's folder, whole or not at all."""
+    new = folder.with_name(f".{folder.name}")
+    remove(new)
+    model.save_pretrained(new, safe_serialization=True)
+    put_in_place(new, folder)
+
+
+def adapter_identity(folder: Path) -> str:
+    """A hash of an adapter's values.
+
+    Raises:
+        InputError: The folder holds no adapter.
+    """
+    for name in (_CONFIG, _TENSORS):
+        if not (folder / name).is_file():
+            raise InputError(f"init {str(folder)!r}: expected a folder with {name}, as w2s train writes it")
+    return sha256_of(folder / _TENSORS)
+
+
+def _begin_from(model: PeftModel, lora: LoraSpec, folder: Path) -> None:
+    """Give a fresh adapter the values of another.
+
+    Raises:
+        InputError: The other is of another rank, scale or targets, or of another model; or cannot be read.
+    """
+    config = _read_config(folder)
+    for name, key, expected in (("rank", "r", lora.rank), ("alpha", "lora_alpha", lora.alpha)):
+        if config.get(key) != expected:
+            raise InputError(
+                f"init {str(folder)!r}: its {name} is {config.get(key)!r}, expected lora.{name} {expected}"
+            )
+    try:
+        values = load_file(folder / _TENSORS)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"init {str(folder)!r}: {_TENSORS} cannot be read: {error}") from None
+    own = get_peft_model_state_dict(model, save_embedding_layers=False)
+    for name in sorted(own.keys() | values.keys()):
+        if name not in values or name not in own:
+            has = "adapts no" if name not in values else "adapts"
+            raise InputError(
+                f"init {str(folder)!r}: it {has} {name.removeprefix('base_model.model.').rsplit('.lora_', 1)[0]}, "
+                f"expected the modules of lora.targets {lora.targets!r}"
+            )
+        if values[name].shape != own[name].shape:
+            raise InputError(
+                f"init {str(folder)!r}: {name} has the shape {tuple(values[name].shape)}, expected "
+                f"{tuple(own[name].shape)} as this model has it"
+            )
+        if not values[name].isfinite().all():
+            raise InputError(f"init {str(folder)!r}: {name} has values that are not finite, expected numbers")
+    with torch.no_grad():
+        for name, value in values.items():
+            own[name].copy_(value)  # a view of the parameter
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / _CONFIG).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"init {str(folder)!r}: {_CONFIG} cannot be read: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"init {str(folder)!r}: {_CONFIG} holds no settings, expected those of an adapter")
+    return config

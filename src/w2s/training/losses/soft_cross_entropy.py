@@ -1,0 +1,23 @@
+"""Cross-entropy between a soft label over a question's options and the model's own distribution over them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from w2s.training.losses.base import Loss
+
+__all__ = ["SOFT_CROSS_ENTROPY"]
+
+
+def _soft_cross_entropy(logprobs: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
+    """(questions,) -sum over options of target x log softmax(logprobs), times the question's weight."""
+    return -weights * (targets * logprobs.log_softmax(-1)).sum(-1)
+
+
+SOFT_CROSS_ENTROPY = Loss(
+    name="soft-cross-entropy",
+    version=1,
+    summary="cross-entropy of the soft label over a question's options, from their whole completions",
+    form="options",
+    function=_soft_cross_entropy,
+)
