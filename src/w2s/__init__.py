@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from w2s.supervisors.source import Source, Supervision
     from w2s.tables import read_table, write_table
     from w2s.tasks import load_task
+    from w2s.training.loss import Loss
 
 _HOMES = {
     "w2s.config": [
@@ -75,6 +76,7 @@ _HOMES = {
     "w2s.supervisors.source": ["Source", "Supervision"],
     "w2s.tables": ["read_table", "write_table"],
     "w2s.tasks": ["load_task"],
+    "w2s.training.loss": ["Loss"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -84,6 +86,7 @@ __all__ = [
     "Experiment",
     "InputError",
     "LoraSpec",
+    "Loss",
     "Method",
     "ModelSpec",
     "Record",

@@ -27,7 +27,7 @@ from w2s.registry import Registry, current_origin, registering_from
 from w2s.reliability import ESTIMATORS, Estimator
 from w2s.supervisors import SOURCES, Source
 from w2s.tasks import TASKS, Task
-from w2s.training.losses import LOSSES, Loss
+from w2s.training.loss import LOSSES, Loss
 
 __all__ = ["load_installed", "load_plugins", "loaded_plugins", "register"]
 

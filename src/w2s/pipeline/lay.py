@@ -18,7 +18,6 @@ from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
 from w2s.tables import Unparsed
 from w2s.tasks import TASKS, Splits, Task
-from w2s.training.losses import LOSSES
 
 __all__ = ["Lay", "answering_mode", "training_step"]
 
@@ -262,8 +261,10 @@ def training_step(
         init: A training whose adapter this one begins with.
         execution: More of how it is computed.
     """
+    from w2s.training.losses import LOSSES
+
     fields: dict[str, Any] = asdict(spec)
-    LOSSES.find(spec.loss)
+    LOSSES.find(spec.loss).bind(spec.loss_settings)
     inputs = {"training_set": training_set, **model.inputs}
     if init is not None:
         inputs["init"] = init

@@ -23,6 +23,7 @@ from w2s.config import EXECUTION_ONLY, TrainingSpec
 from w2s.engine.masks import takes_masks
 from w2s.errors import InputError
 from w2s.files import atomic_write
+from w2s.models.checks import check_length
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
 from w2s.progress import Progress, no_progress
@@ -213,6 +214,7 @@ def train_student(
         )
     rows = [row for example in examples for row in example]
     count = sum(len(row.ids) for row in rows)
+    check_length(lm.model, max(len(row.ids) for row in rows), "an example with its completion")
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(examples) / spec.batch_size) * spec.epochs
     compiles = spec.compile == "on" or (

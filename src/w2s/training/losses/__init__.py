@@ -1,8 +1,9 @@
-"""What a training minimizes: losses by name, each with its settings and a version."""
+"""What a training minimizes: one file a loss. To add one, add a file here that names it in `LOSSES`."""
 
-from w2s.training.losses.base import LOSSES, Loss, OptionLoss, TokenLoss, get_loss, register_loss
-from w2s.training.losses.cross_entropy import CROSS_ENTROPY, token_cross_entropy
-from w2s.training.losses.soft_cross_entropy import SOFT_CROSS_ENTROPY
+from __future__ import annotations
+
+from w2s.training.loss import LOSSES, Loss, OptionLoss, TokenLoss, get_loss, register_loss
+from w2s.training.losses.cross_entropy import token_cross_entropy
 
 __all__ = [
     "LOSSES",
@@ -14,5 +15,4 @@ __all__ = [
     "token_cross_entropy",
 ]
 
-for _loss in (CROSS_ENTROPY, SOFT_CROSS_ENTROPY):
-    register_loss(_loss)
+LOSSES.discover(__name__, __path__, "LOSSES")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from w2s.engine.logits import block_rows, log_normalizer
-from w2s.training.losses.base import Loss
+from w2s.training.loss import Loss
 
-__all__ = ["CROSS_ENTROPY", "token_cross_entropy"]
+__all__ = ["LOSSES", "token_cross_entropy"]
 
 
 class _TokenCrossEntropy(torch.autograd.Function):
@@ -54,10 +54,12 @@ def _weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, pr
     return weights * token_cross_entropy(logits, targets)
 
 
-CROSS_ENTROPY = Loss(
-    name="cross-entropy",
-    version=1,
-    summary="weight x cross-entropy of each token of the completion: plain supervised fine-tuning",
-    form="tokens",
-    function=_weighted_cross_entropy,
+LOSSES = (
+    Loss(
+        name="cross-entropy",
+        version=1,
+        summary="weight x cross-entropy of each token of the completion: plain supervised fine-tuning",
+        form="tokens",
+        function=_weighted_cross_entropy,
+    ),
 )

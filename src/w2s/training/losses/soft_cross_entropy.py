@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from w2s.training.losses.base import Loss
+from w2s.training.loss import Loss
 
-__all__ = ["SOFT_CROSS_ENTROPY"]
+__all__ = ["LOSSES"]
 
 
 def _soft_cross_entropy(logprobs: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
@@ -14,10 +14,12 @@ def _soft_cross_entropy(logprobs: Tensor, targets: Tensor, weights: Tensor, prog
     return -weights * (targets * logprobs.log_softmax(-1)).sum(-1)
 
 
-SOFT_CROSS_ENTROPY = Loss(
-    name="soft-cross-entropy",
-    version=1,
-    summary="cross-entropy of the soft label over a question's options, from their whole completions",
-    form="options",
-    function=_soft_cross_entropy,
+LOSSES = (
+    Loss(
+        name="soft-cross-entropy",
+        version=1,
+        summary="cross-entropy of the soft label over a question's options, from their whole completions",
+        form="options",
+        function=_soft_cross_entropy,
+    ),
 )

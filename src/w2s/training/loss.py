@@ -1,4 +1,4 @@
-"""What a loss is, and the losses by name."""
+"""What a loss is, and the losses by name. No torch here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from w2s.errors import InputError, unknown_name
+from w2s.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LOSSES", "Loss", "OptionLoss", "TokenLoss", "get_loss", "register_loss"]
 
@@ -116,8 +118,8 @@ def _as_type(value: Any, kind: type, where: str) -> Any:
     return value
 
 
-LOSSES: dict[str, Loss] = {}
-"""The losses by name; `register_loss` adds one."""
+LOSSES: Registry[Loss] = Registry("loss")
+"""The losses by name; those of the package are there once `w2s.training.losses` is imported, which needs torch."""
 
 
 def register_loss(loss: Loss) -> Loss:
@@ -126,12 +128,10 @@ def register_loss(loss: Loss) -> Loss:
     Raises:
         InputError: Another loss has the name already, or a default is of a type that settings cannot have.
     """
-    if LOSSES.get(loss.name, loss) != loss:
-        raise InputError(f"loss {loss.name!r}: another loss has this name already")
     for name, value in loss.settings.items():
         if type(value) not in _KINDS:
             raise InputError(f"loss {loss.name!r}, setting {name!r} is {value!r}: expected a text, a number or a bool")
-    LOSSES[loss.name] = loss
+    LOSSES.add(loss)
     return loss
 
 
@@ -141,6 +141,4 @@ def get_loss(name: str) -> Loss:
     Raises:
         InputError: There is none.
     """
-    if name not in LOSSES:
-        raise unknown_name("loss", name, LOSSES)
-    return LOSSES[name]
+    return LOSSES.find(name)
