@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from test_experiment import SIZES, in_splits, questions, training, write_rows
-from w2s import stages
-from w2s.config import AnsweringSpec, ModelSpec, TaskSpec
+from support.experiments import SIZES, in_splits, questions, training, write_rows
+from w2s.config import AnsweringSpec, Experiment, ModelSpec, TaskSpec, WeakSpec
 from w2s.errors import InputError
+from w2s.pipeline import stages
+from w2s.pipeline.graph import Graph
 from w2s.reliability import score_answers
+from w2s.runners import local
 from w2s.store import Store
-from w2s.tables import ANSWERS, PREDICTIONS, TRAINING_SET
+from w2s.tables import ANSWERS, PREDICTIONS, TRAINING_SET, read_table
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +31,14 @@ def llama(tiny_llama: Path) -> ModelSpec:
     return ModelSpec(name=str(tiny_llama), dtype="float32")
 
 
-def ask(task: TaskSpec, model: ModelSpec, **more: Any) -> pa.Table:
-    return stages.label(task, model, say=lambda _: None, **more)
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
-def answers(task: TaskSpec, llama: ModelSpec) -> pa.Table:
-    return ask(task, llama, seed=1)
+def answers(task: TaskSpec, llama: ModelSpec, store: Store) -> pa.Table:
+    return stages.label(task, llama, seed=1, store=store)
 
 
 def test_a_model_answers_every_variation_of_a_splits_questions(task: TaskSpec, answers: pa.Table) -> None:
@@ -46,10 +50,10 @@ def test_a_model_answers_every_variation_of_a_splits_questions(task: TaskSpec, a
 
 
 def test_the_same_seed_gives_the_same_answers_and_another_other_variations(
-    task: TaskSpec, llama: ModelSpec, answers: pa.Table
+    task: TaskSpec, llama: ModelSpec, answers: pa.Table, store: Store, tmp_path: Path
 ) -> None:
-    assert ask(task, llama, seed=1).equals(answers)
-    other = ask(task, llama, seed=2)
+    assert stages.label(task, llama, seed=1, store=Store(tmp_path)).equals(answers)
+    other = stages.label(task, llama, seed=2, store=store)
     assert (
         other.filter(pa.compute.equal(other["variation"], 0))["prompt"].to_pylist()
         == answers.filter(pa.compute.equal(answers["variation"], 0))["prompt"].to_pylist()
@@ -57,14 +61,52 @@ def test_the_same_seed_gives_the_same_answers_and_another_other_variations(
     assert other["prompt"].to_pylist() != answers["prompt"].to_pylist()
 
 
-def test_a_journal_that_holds_all_answers_is_enough(
-    task: TaskSpec, llama: ModelSpec, answers: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_answers_that_the_store_has_are_not_asked_for_again(
+    task: TaskSpec,
+    llama: ModelSpec,
+    answers: pa.Table,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    journal, said = tmp_path / "journal.jsonl", list[str]()
-    ask(task, llama, seed=1, journal=journal)
-    monkeypatch.setattr("w2s.supervisors.lm.score_choices", None)  # not to be called again
-    again = stages.label(task, llama, seed=1, journal=journal, say=said.append)
-    assert again.equals(answers) and "48 of 48 answers are there already" in said
+    monkeypatch.setattr("w2s.supervisors.local.score_choices", None)  # not to be called again
+    with caplog.at_level(logging.INFO, logger="w2s"):
+        assert stages.label(task, llama, seed=1, store=store).equals(answers)
+    assert f"answers of {llama.name}: found done in the store" in caplog.messages
+
+
+def test_a_killed_stage_goes_on_from_the_answers_that_it_has(
+    task: TaskSpec, llama: ModelSpec, answers: pa.Table, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = AnsweringSpec(tokens_per_batch=400)
+
+    def killed(done: int, total: int, unit: str, tokens: int = 0) -> None:
+        if done >= total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.label(task, llama, seed=1, answering=few, store=Store(tmp_path), progress=killed)
+    told: list[int] = []
+    with caplog.at_level(logging.INFO, logger="w2s"):
+        again = stages.label(
+            task, llama, seed=1, answering=few, store=Store(tmp_path), progress=lambda done, *_: told.append(done)
+        )
+    assert again.drop_columns(["choice_logprobs"]).equals(answers.drop_columns(["choice_logprobs"]))
+    assert told[0] > 24 and told[-1] == 48
+    assert any("of 48 answers are there already" in message for message in caplog.messages)
+
+
+def test_a_stage_finds_what_a_run_computed(
+    task: TaskSpec, llama: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weak = WeakSpec(name=llama.name, dtype="float32", source="prompted")
+    experiment = Experiment(task=task, weak=weak, strong=llama, methods=["zero-shot"])
+    graph, store = Graph(experiment), Store(tmp_path / "store")
+    predictions = graph.seed_runs[0].methods["zero-shot"].predictions
+    local.run([predictions], store)
+    monkeypatch.setattr("w2s.supervisors.local.score_choices", None)  # not to be called again
+    found = stages.evaluate(task, llama, store=store)
+    assert found.equals(read_table(store.path(predictions) / "predictions.parquet"))
 
 
 def test_ground_truth_is_an_answers_table_of_what_is_right(task: TaskSpec) -> None:
@@ -87,7 +129,7 @@ def test_ground_truth_can_be_selected_as_the_ceiling(task: TaskSpec) -> None:
     assert kept.table.num_rows == SIZES["transfer"] and kept.table["weight"].to_pylist() == [1.0] * SIZES["transfer"]
 
 
-@pytest.mark.parametrize("method", ["oracle", "zero-shot"])
+@pytest.mark.parametrize("method", ["oracle", "zero-shot", "relabel"])
 def test_a_method_that_needs_more_than_scored_answers_points_to_the_run(answers: pa.Table, method: str) -> None:
     with pytest.raises(InputError, match=f"method {method!r} does not select from scored answers alone: use w2s run"):
         stages.select(score_answers(answers), method)
@@ -98,14 +140,16 @@ def test_a_setting_that_the_method_does_not_have_is_refused(answers: pa.Table) -
         stages.select(score_answers(answers), "filtering", quantil=0.5)
 
 
-def test_a_trained_adapter_answers_as_it_was_taught(task: TaskSpec, llama: ModelSpec, tmp_path: Path) -> None:
+def test_a_trained_adapter_answers_as_it_was_taught(
+    task: TaskSpec, llama: ModelSpec, store: Store, tmp_path: Path
+) -> None:
     taught = stages.select(stages.ground_truth(task), "ceiling").table
     spec = training(5e-2, epochs=2, batch_size=4)
-    report = stages.train(taught, llama, spec, out=tmp_path / "student", say=lambda _: None)
+    report = stages.train(taught, llama, spec, out=tmp_path / "student", store=store)
     assert report.rows == SIZES["transfer"] and report.steps == 8
 
     def test_with(adapter: Path | None) -> pa.Table:
-        return stages.evaluate(task, llama, adapter=adapter, say=lambda _: None)
+        return stages.evaluate(task, llama, adapter=adapter, store=store)
 
     found = test_with(tmp_path / "student")
     assert found.schema == PREDICTIONS and found.num_rows == SIZES["test"]
@@ -117,11 +161,38 @@ def test_a_trained_adapter_answers_as_it_was_taught(task: TaskSpec, llama: Model
     assert sum(found["correct"].to_pylist()) > sum(test_with(None)["correct"].to_pylist())
 
 
+def test_a_training_goes_into_a_folder_that_is_new_or_its_own(
+    task: TaskSpec, llama: ModelSpec, store: Store, tmp_path: Path
+) -> None:
+    table, spec = stages.select(stages.ground_truth(task), "ceiling").table, training()
+    out, mine = tmp_path / "student", tmp_path / "mine"
+    first = stages.train(table, llama, spec, out=out, store=store)
+    names = {path.name for path in out.iterdir()}
+    assert names == {"adapter", "log.jsonl", "training.json"} and {p.name for p in tmp_path.iterdir()} == {"student"}
+    weights = (out / "adapter" / "adapter_model.safetensors").read_bytes()
+    assert stages.train(table, llama, spec, out=out, store=store) == first
+    stages.train(table, llama, training(1e-3), out=out, store=store)
+    assert (out / "adapter" / "adapter_model.safetensors").read_bytes() != weights
+
+    mine.mkdir()
+    for name in ("notes.txt", "adapter"):
+        (mine / name).write_text("mine")
+        with pytest.raises(InputError, match=f"mine holds '{name}', which w2s train did not write"):
+            stages.train(table, llama, spec, out=mine, store=store)
+        assert (mine / name).read_text() == "mine" and len(list(mine.iterdir())) == 1
+        (mine / name).unlink()
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"student holds 'notes\.txt'"):
+        stages.train(table, llama, spec, out=out, store=store)
+    with pytest.raises(InputError, match="is a file: expected a folder"):
+        stages.train(table, llama, spec, out=out / "notes.txt", store=store)
+
+
 def test_a_training_set_needs_no_more_than_prompts_and_completions(llama: ModelSpec, tmp_path: Path) -> None:
     bare = pa.table({"prompt": ["2+2=", "3+3="], "completion": [" 4", " 6"]})
     full = bare.append_column("weight", pa.array([1.0, 1.0])).append_column("question_id", pa.array(["a", "b"]))
     losses = [
-        stages.train(table, llama, training(), out=tmp_path / name, say=lambda _: None).loss
+        stages.train(table, llama, training(), out=tmp_path / name).loss
         for name, table in (("bare", bare), ("full", full))
     ]
     assert losses[0] == losses[1]
@@ -139,7 +210,7 @@ def test_a_training_set_that_is_none_is_refused(
     llama: ModelSpec, columns: dict[str, list[object]], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
-        stages.train(pa.table(columns), llama, training(), out=tmp_path / "student", say=lambda _: None)
+        stages.train(pa.table(columns), llama, training(), out=tmp_path / "student")
     assert said in str(caught.value) and not (tmp_path / "student").exists()
 
 
@@ -164,5 +235,5 @@ def test_an_answering_mode_that_the_task_lacks_is_refused(llama: ModelSpec, tmp_
     rows = [{"question": f"{number}?", "answer": "yes", "split": "transfer"} for number in range(3)]
     free = TaskSpec(name="file", data=write_rows(tmp_path / "free.jsonl", rows), weak_train=0, transfer=3, test=0)
     with pytest.raises(InputError, match="mode 'choose'"):
-        ask(free, llama, answering=AnsweringSpec(mode="choose"))
-    assert ask(free, llama, answering=AnsweringSpec(max_new_tokens=2), store=Store(tmp_path)).num_rows == 15
+        stages.label(free, llama, answering=AnsweringSpec(mode="choose"))
+    assert stages.label(free, llama, answering=AnsweringSpec(max_new_tokens=2), store=Store(tmp_path)).num_rows == 15
