@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import signal
 import subprocess
@@ -13,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from test_experiment import in_splits, questions, small_experiment, training, write_rows
+from support.experiments import in_splits, questions, small_experiment, training, write_rows
 from w2s.config import AnsweringSpec, Experiment
 from w2s.errors import InputError
-from w2s.results import Record, Result
-from w2s.runners.local import Event
-from w2s.running import run
+from w2s.results.records import Record
+from w2s.runners.base import Event
+from w2s.running import Result, run
 from w2s.store import Store
 
 STEPS = 17  # questions, truth of 3 splits; weak set, training, answers, scores, test; set, training, test of 2 methods
@@ -30,7 +31,7 @@ def no_page() -> Iterator[None]:
     """The page and the figures have tests of their own, and take longer than all of this."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Result, "save_report", lambda self, path: path)
-        patch.setattr(Result, "save_figures", lambda self, folder: [])
+        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
         yield
 
 
@@ -107,7 +108,7 @@ store = Store(Path(root))
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-def progress(label, done, total, unit, tokens=0):
+def progress(label, done, total, unit):
     if moment == "labelling" and label.startswith("weak answers") and done >= total / 2:
         assert done < total, "one batch only"
         die()
@@ -116,10 +117,12 @@ def progress(label, done, total, unit, tokens=0):
         die()
 
 def on_event(event):
+    if event.kind == "progress":
+        progress(event.step.label, event.done, event.total, event.unit)
     if moment == "between steps" and event.kind == "finished" and event.step.kind == "scored":
         die()
 
-run(experiment_from_dict(json.loads(settings)), out=out, store=store, on_event=on_event, progress=progress)
+run(experiment_from_dict(json.loads(settings)), out=out, store=store, on_event=on_event)
 """
 
 
@@ -132,7 +135,7 @@ run(experiment_from_dict(json.loads(settings)), out=out, store=store, on_event=o
     ],
 )
 def test_a_killed_run_goes_on_to_the_same_table_and_redoes_nothing(
-    undisturbed: Run, tmp_path: Path, moment: str, unfinished: str, said: str
+    undisturbed: Run, tmp_path: Path, moment: str, unfinished: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = tmp_path / "store"
     settings = json.dumps(asdict(undisturbed.experiment))
@@ -143,13 +146,14 @@ def test_a_killed_run_goes_on_to_the_same_table_and_redoes_nothing(
     finished = manifests(store)
     assert finished
 
-    result, events = run_noting(undisturbed.experiment, tmp_path / "run", store)
+    with caplog.at_level(logging.INFO, logger="w2s"):
+        result, events = run_noting(undisturbed.experiment, tmp_path / "run", store)
     assert without_times(result.records) == undisturbed.records
     assert labels_of(events, "started")[0] == unfinished
     assert len(labels_of(events, "finished")) == STEPS - len(finished)
     after = manifests(store)
     assert {path: after[path] for path in finished} == finished
-    assert any(said in event.text for event in events if event.kind == "said" and event.step.label == unfinished)
+    assert any(said in message for message in caplog.messages)
 
 
 # Damage
@@ -161,14 +165,16 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_damaged_answers_are_said_and_made_again_to_the_same_table(undisturbed: Run, tmp_path: Path) -> None:
+def test_damaged_answers_are_said_and_made_again_to_the_same_table(
+    undisturbed: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = tmp_path / "store"
     shutil.copytree(undisturbed.store, store)
     (answers,) = store.glob("answers/*/answers.parquet")
     whole = answers.read_bytes()
     flip_a_byte(answers)
     result, events = run_noting(undisturbed.experiment, tmp_path / "run", store)
-    said = [event.text for event in events if event.kind == "said" and "damaged" in event.text]
+    said = [message for message in caplog.messages if "damaged" in message]
     assert len(said) == 1 and "weak answers · seed 0" in said[0] and "answers.parquet has changed content" in said[0]
     assert labels_of(events, "finished") == ["weak answers · seed 0"]
     assert answers.read_bytes() == whole
@@ -233,7 +239,7 @@ def test_the_page_and_the_figures_are_written_beside_the_results(
 ) -> None:
     written: list[Path] = []
     monkeypatch.setattr(Result, "save_report", lambda self, path: written.append(path))
-    monkeypatch.setattr(Result, "save_figures", lambda self, folder: written.append(folder))
+    monkeypatch.setattr(Result, "save_figures", lambda self, folder, **more: written.append(folder))
     result, _ = run_noting(undisturbed.experiment, tmp_path / "run", undisturbed.store)
     assert set(written) == {tmp_path / "run" / "report.html", tmp_path / "run" / "figures"}
     assert result.folder == tmp_path / "run"

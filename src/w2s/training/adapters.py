@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from w2s.config import LoraSpec
 from w2s.errors import InputError
 from w2s.files import sha256_of
+from w2s.models.checks import check_lora_targets
 from w2s.models.load import LanguageModel
 from w2s.training.folder import put_in_place, remove
 
@@ -37,6 +38,7 @@ def new_adapter(lm: LanguageModel, lora: LoraSpec, init: Path | None) -> Iterato
     Raises:
         InputError: The targets match no module; or `init` is no adapter of this form and this model.
     """
+    check_lora_targets(lm.model, lora.targets)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
