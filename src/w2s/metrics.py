@@ -10,7 +10,7 @@ could have been made; both vary, and they are crossed: each seed was tested on e
   questions and of what is left, `(MS_seed + MS_question − MS_error) / (seeds × questions)`, and never taken to be less
   than the larger of `MS_seed` and `MS_question` over `seeds × questions`. Intervals use Student's t with
   Satterthwaite's degrees of freedom, at least `seeds − 1`. In simulation (`benchmarks/coverage.py`, docs/statistics.md)
-  95% intervals of a difference cover .98 to 1.00 with 3 seeds, .95 to 1.00 with 5 and .95 to .98 with 10.
+  95% intervals of a difference cover .95 to .98 with 3 seeds, .96 to .98 with 5 and .94 to .98 with 10.
 * **Two seeds** are too few to say how seeds vary: the mean, and no interval.
 * **One run** has an interval over its questions alone. It says how sure the result of *that run* is and not what
   another seed would give: of a difference it covers that in three cases of four only, so there is no p-value.
