@@ -231,3 +231,26 @@ def plain(found: Diagnosis) -> str:
 def test_table_without_scores_is_refused() -> None:
     with pytest.raises(InputError, match="vote_share"):
         diagnose(supervised(guessing).drop_columns(["vote_share"]))
+
+
+@pytest.mark.parametrize("answer", [knowing_some, stubborn, guessing, first_place, silent])
+@pytest.mark.parametrize("gold", [truth(), {}])
+def test_what_json_gives_back_is_the_same_diagnosis(answer: Answer, gold: dict[str, str]) -> None:
+    found = WeakLabelSummary.of(3, supervised(answer, questions=60), gold)
+    assert found.position is not None and found.disagreement
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    assert WeakLabelSummary.from_dict(json.loads(text)) == found
+
+
+def test_a_diagnosis_of_nothing_comes_back_from_json_as_well() -> None:
+    found = WeakLabelSummary.of(0, SCORED.empty_table(), {})
+    again = WeakLabelSummary.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+    assert np.isnan(again.unanimity_rate) and np.isnan(again.unparsed_rate)
+    assert again.to_dict() == found.to_dict()
+
+
+def test_shares_of_a_fixed_set_of_answers_come_back_from_json() -> None:
+    gold = {f"q{question}": ("yes", "no")[question % 2] for question in range(60)}
+    found = diagnose(supervised(lambda rng, *_: str(rng.choice(["yes", "no"])), questions=60), gold)
+    assert len(found.answers) == 2
+    assert Diagnosis.from_dict(json.loads(json.dumps(found.to_dict()))) == found

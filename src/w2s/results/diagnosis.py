@@ -24,6 +24,7 @@ from w2s import metrics
 from w2s.metrics import Interval
 from w2s.reliability.base import SCORES, check_scored, scores_in
 from w2s.reliability.signal import agreement_signal, trust
+from w2s.results.plain import check_plain
 
 __all__ = [
     "AnswerShare",
@@ -215,7 +216,9 @@ class Diagnosis:
                 Position(n, count, Interval(*share), e) for n, count, share, e in bias["positions"]
             )
             values["position"] = PositionBias(**bias)
-        return cls(**values)
+        found = cls(**values)
+        check_plain(found, "a diagnosis")
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ from w2s.config import Experiment, experiment_from_dict
 from w2s.errors import InputError
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import RunFolder
+from w2s.results.plain import check_plain
 
 __all__ = ["WEAK", "Record", "RunRecords"]
 
@@ -162,15 +162,11 @@ def _refuse_constant(name: str) -> float:
 
 
 def _record(fields: dict[str, Any]) -> Record:
-    """A record, whose numbers are numbers.
+    """A record, whose numbers are numbers and whose texts are texts.
 
     Raises:
         TypeError: A field is missing, is not one, or is of another type.
     """
     record = Record(**fields)
-    for field in dataclass_fields(Record):
-        value = getattr(record, field.name)
-        number = "float" in str(field.type)
-        if number and value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise TypeError(f"{field.name} of {record.method} is {value!r}: expected a number")
+    check_plain(record, str(record.method))
     return record
