@@ -72,6 +72,10 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     new = folder.with_name(f".{folder.name}")
     remove(new)
     model.save_pretrained(new, safe_serialization=True)
+    config = _read_config(new)
+    if isinstance(config["target_modules"], list):  # a set of peft's, in another order in every process
+        config["target_modules"].sort()
+        (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
     put_in_place(new, folder)
 
 
