@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from test_experiment import in_splits, questions, write_rows
+from support.experiments import in_splits, questions, write_rows
 from w2s.cli import main
 from w2s.methods import METHODS
 from w2s.models.bundled import BUNDLED
-from w2s.results import Result
+from w2s.running import Result
 from w2s.tables import read_table
 from w2s.tasks import TASKS
 
@@ -54,7 +54,6 @@ def config(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_gemm
         "methods": ["naive", "ceiling"],
         "weak_training": training,
         "student_training": training,
-        "resamples": 200,
     }
     path = folder / "experiment.yaml"
     path.write_text(json.dumps(settings))  # JSON is YAML
@@ -64,7 +63,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_gemm
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Result, "save_report", lambda self, path: path)
-    monkeypatch.setattr(Result, "save_figures", lambda self, folder: [])
+    monkeypatch.setattr(Result, "save_figures", lambda self, folder, **_: [])
 
 
 # Help
@@ -205,7 +204,7 @@ def test_the_stages_one_after_another_in_every_form_of_table(
     assert not list(tmp_path.glob("*journal*"))
     say("score", tmp_path / "answers.csv", "--out", tmp_path / "scored.csv")
     out = say("select", tmp_path / "scored.csv", "--method", "reweighting", "--out", tmp_path / "training.csv")
-    assert "all answers, weighted by reliability: 48 of 48 answers, to 16 questions" in out
+    assert "all answers, weighted by confidence: 48 of 48 answers, to 16 questions" in out
     # The student, before and after.
     out = say("train", tmp_path / "training.csv", *strong, *teach, "--out", tmp_path / "student")
     assert "48 rows, 24 steps in " in out and f"adapter: {tmp_path / 'student' / 'adapter'}" in out
@@ -263,14 +262,14 @@ def test_a_run_prints_its_table_and_the_saved_settings_repeat_it(say: Say, confi
 
     # In JSON, and nothing but JSON; what is changed on the command line wins over the file.
     printed = json.loads(
-        say("run", "--config", saved, *store, "--out", tmp_path / "json", "--json", "--resamples", 300)
+        say("run", "--config", saved, *store, "--out", tmp_path / "json", "--json", "--compare", "[ceiling, naive]")
     )
     assert printed == json.loads((tmp_path / "json" / "results.json").read_text())
-    assert printed["experiment"]["resamples"] == 300
+    assert printed["compare"] == printed["experiment"]["compare"] == ["ceiling", "naive"]
     origins = printed["origins"]
-    assert origins["resamples"] == "command line" and origins["seeds"] == f"file {saved}"
+    assert origins["compare"] == "command line" and origins["seeds"] == f"file {saved}"
     assert origins["answering.max_new_tokens"] == "preset small"
-    assert printed["commands"][0].startswith("w2s run --config ") and "--resamples 300" in printed["commands"][0]
+    assert printed["commands"][0].startswith("w2s run --config ") and "--compare " in printed["commands"][0]
 
 
 def test_a_run_leaves_a_page_that_stands_alone_and_can_be_told_in_other_forms(

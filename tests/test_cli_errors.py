@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from test_experiment import in_splits, questions, write_rows
+from support.experiments import in_splits, questions, write_rows
 from w2s.cli import main
 from w2s.errors import InputError, unknown_name
 
@@ -25,10 +25,13 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str], *, status: int
         main(words)
     out, err = capsys.readouterr()
     assert ended.value.code == status, err
-    assert err.count("\n") == 1 and err.startswith("w2s: "), err
+    # What the library has to say of the data may come first, indented.
+    *said, last = err.splitlines(keepends=True)
+    assert all(line.startswith("    ") for line in said), err
+    assert last.endswith("\n") and last.startswith("w2s: "), err
     assert "Traceback" not in err and "<class" not in err and "typing." not in err
     assert out == ""
-    return err.removeprefix("w2s: ").rstrip("\n")
+    return last.removeprefix("w2s: ").rstrip("\n")
 
 
 @pytest.fixture(autouse=True)
@@ -66,10 +69,10 @@ def small(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> list[st
         (["run", "--task.tset=3"], "unknown option --task.tset: … did you mean --task.test?"),
         (["score", "a.csv", "--temprature", "1"], "unknown option --temprature: … did you mean --temperature?"),
         (["doctor", "--verbose"], "unknown option --verbose: w2s doctor --help lists them"),
-        (["run", "--method_settings", "{filtering: {quantil: 0.5}}"], "… 'quantil': … did you mean 'quantile'?"),
-        (["run", "--method_settings", "{naive: {quantile: 0.5}}"], "method 'naive' has no settings: …"),
-        (["run", "--method_settings", "{filtering: {quantile: 2}}"], "quantile 2: expected a number from 0 to 1"),
-        (["run", "--method_settings", "{filterng: {quantile: 0.5}}"], "… did you mean 'filtering'?"),
+        (["run", "--methods", "[{method: filtering, quantil: 0.5}]"], "… 'quantil': … did you mean 'quantile'?"),
+        (["run", "--methods", "[{method: naive, quantile: 0.5}]"], "method 'naive' has no settings: …"),
+        (["run", "--methods", "[{method: filtering, quantile: 2}]"], "quantile 2: expected a number from 0 to 1"),
+        (["run", "--methods", "[{method: filterng}]"], "… did you mean 'filtering'?"),
         (["run", "--task.templates", "{txt: x}"], "unknown template of task geography 'txt': … did you mean 'text'?"),
         (
             ["run", "--task.templates", "{text: '{question} {optoins}'}"],
@@ -120,14 +123,15 @@ def test_a_name_that_is_like_none_gets_no_guess() -> None:
         (["run", "--task.test", "many"], "task.test is 'many': expected a whole number or all"),
         (["run", "--seeds", "x"], "seeds is 'x': expected a list, such as [a, b]"),
         (["run", "--methods", "naive"], "methods is 'naive': expected a list, such as [a, b]"),
-        (["run", "--resamples", "1.5"], "resamples is '1.5': expected a whole number"),
+        (["run", "--weak.examples", "1.5"], "weak.examples is '1.5': expected a whole number"),
         (["run", "--student_training.learning_rate", "fast"], "… is 'fast': expected a number"),
         (["score", "a.csv", "--temperature", "hot"], "temperature is 'hot': expected a number"),
         (["run", "--student_training.epochs", "0"], "epochs is 0: expected at least 1"),
         (["run", "--student_training.lora.rank", "0"], "rank is 0: expected at least 1"),
         (["run", "--evaluation.tokens_per_batch", "0"], "tokens_per_batch is 0: expected at least 1"),
         (["run", "--reliability.temperature", "0"], "temperature is 0.0: expected above 0"),
-        (["run", "--resamples", "0"], "resamples is 0: expected at least 1"),
+        (["run", "--weak.examples", "2"], "weak.examples is 2: source trained shows none, prompted does"),
+        (["run", "--compare", "[naive]"], "compare is ['naive']: expected two methods, …"),
         (["run", "--seeds", "[]"], "seeds is empty: expected at least one"),
         (["run", "--seeds", "[1, 1]"], "seeds names 1 more than once"),
         (["run", "--task.num_variations", "0"], "num_variations is 0: expected 1 or more"),
@@ -303,7 +307,7 @@ def test_an_adapter_that_is_none_is_refused(tiny_llama: Path, capsys: pytest.Cap
         ("a.csv", "question_id,answer\nq,a\n", "answers table has no column 'variation': it has question_id, answer"),
         ("a.csv", "question_id,variation,answer\nq,0,a\nq,0,b\n", "expected one answer for question_id 'q', variation"),
         ("a.csv", "question_id,variation,answer\nq,first,a\n", "answers table, column 'variation': expected int32"),
-        ("a.csv", "question_id,variation,answer\n,0,a\n", "row 0 (from 0): expected a question_id, it is null"),
+        ("a.csv", "question_id,variation,answer\n,0,a\n", "row 1: expected a question_id, it is null"),
         ("a.jsonl", "[1]\n", "a.jsonl, row 1: expected a JSON object, not '1'"),
         ("a.parquet", "not one", "a.parquet cannot be read: "),
         ("a.yaml", "a: 1", "a.yaml: expected a file named *.parquet, *.csv, *.tsv, *.jsonl, *.json, not"),
@@ -338,7 +342,10 @@ def test_a_name_that_is_no_tables_is_refused_before_any_work(
 def test_unscored_answers_are_not_selected_from(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "a.csv").write_text("question_id,variation,answer\nq,0,a\n")
     said = refused(["select", "a.csv", "--method=naive", "--out=b.csv"], capsys)
-    assert said == "scored answers has no column 'vote_share': it has question_id, variation, answer"
+    assert said == (
+        "scored answers has no column 'vote_share': expected the table of w2s score; "
+        "it has question_id, variation, answer"
+    )
 
 
 # Folders and disks

@@ -41,7 +41,8 @@ def test_settings_come_back_from_json_as_they_were() -> None:
     experiment = Experiment(
         task=TaskSpec(name="file", data="a.csv", transfer="all", templates={"letter": "{question}\n{options}"}),
         strong=ModelSpec(name="elsewhere", dtype="float32"),
-        method_settings={"filtering": {"quantile": 0.25}},
+        methods=["naive", {"method": "filtering", "quantile": 0.25, "label": "strict"}],
+        compare=["strict", "naive"],
         seeds=[0, 7],
         student_training=TrainingSpec(micro_batch_size=4, lora=LoraSpec(targets=["q_proj", "v_proj"])),
         reliability=ReliabilitySpec(unparsed="drop_answer"),
@@ -96,7 +97,6 @@ def test_two_experiments_share_no_settings() -> None:
         (AnsweringSpec, {"tokens_per_batch": 0}, "tokens_per_batch is 0: expected at least 1"),
         (AnsweringSpec, {"sampling_temperature": -1.0}, "sampling_temperature is -1.0: expected at least 0"),
         (ReliabilitySpec, {"temperature": 0.0}, "temperature is 0.0: expected above 0"),
-        (Experiment, {"resamples": 0}, "resamples is 0: expected at least 1"),
     ],
 )
 def test_a_value_that_no_run_could_use_is_refused_when_it_is_given(

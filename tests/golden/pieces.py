@@ -30,7 +30,6 @@ from tasks.support import (
     write_jsonl,
     write_text,
 )
-
 from w2s.methods import METHODS
 from w2s.reliability import ESTIMATORS, score_answers
 from w2s.supervisors import SOURCES
