@@ -89,6 +89,8 @@ class Registry(dict[str, PieceT], Generic[PieceT]):
         """
         origin = _origin.get()
         before = self.origins.get(piece.name)
+        if self.get(piece.name) == piece:
+            return  # once more, as an import that is repeated does it
         if piece.name in self and (before is None or origin is None or before.path != origin.path):
             raise InputError(f"{self.kind} {piece.name!r} is there already: expected another name")
         self[piece.name] = piece

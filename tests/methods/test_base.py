@@ -10,30 +10,44 @@ import pytest
 
 from w2s.errors import InputError
 from w2s.methods import METHODS, get_method
-from w2s.methods.base import Selector, Settings, Student, select_then_train, untrained
+from w2s.methods.base import Settings, Student, select_then_train, untrained
 from w2s.methods.selection import TrainingSet, candidates_from
-from w2s.store import Step
-
-
-def step(kind: str) -> Step:
-    return Step(kind=kind, label=kind, settings={}, inputs={}, build=lambda build: None)
+from w2s.step import Step
 
 
 class FakeStages:
     """Notes what a method asks for."""
 
     def __init__(self) -> None:
-        self.scored, self.gold_answers = step("scored"), step("gold")
-        self.selected: list[tuple[str, Selector, Mapping[str, Step], Settings]] = []
-        self.trained: list[tuple[str, Step]] = []
+        self.scored, self.gold_answers = self.step("scored"), self.step("gold")
+        self.selected: list[tuple[str, Mapping[str, Step], Settings]] = []
+        self.asked: list[tuple[Step | None, Step | None]] = []
 
-    def select(self, name: str, selector: Selector, inputs: Mapping[str, Step], settings: Settings) -> Step:
-        self.selected.append((name, selector, inputs, settings))
-        return step("training-set")
+    def step(self, kind: str, **inputs: Step) -> Step:
+        return Step(kind=kind, label=kind, settings={}, inputs=inputs)
 
-    def train(self, name: str, training_set: Step) -> Step:
-        self.trained.append((name, training_set))
-        return step("training")
+    def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
+        self.selected.append((selector, inputs, settings))
+        return self.step("training-set", **inputs)
+
+    def train(
+        self,
+        training_set: Step,
+        *,
+        loss: str | None = None,
+        loss_settings: Settings | None = None,
+        init: Step | None = None,
+        part: str = "",
+    ) -> Step:
+        assert loss is None and loss_settings is None and init is None
+        return self.step("training", training_set=training_set)
+
+    def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
+        self.asked.append((training, without))
+        return self.step("answers")
+
+    def score(self, answers: Step, *, part: str = "") -> Step:
+        return self.step("scored", answers=answers)
 
 
 def picky(scored: pa.Table, *, share: float = 0.5, count: int = 3, strict: bool = False, seed: int = 0) -> TrainingSet:
@@ -55,24 +69,38 @@ def test_a_selectors_own_keywords_are_the_methods_settings() -> None:
 def test_a_method_is_one_selection_and_one_training_on_it() -> None:
     stages = FakeStages()
     student = PICKY.steps(stages, {"share": 0.1})
-    assert stages.selected == [("picky", picky, {"scored": stages.scored}, {"share": 0.1})]
-    ((name, training_set),) = stages.trained
-    assert name == "picky" and student.training_set is training_set
-    assert student.adapter is not None and student.adapter.kind == "training"
+    assert stages.selected == [("picky", {"scored": stages.scored}, {"share": 0.1})]
+    assert PICKY.selectors == {"picky": picky}
+    ((training_set, training),) = student.rounds
+    assert training_set.kind == "training-set" and training.inputs == {"training_set": training_set}
+    assert student.adapter is training
 
 
 def test_a_selector_that_takes_gold_answers_makes_a_method_that_says_so() -> None:
     method, stages = select_then_train("peeking", peeking, summary="for tests"), FakeStages()
     method.steps(stages, {})
     assert method.uses_gold and method.settings == {}
-    assert stages.selected[0][2] == {"scored": stages.scored, "gold_answers": stages.gold_answers}
+    assert stages.selected[0][1] == {"scored": stages.scored, "gold_answers": stages.gold_answers}
 
 
 def test_an_untrained_method_lays_no_steps() -> None:
     stages = FakeStages()
     method = untrained("nothing", summary="for tests")
-    assert method.steps(stages, {}) == Student(None, None)
-    assert stages.selected == stages.trained == [] and method.selector is None
+    student = method.steps(stages, {})
+    assert student == Student() and student.adapter is None
+    assert stages.selected == [] and method.selector is None and method.selectors == {}
+
+
+def test_relabel_trains_a_fresh_student_on_what_the_first_agrees_with() -> None:
+    stages, method = FakeStages(), METHODS["relabel"]
+    settings = method.resolve({"quantile": 0.25})
+    first, second = method.steps(stages, settings).rounds
+    assert [name for name, _, _ in stages.selected] == ["certain", "agreed"]
+    assert stages.selected[0][1] == {"scored": stages.scored}
+    assert set(stages.selected[1][1]) == {"scored", "student"} and stages.selected[1][1]["scored"] is stages.scored
+    assert all(given == settings for _, _, given in stages.selected)
+    assert stages.asked == [(first.training, first.training_set)], "of the questions that it did not learn from"
+    assert second.training.inputs == {"training_set": second.training_set}
 
 
 def test_given_settings_replace_the_defaults() -> None:
@@ -106,11 +134,14 @@ def test_a_method_without_settings_says_so() -> None:
 def test_the_methods_of_the_paper_and_the_controls_are_there() -> None:
     assert set(METHODS) >= {
         *("zero-shot", "naive", "filtering", "filtering-sampled", "reweighting", "reweighting-sampled"),
-        *("majority", "ceiling", "augmented", "random-subset", "oracle"),
+        *("majority", "ceiling", "augmented", "random-subset", "oracle", "relabel"),
     }
     assert {name for name, method in METHODS.items() if method.uses_gold} == {"ceiling", "oracle"}
     for name, method in METHODS.items():
         assert method.name == name and method.summary and "\n" not in method.summary
+        assert not method.uses_gold or method.role in ("bound", "control")
+    assert [name for name, method in METHODS.items() if method.reference] == ["naive"]
+    assert [name for name, method in METHODS.items() if method.role == "bound"] == ["ceiling"]
 
 
 def test_an_unknown_method_is_refused_with_the_nearest() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from w2s.methods.controls import augmented, oracle, random_subset
 from w2s.methods.filtering import filter_uncertain, filter_uncertain_sampled
 from w2s.methods.majority import majority
 from w2s.methods.naive import naive
+from w2s.methods.relabel import agreed
 from w2s.methods.reweighting import reweight, reweight_sampled
-from w2s.methods.selection import TrainingSet
+from w2s.methods.selection import TrainingSet, candidates_from
 from w2s.reliability import score_answers
 
 Answers = Sequence[Sequence[str | None]]
@@ -63,6 +64,13 @@ def oracle_of_a(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     return oracle(scored, pa.table(columns), seed=seed)
 
 
+def agreed_on_a(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
+    """Agreement with a student that always says "a"."""
+    ids = scored["question_id"].unique()
+    columns = {"question_id": ids, "variation": [0] * len(ids), "answer": ["a"] * len(ids)}
+    return agreed(scored, pa.table(columns), seed=seed)
+
+
 SELECTORS: list[Selector] = [
     naive,
     filter_uncertain,
@@ -74,6 +82,7 @@ SELECTORS: list[Selector] = [
     random_subset,
     augmented,
     oracle_of_a,
+    agreed_on_a,
 ]
 SAMPLED: list[Selector] = [filter_uncertain_sampled, reweight_sampled, augmented, oracle_of_a]
 
@@ -82,6 +91,12 @@ all_selectors = pytest.mark.parametrize("selector", SELECTORS)
 
 UNANIMOUS: list[list[str | None]] = [["a", "a", "a"], ["b", "b", "b"]]
 SPLIT: list[list[str | None]] = [["a", "b", "b"], ["a", "b", "c"]]
+
+
+def with_scores(scored: pa.Table, **scores: Any) -> pa.Table:
+    for name, values in scores.items():
+        scored = scored.set_column(scored.column_names.index(name), name, pa.array(values, pa.float64()))
+    return scored
 
 
 def chosen(training: TrainingSet) -> list[tuple[str, int]]:
@@ -180,9 +195,9 @@ def test_a_missing_prompt_is_an_error(selector: Selector) -> None:
 
 
 @all_selectors
-def test_a_missing_completion_is_the_answer(selector: Selector) -> None:
+def test_a_missing_completion_is_the_answer_after_a_space(selector: Selector) -> None:
     training = selector(scored_of(UNANIMOUS).drop_columns(["completion"])).table
-    assert training["completion"].to_pylist() == training["answer"].to_pylist()
+    assert training["completion"].to_pylist() == [f" {answer}" for answer in training["answer"].to_pylist()]
 
 
 @pytest.mark.parametrize("selector", [selector for selector in SELECTORS if selector is not ceiling])
@@ -194,15 +209,15 @@ def test_answers_without_scores_are_an_error(selector: Selector) -> None:
 def test_a_null_prompt_is_named_with_its_row() -> None:
     scored = scored_of([["a", "b"]])
     broken = scored.set_column(scored.column_names.index("prompt"), "prompt", pa.array(["p", None]))
-    with pytest.raises(InputError, match=r"row 1 \(from 0\): expected a prompt"):
+    with pytest.raises(InputError, match="row 2: expected a prompt"):
         naive(broken)
 
 
-def test_a_null_completion_is_the_answer() -> None:
+def test_a_null_completion_is_the_answer_after_a_space() -> None:
     scored = scored_of([["a", "b"]])
     position = scored.column_names.index("completion")
     training = reweight(scored.set_column(position, "completion", pa.array([None, "B."]))).table
-    assert training["completion"].to_pylist() == ["a", "B."]
+    assert training["completion"].to_pylist() == [" a", "B."]
 
 
 def test_an_answer_that_is_there_twice_is_an_error() -> None:
@@ -245,8 +260,7 @@ def test_filtering_keeps_ties_at_the_threshold() -> None:
 
 def test_filtering_is_not_decided_by_a_rounding() -> None:
     scored = scored_of([["a", "b", "b"]] * 4)
-    entropy = scored["entropy"].to_numpy() + np.repeat([0, 1e-15, 2e-15, 3e-15], 3)
-    nudged = scored.set_column(scored.column_names.index("entropy"), "entropy", pa.array(entropy))
+    nudged = with_scores(scored, uncertainty=scored["uncertainty"].to_numpy() + np.repeat([0, 1e-15, 2e-15, 3e-15], 3))
     assert filter_uncertain(nudged, quantile=0.0).selection.questions == 4
 
 
@@ -268,6 +282,15 @@ def test_the_threshold_is_a_quantile_over_rows_not_questions() -> None:
     # Two questions of three are certain, but only two rows of seven.
     scored = scored_of([["a"], ["a"], ["a", "b", "b", "b", "b"]])
     assert filter_uncertain(scored, quantile=0.5).selection.questions == 3
+
+
+def test_the_quantile_is_over_parsed_answers_unless_all_are_asked_for() -> None:
+    # Questions of which nothing could be parsed are unanimous, but nothing of them can be kept.
+    scored = scored_of([[None, None, None]] * 4 + [["a", "a", "a"], ["a", "a", "b"], ["a", "b", "c"]])
+    assert filter_uncertain(scored, quantile=0.5).selection.questions == 2
+    assert filter_uncertain(scored, quantile=0.5, over="all").selection.questions == 1
+    with pytest.raises(InputError, match="over is 'some': expected 'parsed' or 'all'"):
+        filter_uncertain(scored, over="some")
 
 
 @pytest.mark.parametrize("selector", [filter_uncertain, filter_uncertain_sampled, random_subset])
@@ -313,11 +336,32 @@ def test_sampled_reweighting_draws_all_rows_alike() -> None:
     assert np.all(np.abs(frequency - 4 / 12) < 0.12)
 
 
-def test_a_negative_weight_is_refused() -> None:
+def test_a_confidence_that_is_none_and_a_negative_weight_are_refused() -> None:
     scored = scored_of([["a", "b"]])
-    position = scored.column_names.index("reliability")
-    with pytest.raises(InputError, match=r"reliability -0\.5: expected weights of 0 or more"):
-        reweight(scored.set_column(position, "reliability", pa.array([1.5, -0.5])))
+    for wrong in (-0.5, 1.5):
+        with pytest.raises(InputError, match=rf"scored answers, row 2: confidence is {wrong}, expected a number from"):
+            reweight(with_scores(scored, confidence=[0.5, wrong]))
+    weighted = candidates_from(scored.append_column("mine", pa.array([1.5, -0.5])))
+    with pytest.raises(InputError, match=r"mine -0\.5: expected weights of 0 or more"):
+        weighted.training_set("by weights of my own", weight="mine")
+
+
+def test_methods_read_confidence_and_uncertainty_whatever_estimator_they_are_of() -> None:
+    # The votes say otherwise: by them the second question is the certain one.
+    scored = with_scores(
+        scored_of([["a", "b"], ["a", "a"]]),
+        confidence=[0.9, 0.8, 0.2, 0.1],
+        uncertainty=[0.0, 0.0, 0.5, 0.5],
+    )
+    assert chosen(filter_uncertain(scored, quantile=0.0)) == [("q0", 0), ("q0", 1)]
+    assert reweight(scored).table["weight"].to_pylist() == pytest.approx([0.9, 0.8, 0.2, 0.1])
+
+
+def test_scores_of_an_older_table_are_those_of_the_votes() -> None:
+    scored = scored_of(UNANIMOUS + SPLIT)
+    older = scored.drop_columns(["confidence", "uncertainty"])
+    for selector in (filter_uncertain, reweight):
+        assert selector(older).table.equals(selector(scored).table)
 
 
 @pytest.mark.parametrize(
@@ -407,3 +451,48 @@ def test_supervisors_of_one_variation_are_told_apart_in_any_order(selector: Sele
     forth, back = (score_answers(pa.concat_tables(both)) for both in ([scored, other], [other, scored]))
     assert selector(forth).table.equals(selector(back).table)
     assert selector(forth).selection.rows_in == 8
+
+
+# Relabelling
+
+
+def student_of(answers: Mapping[str, Sequence[str | None]]) -> pa.Table:
+    """A student's answers by question."""
+    rows = [(id, variation, answer) for id, row in answers.items() for variation, answer in enumerate(row)]
+    ids, variations, said = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table(
+        {
+            "question_id": pa.array(ids, pa.string()),
+            "variation": pa.array(variations, pa.int32()),
+            "answer": pa.array(said, pa.string()),
+        }
+    )
+
+
+def test_the_answers_that_a_student_agrees_with_are_kept_beside_the_certain_ones() -> None:
+    scored = scored_of([["a", "a", "a"], ["a", "b", "b"], ["a", "b", "c"], ["c", None, "b"]])
+    student = student_of({"q1": ["a", "a", "b"], "q2": ["a", "b", "c"], "q3": [None, None, "c"]})
+    training = agreed(scored, student, quantile=0.0)
+    # q1: two of three say "a", against the weak majority; q2: no majority; q3: most cannot be parsed.
+    assert chosen(training) == [("q0", 0), ("q0", 1), ("q0", 2), ("q1", 0)]
+    assert training.selection.dropped == {"not_agreed": 8, "unparsed": 0}
+    # Labels stay the weak supervisor's: an answer of the student's alone is nowhere.
+    alone = agreed(scored, student_of({"q1": ["c", "c", "c"]}), quantile=0.0)
+    assert chosen(alone) == [("q0", 0), ("q0", 1), ("q0", 2)]
+
+
+@given(ANSWERS, st.floats(0, 1), st.randoms(use_true_random=False))
+def test_a_second_round_keeps_all_that_the_first_kept(answers: Answers, quantile: float, random: Any) -> None:
+    scored = scored_of(answers)
+    first = filter_uncertain(scored, quantile=quantile)
+    said = {f"q{q}": [random.choice(["a", "b", None]) for _ in range(3)] for q in range(len(answers))}
+    second = agreed(scored, student_of(said), quantile=quantile)
+    assert set(chosen(first)) <= set(chosen(second))
+    assert agreed(scored, student_of({}), quantile=quantile).table.equals(first.table)
+    everything = agreed(scored, student_of({f"q{q}": row for q, row in enumerate(answers)}), quantile=quantile)
+    assert set(chosen(everything)) >= {
+        (f"q{q}", v)
+        for q, row in enumerate(answers)
+        for v, answer in enumerate(row)
+        if answer is not None and 2 * list(row).count(answer) > len(row)
+    }

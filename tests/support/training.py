@@ -58,7 +58,7 @@ def paired(table: pa.Table) -> pa.Table:
     first = pa.array([row - row % 2 for row in range(table.num_rows)], pa.int64())
     for column in ("prompt", "question_id"):
         table = table.set_column(table.column_names.index(column), column, table[column].take(first))
-    return table.append_column("group", first)
+    return table.set_column(table.column_names.index("group"), "group", first)
 
 
 def settings(**changes: Any) -> TrainingSpec:

@@ -34,7 +34,7 @@ def soft_set(cities: Sequence[tuple[str, float]] = CITY, **columns: Sequence[Any
     table = table.set_column(
         table.column_names.index("question_id"), "question_id", pa.array([f"q{number}" for number in numbers])
     )
-    table = table.append_column("group", pa.array([10 * number for number in numbers], pa.int64()))
+    columns = {"group": [10 * number for number in numbers], **columns}
     for name, values in columns.items():
         table = table.set_column(table.column_names.index(name), name, pa.array(values))
     return table

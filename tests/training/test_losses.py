@@ -91,8 +91,7 @@ def test_a_setting_of_another_type_is_refused(name: str, value: Any, expected: s
 
 
 def test_two_losses_cannot_have_one_name() -> None:
-    register_loss(SCALED)  # the same once more, as an import that is repeated does it
-    with pytest.raises(InputError, match="'scaled': another loss has this name"):
+    with pytest.raises(InputError, match="loss 'scaled' is there already"):
         register_loss(SCALED.bind({"factor": 2.0}))
 
 

@@ -18,7 +18,8 @@ from support.training import CITIES, same, settings, train, training_set
 from w2s.engine.choose import choose_batches, score_choices
 from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
-from w2s.models.load import LanguageModel, adapted
+from w2s.models.adapters import adapted
+from w2s.models.load import LanguageModel
 from w2s.training import student
 from w2s.training.folder import MARKER
 from w2s.training.student import train_student
@@ -169,8 +170,12 @@ def refused(lm: LanguageModel, out: Path, **changes: Any) -> str:
 
 REFUSED: dict[str, tuple[dict[str, Any], Callable[[str], bool]]] = {
     "micro batch": ({"micro_batch_size": 3}, lambda text: text == "micro_batch_size 3 does not divide batch_size 4"),
-    "targets": ({"lora": {"targets": ["nonsense"]}}, lambda text: "lora.targets ['nonsense']" in text),
+    "targets": ({"lora": {"targets": ["nonsense"]}}, lambda text: "lora.targets" in text and "'nonsense'" in text),
     "target": ({"lora": {"targets": "nonsense"}}, lambda text: "lora.targets 'nonsense'" in text),
+    "one target of two": (
+        {"lora": {"targets": ["q_proj", "v_porj"]}},
+        lambda text: "no module 'v_porj'" in text and "did you mean 'v_proj'" in text,
+    ),
     "rate": ({"learning_rate": 1e30}, lambda text: "nan" in text and "1e+30" in text and "learning_rate" in text),
     "eval": ({"eval_fraction": 0.97}, lambda text: "eval_fraction 0.97 of 10 questions leaves none" in text),
     "share": ({"eval_fraction": 1.0}, lambda text: "eval_fraction is 1.0" in text),

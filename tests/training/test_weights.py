@@ -19,7 +19,8 @@ from support.tiny import load_tiny
 from support.training import CITIES, Run, loss_of, same, train, training_set
 from w2s.engine.masks import attention_mask
 from w2s.errors import InputError
-from w2s.models.load import LanguageModel, adapted
+from w2s.models.adapters import adapted
+from w2s.models.load import LanguageModel
 from w2s.training import weighted_trainer
 from w2s.training.batches import Collator
 from w2s.training.data import TrainingRow, encode_training_set

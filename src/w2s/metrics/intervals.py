@@ -13,6 +13,11 @@ both vary, and they are crossed: each seed was tested on each question.
 
 Methods that were tested on the same questions are compared question by question, and the three terms of a PGR move
 together (Fieller's interval of a ratio).
+
+Measured by `benchmarks/coverage.py` on 400 questions, where seeds move all accuracies by up to .04 together and each by
+up to .04 more: from three seeds on, 95% intervals of a difference and of a PGR hold the truth in .93 to .99 of the
+cases, those of an accuracy in .92 to .96. One run's interval of a difference holds it in .57 to .81 where each model
+moves by .02 to .04 of its own.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from w2s.training.batches import Collator
 from w2s.training.data import Example, Tokens, TrainingRow, encode_training_set
 from w2s.training.folder import remove, training_folder
 from w2s.training.fused_lora import fused_lora
-from w2s.training.losses import Loss, get_loss
+from w2s.training.losses import LOSSES, Loss, get_loss
 from w2s.training.watch import Watch
 from w2s.training.weighted_trainer import WeightedTrainer
 
@@ -96,7 +96,7 @@ def _identity(
 ) -> str:
     """A hash of what decides the outcome of a run."""
     settings = {name: value for name, value in asdict(spec).items() if name not in EXECUTION_ONLY}
-    settings |= {"loss_settings": dict(loss.settings), "loss_version": loss.version}
+    settings |= {"loss_settings": dict(loss.settings), "loss_version": LOSSES.version(loss.name)}
     begins = adapter_identity(init) if init is not None else None
     of = [settings, seed, model or lm.model.name_or_path, str(lm.dtype), begins, examples]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()

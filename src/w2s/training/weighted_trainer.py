@@ -61,7 +61,7 @@ def denominator(batches: list[dict[str, Tensor]], normalization: str, form: str 
 class WeightedTrainer(SafeCheckpoints):
     """Supervised fine-tuning in which each example's loss counts in proportion to its weight.
 
-    The loss of a batch is the sum of weight x cross-entropy over supervised tokens, over a denominator
+    The loss of a batch is the sum of the weighted losses of its tokens or questions, over a denominator
     taken once for all its micro-batches and processes; so the split into micro-batches changes nothing.
     """
 
