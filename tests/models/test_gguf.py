@@ -18,7 +18,7 @@ from w2s.errors import InputError
 from w2s.models.bundled import BUNDLED
 from w2s.models.gguf import convert_gguf
 from w2s.models.load import load_model
-from w2s.models.prepared import PreparedModel
+from w2s.models.prepared import PreparedModel, convert, loaded
 from w2s.models.source import resolve
 from w2s.store import Store
 
@@ -152,11 +152,10 @@ def test_a_gguf_file_is_converted_once_and_loaded_from_the_store(tiny_gguf: Path
     assert resolve(spec).identity == f"sha256:{hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()}"
     store = Store(tmp_path)
     model = PreparedModel(spec)
-    said: list[str] = []
-    folders = {name: store.run(step, said.append) for name, step in model.inputs.items()}
-    with model.loaded(folders, None, said.append) as lm:
+    folders = {name: store.run(step, convert) for name, step in model.inputs.items()}
+    with loaded(model.settings, model.execution, folders, None) as lm:
         assert generate_texts(lm, ["Lyon"], max_new_tokens=2)
-    again = {name: store.run(step, said.append) for name, step in PreparedModel(spec).inputs.items()}
+    again = {name: store.run(step, convert) for name, step in PreparedModel(spec).inputs.items()}
     assert again == folders and (folders["model"] / "model.safetensors").is_file()
 
 

@@ -81,13 +81,13 @@ def test_a_loaded_model_is_frozen_in_the_dtype_asked_for_and_says_so(
     assert caplog.messages == ["mine: 0M parameters · bfloat16 on cpu"]
 
 
-def test_one_model_is_held_and_handed_out_again(tiny_llama: Path, tiny_gemma: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_model_is_held_and_handed_out_again(
+    tiny_llama: Path, tiny_gemma: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", "w2s")
     spec = ModelSpec(name="mine", device="cpu", dtype="float32")
     first = load_model(tiny_llama, spec)
-    again = load_model(
-        tiny_llama, ModelSpec(name="x", device="cpu", dtype="float32", chat_template=True)
-    )
+    again = load_model(tiny_llama, ModelSpec(name="x", device="cpu", dtype="float32", chat_template=True))
     assert again.model is first.model and again.chat_template and not first.chat_template and len(caplog.messages) == 1
     assert load_model(tiny_llama, ModelSpec(name="x", device="cpu", dtype="bfloat16")).model is not first.model
     load_model(tiny_gemma, spec)

@@ -72,12 +72,25 @@ def test_a_folder_is_itself_wherever_it_lies(tiny_llama: Path, tmp_path: Path) -
 
 
 def test_a_prepared_model_is_keyed_by_content_dtype_and_template_not_by_device(tiny_llama: Path) -> None:
-    settings = PreparedModel(ModelSpec(name=str(tiny_llama))).settings
-    assert PreparedModel(ModelSpec(name=str(tiny_llama), device="cuda")).settings == settings
-    for other in (ModelSpec(dtype="float16"), ModelSpec(chat_template=True)):
+    settings = PreparedModel(ModelSpec(name=str(tiny_llama), dtype="float32")).settings
+    assert PreparedModel(ModelSpec(name=str(tiny_llama), dtype="float32", device="cuda")).settings == settings
+    for other in (ModelSpec(dtype="float16"), ModelSpec(dtype="float32", chat_template=True)):
         other.name = str(tiny_llama)
         assert PreparedModel(other).settings != settings
     assert not PreparedModel(ModelSpec(name=str(tiny_llama))).inputs
+
+
+def test_a_dtype_that_is_left_to_the_device_is_the_one_that_it_means(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = set()
+    for fast in (True, False):
+        monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda fast=fast: fast)
+        monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
+        settings = PreparedModel(ModelSpec(name=str(tiny_llama), device="cpu")).settings
+        assert settings["dtype"] == ("bfloat16" if fast else "float32")
+        keys.add(str(settings))
+    assert len(keys) == 2
 
 
 def bundle(**changes: object) -> BundledModel:

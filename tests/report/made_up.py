@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from w2s.config import Experiment
 from w2s.files import atomic_write
+from w2s.methods import METHODS
 from w2s.metrics import accuracy_interval
-from w2s.reliability import agreement_signal, score_answers, summarize
-from w2s.results import CEILING, WEAK, Record, Result, WeakLabelSummary
+from w2s.reliability import score_answers
+from w2s.results.diagnosis import WeakLabelSummary
+from w2s.results.records import WEAK, Record, RunRecords
 from w2s.tables import ANSWERS, GOLD, QUESTIONS, TRAINING_SET, write_table
 
 HOSTILE = (
@@ -29,7 +31,7 @@ HOSTILE = (
 )
 
 Kind = Literal["options", "fixed", "free"]
-METHODS = ("zero-shot", "naive", "filtering-sampled", "reweighting-sampled", CEILING)
+COMPARED = ("zero-shot", "naive", "filtering-sampled", "reweighting-sampled", "ceiling")
 
 
 def write_run(
@@ -42,10 +44,10 @@ def write_run(
     kind: Kind = "options",
     texts: Sequence[str] = (),
     prompt_length: int = 0,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] = COMPARED,
     pgr: bool = True,
     info: dict[str, Any] | None = None,
-) -> Result:
+) -> RunRecords:
     """Write a run.
 
     Args:
@@ -59,7 +61,7 @@ def write_run(
         prompt_length: Characters that every prompt has at least.
         methods: Compared.
         pgr: Whether PGR is defined.
-        info: More of `Result.info`.
+        info: More of `RunRecords.info`.
     """
     rng = np.random.default_rng(7)
     experiment = Experiment(seeds=list(seeds), methods=list(methods))
@@ -84,32 +86,28 @@ def write_run(
                 continue
             _log(base / name / "log.jsonl", rng)
             kept = scored.filter(pa.array(scored["entropy"].to_numpy() < 0.6)) if "filter" in name else scored
-            kept = kept.append_column("weight", pa.array(kept["reliability"].to_numpy(), pa.float32()))
+            kept = kept.append_column("weight", pa.array(kept["confidence"].to_numpy(), pa.float32()))
+            kept = kept.append_column("group", pa.nulls(kept.num_rows, pa.int64()))
             write_table(kept.select(TRAINING_SET.names), base / name / "training_set.parquet")
-        summary = summarize(scored)
-        labels.append(
-            WeakLabelSummary(
-                seed=seed,
-                rows=scored.num_rows,
-                questions=summary.questions,
-                unanimity_rate=summary.unanimity_rate,
-                unparsed_rate=summary.unparsed_rate,
-                accuracy=agreement_signal(scored, truths).accuracy if gold and num_questions else None,
-            )
-        )
+        num_choices = {question["question_id"]: 4 for question in questions} if kind == "options" else {}
+        labels.append(WeakLabelSummary.of(seed, scored, truths if gold else {}, num_choices=num_choices))
     names = [WEAK, *methods]
-    result = Result(
+    result = RunRecords(
         experiment=experiment,
-        records=[_record(name, index, seed, pgr) for seed in seeds for index, name in enumerate(names)],
-        pooled=[_record(name, i, seeds[0] if len(seeds) == 1 else None, pgr) for i, name in enumerate(names)],
+        records=[_record(name, index, seed, pgr, 1) for seed in seeds for index, name in enumerate(names)],
+        pooled=[
+            _record(name, index, seeds[0] if len(seeds) == 1 else None, pgr, len(seeds))
+            for index, name in enumerate(names)
+        ],
         labels=labels,
+        compare=("filtering-sampled", "naive") if {"filtering-sampled", "naive"} <= set(methods) else None,
         folder=folder,
         info={
             "created": "2026-01-02T03:04:05+00:00",
-            "versions": {"python": "3.11", "w2s": "0.1.0"},
+            "environment": {"python": "3.11", "w2s": "0.1.0"},
             "machine": {"system": "Linux", "processors": 2},
             "task": {"name": "geography", "num_variations": num_variations},
-            "steps": [{"label": "naive · seed 0", "kind": "training", "seconds": 75.2, "path": "somewhere"}],
+            "steps": [{"label": "naive · seed 0", "kind": "training", "seconds": 75.2, "key": "abc"}],
             **(info or {}),
         },
     )
@@ -159,10 +157,11 @@ def _answers(
                 "question_id": question["question_id"],
                 "variation": variation,
                 "prompt": prompt,
-                "completion": said[0] if said else f" {answer}",
+                "completion": f" {answer}",
+                "response": said[0] if said else f" {answer}",
                 "answer": None if unparsed else answer,
                 "position": int(rng.integers(4)) if kind == "options" else None,
-                "choice_logprobs": None,
+                "choices": question["choices"],
                 "supervisor": "weak",
             }
         )
@@ -177,26 +176,30 @@ def _log(path: Path, rng: np.random.Generator) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def _record(name: str, index: int, seed: int | None, pgr: bool) -> Record:
-    accuracy = {WEAK: 0.6, "zero-shot": 0.4, CEILING: 0.9}.get(name, 0.62 + 0.04 * index) + 0.01 * (seed or 0)
+def _record(name: str, index: int, seed: int | None, pgr: bool, seeds: int) -> Record:
+    """A record of so many seeds: two have no interval, and a p-value is there from three on."""
+    accuracy = {WEAK: 0.6, "zero-shot": 0.4, "ceiling": 0.9}.get(name, 0.62 + 0.04 * index) + 0.01 * (seed or 0)
     interval = accuracy_interval(np.arange(200) < 200 * accuracy)
-    of_pgr = name != WEAK and CEILING in METHODS
+    bounded = seeds != 2
     value = (accuracy - 0.6) / 0.3
+    has_pgr, has_gain = pgr and name != WEAK, name not in (WEAK, "naive")
     return Record(
         method=name,
         seed=seed,
-        uses_gold=name == CEILING,
+        role="supervisor" if name == WEAK else METHODS[name].role,
+        reference=name == "naive",
+        uses_gold=name == "ceiling",
         accuracy=interval.estimate,
-        accuracy_low=interval.low,
-        accuracy_high=interval.high,
-        pgr=value if of_pgr and pgr else None,
-        pgr_low=value - 0.2 if of_pgr and pgr else None,
-        pgr_high=value + 0.2 if of_pgr and pgr else None,
-        pgr_note="ceiling - weak is +0.010: not clearly above 0" if of_pgr and not pgr else None,
-        gain=0.02 * index if name not in (WEAK, "naive") else None,
-        gain_low=0.02 * index - 0.03 if name not in (WEAK, "naive") else None,
-        gain_high=0.02 * index + 0.03 if name not in (WEAK, "naive") else None,
-        gain_p=0.2 if name not in (WEAK, "naive") else None,
+        accuracy_low=interval.low if bounded else None,
+        accuracy_high=interval.high if bounded else None,
+        pgr=value if has_pgr else None,
+        pgr_low=value - 0.2 if has_pgr and bounded else None,
+        pgr_high=value + 0.2 if has_pgr and bounded else None,
+        pgr_note="ceiling - weak is +0.010: not clearly above 0" if name != WEAK and not pgr else None,
+        gain=0.02 * index if has_gain else None,
+        gain_low=0.02 * index - 0.03 if has_gain and bounded else None,
+        gain_high=0.02 * index + 0.03 if has_gain and bounded else None,
+        gain_p=0.2 if has_gain and seeds > 2 else None,
         rows=0 if name == "zero-shot" else 600 - 30 * index,
         questions=0 if name == "zero-shot" else 300,
         label_accuracy=None if name == "zero-shot" else 0.7 + 0.02 * index,

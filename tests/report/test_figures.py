@@ -20,16 +20,16 @@ from made_up import HOSTILE, write_run
 from w2s.report.figures import (
     accuracies,
     all_figures,
+    confidence_heat_map,
     entropy_histogram,
     kept,
     pgrs,
     read_run,
-    reliability_heat_map,
     risk_coverage_curves,
     save_figures,
 )
 from w2s.report.style import Plot, as_page_svg, plain
-from w2s.results import Result
+from w2s.results.records import RunRecords
 from w2s.tables import read_table, write_table
 
 ALL = ["accuracy", "pgr", "kept", "entropy", "reliability", "risk-coverage", "calibration", "positions", "loss"]
@@ -57,7 +57,7 @@ def test_run_without_ground_truth_has_the_figures_that_need_none(tmp_path: Path)
 
 def test_folder_without_tables_has_the_figures_of_the_results(tmp_path: Path) -> None:
     result = dataclasses.replace(write_run(tmp_path / "run"), folder=tmp_path / "elsewhere")
-    assert list(all_figures(result)) == ["accuracy", "pgr", "kept"]
+    assert list(all_figures(result)) == ["accuracy", "pgr", "kept", "positions"]
 
 
 @pytest.mark.parametrize("questions, variations", [(0, 5), (1, 1), (3, 1), (150, 20)])
@@ -103,18 +103,18 @@ def test_heat_map_takes_the_form_that_fits_the_answers(
     tmp_path: Path, kind: str, row_name: str, labels: list[str]
 ) -> None:
     run = read_run(write_run(tmp_path, kind=kind, num_questions=60))  # type: ignore[arg-type]
-    axes = reliability_heat_map(run).axes[0]
+    axes = confidence_heat_map(run).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == labels
     assert axes.get_ylabel() == row_name
     counts = [int(text.get_text()[2:].replace(",", "")) for text in axes.texts if text.get_text().startswith("n=")]
     assert sum(counts) == len(run.answers)
 
 
-def test_heat_map_shows_the_mean_reliability(tmp_path: Path) -> None:
+def test_heat_map_shows_the_mean_confidence(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path, kind="free", num_questions=60))
-    right = run.answers.reliability[run.answers.correct].mean()
-    wrong = run.answers.reliability[~run.answers.correct].mean()
-    assert {f"{right:.2f}", f"{wrong:.2f}"} <= set(words_of(reliability_heat_map(run)))
+    right = run.answers.confidence[run.answers.correct].mean()
+    wrong = run.answers.confidence[~run.answers.correct].mean()
+    assert {f"{right:.2f}", f"{wrong:.2f}"} <= set(words_of(confidence_heat_map(run)))
 
 
 def test_heat_map_of_ground_truth_that_is_no_option_is_right_or_wrong(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_heat_map_of_ground_truth_that_is_no_option_is_right_or_wrong(tmp_path: 
     gold = read_table(tmp_path / "gold.parquet")
     other = pa.array(["none of them", *gold["answer"].to_pylist()[1:]])
     write_table(gold.set_column(2, "answer", other), tmp_path / "gold.parquet")
-    axes = reliability_heat_map(read_run(result)).axes[0]
+    axes = confidence_heat_map(read_run(result)).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["right", "wrong"]
 
 
@@ -133,7 +133,7 @@ def test_majority_margin_is_that_of_the_two_most_frequent_answers(tmp_path: Path
         own = [answers.label[row] for row in np.flatnonzero(answers.question == number)]
         counts = [*sorted((own.count(label) for label in set(own)), reverse=True), 0]
         margin = (counts[0] - counts[1]) / len(own)
-        assert np.allclose(answers.margin[answers.question == number], margin)
+        assert np.allclose(answers.scores["majority margin"][answers.question == number], margin)
 
 
 def test_risk_coverage_ends_at_the_error_rate_of_all_answers(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_report_needs_neither_pyplot_nor_torch() -> None:
 def test_the_same_run_gives_the_same_file(tmp_path: Path) -> None:
     result = write_run(tmp_path)
     first = as_page_svg(accuracies(result), "accuracy")
-    assert as_page_svg(accuracies(Result.load(tmp_path)), "accuracy") == first
+    assert as_page_svg(accuracies(RunRecords.load(tmp_path)), "accuracy") == first
 
 
 def test_page_svg_has_no_colours_that_only_fit_a_light_page(tmp_path: Path) -> None:

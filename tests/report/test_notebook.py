@@ -25,7 +25,7 @@ def test_notebook_draws_the_papers_figures(tmp_path: Path, monkeypatch: pytest.M
             shown.append(execute("".join(cell["source"]), names))
     assert [type(value).__name__ for value in shown] == ["NoneType", "Plot", "Plot", "str", "str"]
     assert (tmp_path / "entropy.pdf").stat().st_size > 1000
-    assert (tmp_path / "reliability.pdf").stat().st_size > 1000
+    assert (tmp_path / "confidence.pdf").stat().st_size > 1000
 
 
 def execute(source: str, names: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from made_up import HOSTILE, write_run
 from w2s.report.browser import MAX_CHARACTERS, browser_data
 from w2s.report.page import write_page, write_study_page
 from w2s.report.reading import read_run
-from w2s.results import Result
+from w2s.results.records import RunRecords
 
 
 class Page(HTMLParser):
@@ -49,14 +49,14 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def page_of(result: Result, folder: Path, **kwargs: Any) -> Page:
+def page_of(result: RunRecords, folder: Path, **kwargs: Any) -> Page:
     return Page(write_page(result, folder / "out" / "report.html", **kwargs))
 
 
 def test_page_tells_the_result_the_verdict_and_how_to_reproduce_it(tmp_path: Path) -> None:
     result = write_run(tmp_path, num_questions=80)
     page = page_of(result, tmp_path)
-    verdict = read_run(result).seeds[0].diagnosis
+    verdict = result.labels[0]
     for words in (verdict.title, verdict.sentence, "reweighting-sampled", "w2s run --config experiment.yaml"):
         assert words in page.text
     assert f"{result.pooled[2].accuracy:.3f}" in page.text
@@ -64,7 +64,7 @@ def test_page_tells_the_result_the_verdict_and_how_to_reproduce_it(tmp_path: Pat
 
 
 def test_settings_tell_their_origin(tmp_path: Path) -> None:
-    info = {"origins": {"task.name": "file my.yaml", "resamples": "command line"}, "commands": ["w2s run --seeds 3"]}
+    info = {"origins": {"task.name": "file my.yaml", "seeds": "command line"}, "commands": ["w2s run --seeds 3"]}
     text = page_of(write_run(tmp_path, seeds=(5,), info=info), tmp_path).text
     assert "file my.yaml" in text and "command line" in text
     assert "w2s run --seeds 3" in text and "experiment.yaml" not in text
@@ -73,7 +73,7 @@ def test_settings_tell_their_origin(tmp_path: Path) -> None:
 def test_without_origins_what_is_not_the_default_is_marked(tmp_path: Path) -> None:
     page = write_page(write_run(tmp_path, seeds=(5,)), tmp_path / "report.html").read_text()
     assert '<tr class="changed"><th scope="row">seeds</th><td dir="auto">5</td><td>set</td></tr>' in page
-    assert '<tr><th scope="row">resamples</th><td dir="auto">10000</td><td>default</td></tr>' in page
+    assert '<tr><th scope="row">student_training.lora.rank</th><td dir="auto">16</td><td>default</td></tr>' in page
 
 
 def test_page_asks_for_nothing_else(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_without_tables_page_has_the_results(tmp_path: Path) -> None:
 
 def test_page_of_a_run_that_was_read_again_is_the_same(tmp_path: Path) -> None:
     first = write_page(write_run(tmp_path), tmp_path / "first.html").read_bytes()
-    assert write_page(Result.load(tmp_path), tmp_path / "second.html").read_bytes() == first
+    assert write_page(RunRecords.load(tmp_path), tmp_path / "second.html").read_bytes() == first
 
 
 def test_browser_has_every_prompt_and_answer(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_browser_has_every_prompt_and_answer(tmp_path: Path) -> None:
             run = question["runs"][index]
             for answer, row in zip(run["answers"], rows, strict=False):
                 assert run["start"] + answer["prompt"] + run["end"] == row["prompt"]
-                assert (answer["said"], answer["answer"]) == (row["completion"], row["answer"])
+                assert (answer["said"], answer["answer"]) == (row["response"], row["answer"])
 
 
 def test_browser_tells_which_methods_kept_an_answer(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_browser_tells_which_methods_kept_an_answer(tmp_path: Path) -> None:
 
 
 def test_hostile_text_is_data_and_nothing_else(tmp_path: Path) -> None:
-    info = {"commands": list(HOSTILE), "origins": {"task.name": HOSTILE[1]}, "versions": {HOSTILE[0]: HOSTILE[1]}}
+    info = {"commands": list(HOSTILE), "origins": {"task.name": HOSTILE[1]}, "environment": {HOSTILE[0]: HOSTILE[1]}}
     result = write_run(tmp_path, texts=HOSTILE, info=info)
     path = write_page(result, tmp_path / "report.html")
     page = Page(path)

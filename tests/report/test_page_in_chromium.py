@@ -90,9 +90,9 @@ def test_question_opens_to_every_prompt_and_answer(tmp_path: Path) -> None:
     )
     rows = [row for row in run.seeds[0].scored.to_pylist() if row["question_id"] == "q3"]
     assert found[0] is True
-    assert found[1] == [row["prompt"] + row["completion"] for row in rows]
+    assert found[1] == [row["prompt"] + row["response"] for row in rows]
     for row in rows:
-        assert f"reliability {row['reliability']:.3f}" in found[2]
+        assert f"confidence {row['confidence']:.3f}" in found[2]
     assert f"right answer: {run.gold['q3']}" in found[2]
 
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from w2s.errors import InputError
-from w2s.models.checks import check_finite, check_same_tensors
+from w2s.models.checks import check_depth, check_finite, check_same_tensors
 from w2s.models.load import LanguageModel
 
 __all__ = ["adapted"]
@@ -50,6 +50,8 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
         what = f"adapter {adapter}"
         check_same_tensors({name: tensor.shape for name, tensor in given.items()}, expected, what)
         check_finite(given.items(), what)
+        if config.layers_to_transform is None:
+            check_depth(given, base.model.config.get_text_config().num_hidden_layers, what)
         try:
             tuned.load_adapter(str(adapter), "default", autocast_adapter_dtype=False)
         except wrong as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from w2s.errors import InputError
 
 __all__ = [
+    "check_depth",
     "check_finite",
     "check_length",
     "check_lora_targets",
@@ -77,6 +79,22 @@ def check_same_tensors(given: Mapping[str, Sequence[int]], expected: Mapping[str
             raise InputError(
                 f"{what} is not of this model: {name} has shape {tuple(shape)}, expected {tuple(expected[name])}"
             )
+
+
+def check_depth(names: Iterable[str], layers: int, what: str) -> None:
+    """Make sure that an adapter is on every layer: that of a shallower model would leave the others bare.
+
+    Args:
+        names: Of its tensors.
+        layers: How many the model has.
+        what: The adapter, for the message.
+
+    Raises:
+        InputError: It is on other layers.
+    """
+    found = {int(match[1]) for name in names if (match := re.search(r"\.(\d+)\.", name))}
+    if found and found != set(range(layers)):
+        raise InputError(f"{what} is not of this model: it is on {len(found)} layers, the model has {layers}")
 
 
 def check_lora_targets(model: nn.Module, targets: str | list[str]) -> None:

@@ -128,7 +128,7 @@
       const part = element("div", "variation");
       const line = element("p");
       line.append(`Variation ${answer.n}: `, answered(answer.answer, answer.right));
-      line.append(` · reliability ${answer.r.toFixed(3)} · vote share ${answer.share.toFixed(2)}`);
+      line.append(` · confidence ${answer.r.toFixed(3)} · vote share ${answer.share.toFixed(2)}`);
       if (answer.kept) line.append(` · kept by ${methods(answer.kept).join(", ")}`);
       part.append(line, asked(run.start + answer.prompt + run.end, answer.said ?? answer.answer ?? ""));
       box.append(part);

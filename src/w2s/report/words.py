@@ -102,7 +102,7 @@ def missing(result: RunRecords, *, checked: bool, answered: bool) -> list[str]:
     """
     gaps = []
     if not answered:
-        gaps.append("The weak answers are not in the run's folder: there is no diagnosis and nothing to browse.")
+        gaps.append("The weak answers are not in the run's folder: no figures of them, and nothing to browse.")
     elif not checked:
         gaps.append(
             "The transfer questions have no ground truth. Left out: how many weak labels are right, AUROC, the heat "

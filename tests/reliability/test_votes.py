@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from w2s import tables
 from w2s.errors import InputError
-from w2s.reliability import agreement_signal, score_answers, summarize
+from w2s.reliability import agreement_signal, check_scored, score_answers, summarize
 
 Answers = Sequence[Sequence[str | None]]
 
@@ -159,9 +159,16 @@ def test_unparsed_answers_can_drop_their_question() -> None:
 
 
 def test_unparsed_answers_can_be_dropped_before_the_vote() -> None:
-    scored = score_answers(table_of([["a", None], ["a", "b"], [None]]), unparsed="drop_answer")
-    assert scored["question_id"].to_pylist() == ["q0", "q1", "q1"]
-    assert scored["vote_share"].to_pylist() == [1, 0.5, 0.5]
+    scored = score_answers(table_of([["a", None, "a"], ["a", "b"], [None]]), unparsed="drop_answer")
+    assert scored["question_id"].to_pylist() == ["q0", "q0", "q1", "q1"]
+    assert scored["vote_share"].to_pylist() == [1, 1, 0.5, 0.5]
+
+
+def test_an_answer_that_no_other_can_confirm_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "w2s")
+    scored = score_answers(table_of([["a", None, None], ["a", "b"], ["c"]]), unparsed="drop_answer")
+    assert scored["question_id"].to_pylist() == ["q1", "q1", "q2"], "a question that was asked once stays"
+    assert caplog.messages == ["1 questions have a single parsed answer left, which no other can confirm: left out"]
 
 
 def test_an_unknown_rule_for_unparsed_answers_names_the_nearest() -> None:
@@ -172,12 +179,28 @@ def test_an_unknown_rule_for_unparsed_answers_names_the_nearest() -> None:
 def test_other_columns_and_their_order_are_kept() -> None:
     table = pa.table({"note": ["x", "y"], "answer": ["a", "b"], "variation": [1, 0], "question_id": ["q", "q"]})
     scored = score_answers(table)
-    assert scored.column_names == [*table.column_names, "vote_share", "entropy", "reliability"]
+    assert scored.column_names == [
+        *table.column_names,
+        "vote_share",
+        "entropy",
+        "reliability",
+        "confidence",
+        "uncertainty",
+    ]
     assert scored["note"].to_pylist() == ["x", "y"]
 
 
 def test_answers_of_the_schema_become_scored_answers_of_the_schema() -> None:
-    assert score_answers(tables.ANSWERS.empty_table()).schema.equals(tables.SCORED)
+    found = score_answers(tables.ANSWERS.empty_table()).schema
+    posterior = tables.SCORED.field("posterior")  # the votes estimator has none
+    assert found.append(posterior).equals(tables.SCORED)
+
+
+def test_the_paper_s_scores_are_confidence_and_uncertainty() -> None:
+    scored = score_answers(table_of([["a", "b", "b"], ["a", "a"]]))
+    assert scored["confidence"].equals(scored["reliability"]) and scored["uncertainty"].equals(scored["entropy"])
+    bare = scored.drop_columns(["confidence", "uncertainty"])
+    assert check_scored(bare)["confidence"].equals(scored["reliability"]), "as an older table has them"
 
 
 def test_scoring_again_replaces_the_scores() -> None:
@@ -238,7 +261,7 @@ def test_a_null_identifier_is_named_with_its_row(column: str) -> None:
     table = table_of([["a", "b"]])
     position = table.column_names.index(column)
     broken = pa.array([table[column][0].as_py(), None], table[column].type)
-    with pytest.raises(InputError, match=rf"row 1 \(from 0\): expected a {column}"):
+    with pytest.raises(InputError, match=f"row 2: expected a {column}"):
         score_answers(table.set_column(position, column, broken))
 
 
@@ -272,7 +295,7 @@ def test_a_table_without_scores_is_no_scored_table() -> None:
 def test_a_score_that_is_not_finite_is_named_with_its_row() -> None:
     scored = score_answers(table_of([["a", "b"]]))
     broken = scored.set_column(scored.column_names.index("entropy"), "entropy", pa.array([0.5, math.nan]))
-    with pytest.raises(InputError, match=r"row 1 \(from 0\): expected a finite entropy, it is nan"):
+    with pytest.raises(InputError, match="row 2: entropy is nan, expected a number of 0 or more"):
         summarize(broken)
 
 
@@ -288,16 +311,16 @@ def test_signal_counts_correct_answers_by_entropy() -> None:
 def test_agreement_that_tells_all_has_auroc_one() -> None:
     scored = score_answers(table_of([["a"] * 3, ["a", "b", "c"]]))
     signal = agreement_signal(scored, {"q0": "a", "q1": "z"})
-    assert signal.auroc_entropy == signal.auroc_reliability == signal.auroc_vote_share == 1
+    assert set(signal.auroc.values()) == {1} and set(signal.auroc) == {"reliability", "vote_share", "entropy"}
 
 
 def test_agreement_that_is_always_full_has_auroc_one_half() -> None:
     scored = score_answers(table_of([["a"] * 3, ["b"] * 3]))
     signal = agreement_signal(scored, {"q0": "a", "q1": "a"})
-    assert signal.auroc_entropy == signal.auroc_reliability == signal.auroc_vote_share == 0.5
+    assert set(signal.auroc.values()) == {0.5}
 
 
-def test_an_unread_answer_is_wrong() -> None:
+def test_an_unparsed_answer_is_wrong() -> None:
     signal = agreement_signal(score_answers(table_of([[None, "a"]])), {"q0": "a"})
     assert signal.accuracy == 0.5
 
@@ -320,3 +343,25 @@ def test_signal_levels_add_up_to_the_rows(answers: Answers) -> None:
 def test_scoring_and_selecting_import_no_torch() -> None:
     code = "import sys, w2s.reliability, w2s.metrics, w2s.methods.controls; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("vote_share", 7.0, "a number from 0 to 1"),
+        ("confidence", -5.0, "a number from 0 to 1"),
+        ("uncertainty", math.inf, "a number of 0 or more"),
+    ],
+)
+def test_a_score_that_no_score_can_be_is_refused(column: str, value: float, expected: str) -> None:
+    scored = score_answers(table_of([["a", "b"]]))
+    broken = scored.set_column(scored.column_names.index(column), column, pa.array([0.5, value]))
+    with pytest.raises(InputError, match=f"row 2: {column} is {value}, expected {expected}"):
+        check_scored(broken)
+
+
+def test_a_negative_variation_is_refused() -> None:
+    table = table_of([["a", "b"]])
+    negative = table.set_column(1, "variation", pa.array([0, -1], pa.int32()))
+    with pytest.raises(InputError, match="row 2: variation is -1, expected 0 or more"):
+        score_answers(negative)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2s import metrics
-from w2s.diagnosis import Diagnosis, Verdict, diagnose
 from w2s.errors import InputError
 from w2s.reliability import score_answers
+from w2s.results.diagnosis import Diagnosis, Verdict, WeakLabelSummary, diagnose
 from w2s.tables import ANSWERS, SCORED
 
 CHOICES = ("a", "b", "c", "d")
@@ -86,8 +86,8 @@ def test_verdict_names_the_fault(answer: Answer, with_gold: Verdict, without_gol
 
 def test_verdict_tells_the_numbers_behind_it() -> None:
     found = diagnose(supervised(knowing_some), truth())
-    assert found.auroc_reliability is not None
-    assert f"AUROC {found.auroc_reliability.estimate:.2f}" in found.sentence
+    assert found.score == "reliability"
+    assert f"AUROC {found.auroc['reliability'].estimate:.2f}" in found.sentence
     assert f"{found.accuracy_unanimous:.0%} of the answers are right" in found.sentence
     assert "right answers from wrong" in found.title
 
@@ -95,7 +95,7 @@ def test_verdict_tells_the_numbers_behind_it() -> None:
 def test_without_ground_truth_it_says_so() -> None:
     found = diagnose(supervised(knowing_some), {"another question": "a"})
     assert not found.checked
-    assert found.accuracy is found.auroc_reliability is None
+    assert found.accuracy is None and found.auroc == {}
     assert any("no ground truth" in note for note in found.notes)
 
 
@@ -183,7 +183,7 @@ def test_no_answers_at_all() -> None:
 def test_few_questions_give_no_verdict_on_agreement() -> None:
     found = diagnose(supervised(knowing_some, questions=4, seed=3), truth())
     assert found.verdict in (Verdict.UNCLEAR, Verdict.UNINFORMATIVE, Verdict.INFORMATIVE)
-    assert found.auroc_reliability is None or found.auroc_reliability.high - found.auroc_reliability.low > 0.1
+    assert all(interval.high - interval.low > 0.1 for interval in found.auroc.values())
 
 
 def test_all_right_answers_leave_nothing_to_tell_apart() -> None:
@@ -195,13 +195,13 @@ def test_all_right_answers_leave_nothing_to_tell_apart() -> None:
 
 def test_auroc_is_that_of_metrics() -> None:
     scored = supervised(knowing_some)
-    found = diagnose(scored, truth()).auroc_reliability
+    found = diagnose(scored, truth()).auroc
     right = [
         answer == f"a{id[1:]}"
         for id, answer in zip(scored["question_id"].to_pylist(), scored["answer"].to_pylist(), strict=True)
     ]
-    assert found is not None
-    assert found.estimate == metrics.auroc(scored["reliability"].to_numpy(), right)
+    assert found["reliability"].estimate == metrics.auroc(scored["reliability"].to_numpy(), right)
+    assert found["entropy"].estimate == metrics.auroc(-scored["entropy"].to_numpy().round(9), right)
 
 
 def test_intervals_of_auroc_hold_the_truth_as_often_as_they_say() -> None:
@@ -209,9 +209,7 @@ def test_intervals_of_auroc_hold_the_truth_as_often_as_they_say() -> None:
 
     def auroc(questions: int, seed: int) -> metrics.Interval:
         scored = supervised(knowing_some, questions=questions, variations=3, seed=seed)
-        found = diagnose(scored, truth(questions)).auroc_reliability
-        assert found is not None
-        return found
+        return diagnose(scored, truth(questions)).auroc["reliability"]
 
     expected = auroc(6000, 999).estimate
     found = [auroc(60, seed) for seed in range(120)]

@@ -1,0 +1,224 @@
+"""What is loaded is what was named, whole, or it is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers.processors import TemplateProcessing
+from torch import Tensor
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from support.tiny import load_tiny, save_tiny_llama, tiny_tokenizer
+from support.training import train
+from w2s.config import ModelSpec
+from w2s.engine.choose import choose_batches
+from w2s.engine.encoding import encode_pairs, encode_prompts
+from w2s.errors import InputError
+from w2s.files import tree_sha256
+from w2s.models.adapters import adapted
+from w2s.models.checks import check_lora_targets
+from w2s.models.load import LanguageModel, load_model
+
+
+@pytest.fixture
+def copy(tiny_llama: Path, tmp_path: Path) -> Path:
+    """A tiny Llama of one's own, to be spoiled."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_llama, folder)
+    return folder
+
+
+def load(folder: Path, **fields: object) -> LanguageModel:
+    return load_model(folder, ModelSpec(name="mine", device="cpu", dtype="float32", **fields))  # type: ignore[arg-type]
+
+
+def refused(folder: Path, **fields: object) -> str:
+    with pytest.raises(InputError) as caught:
+        load(folder, **fields)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+# Weights
+
+
+def test_weights_under_another_prefix_are_refused(copy: Path) -> None:
+    rewrite(copy, lambda weights: {f"module.{name}": value for name, value in weights.items()})
+    assert "of its weights are missing, and would be random numbers: " in refused(copy)
+
+
+@pytest.mark.parametrize("part", ["layers.1.", "lm_head", "embed_tokens"])
+def test_a_part_that_is_missing_is_refused_by_its_name(copy: Path, part: str) -> None:
+    rewrite(copy, lambda weights: {name: value for name, value in weights.items() if part not in name})
+    assert "are missing" in (said := refused(copy)) and part in said
+
+
+def test_weights_that_have_no_place_are_refused(copy: Path) -> None:
+    rewrite(copy, lambda weights: {**weights, "model.layers.2.mlp.up_proj.weight": torch.zeros(64, 32)})
+    assert "1 of its weights have no place in it" in refused(copy)
+
+
+def test_a_configuration_of_another_width_is_refused(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "intermediate_size": 48}))
+    assert "model 'mine'" in refused(copy)
+
+
+@pytest.mark.parametrize("content", ["[1]", '"text"', "{}"])
+def test_a_configuration_that_is_none_is_refused(copy: Path, content: str) -> None:
+    (copy / "config.json").write_text(content)
+    assert "model 'mine' cannot be loaded" in refused(copy)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(copy: Path, value: float) -> None:
+    def spoil(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        weights["model.layers.1.mlp.up_proj.weight"][3, 5] = value
+        return weights
+
+    rewrite(copy, spoil)
+    assert "weight model.layers.1.mlp.up_proj.weight holds NaN or infinity" in refused(copy)
+
+
+# Vocabulary and tokens
+
+
+def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(tmp_path: Path) -> None:
+    config = LlamaConfig(
+        vocab_size=200, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    assert "its weights have 200 embeddings: expected a tokenizer and weights of one model" in refused(tmp_path)
+
+
+def test_no_token_for_padding_or_the_end_is_no_obstacle(copy: Path, tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.pad_token = tokenizer.eos_token = None
+    tokenizer.save_pretrained(copy)
+    lm = load(copy)
+    assert lm.tokenizer.eos_token_id is None and lm.tokenizer.pad_token_id == 0
+    assert train(lm, tmp_path / "student", epochs=1).report.steps > 0
+
+
+def test_what_a_tokenizer_puts_after_a_text_stands_before_no_answer(copy: Path) -> None:
+    plain = load(copy)
+    prompts, completions = ["Which city?\nAnswer:", "12 plus 30 ="], [" Lyon", " 42"]
+    expected = encode_prompts(plain, prompts), encode_pairs(plain, prompts, completions)
+    tokenizer = tiny_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A $B </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    tokenizer.save_pretrained(copy)
+    lm = load_model(copy, ModelSpec(name="mine", device="cpu", dtype="float32"), identity=None, revision="other")
+    assert lm.tokenizer("a")["input_ids"][-1] == 2, "the test cannot fail"
+    assert (encode_prompts(lm, prompts), encode_pairs(lm, prompts, completions)) == expected
+
+
+# Positions
+
+
+def test_a_prompt_beyond_the_positions_of_gpt2_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    config = GPT2Config(vocab_size=304, n_positions=16, n_embd=16, n_layer=1, n_head=2)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    lm = load(tmp_path)
+    with pytest.raises(InputError, match=r"a prompt with an option has \d+ tokens, the model has positions for 16"):
+        choose_batches(lm, ["Which country is the city of Lyon in? " * 3], [[" A", " B"]], tokens=1000)
+
+
+def test_a_prompt_beyond_rotary_positions_is_said_once(
+    tiny_llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = save_tiny_llama(tmp_path / "short")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 16}))
+    lm = load(folder)
+    for _ in range(2):
+        choose_batches(lm, ["Which country is the city of Lyon in? " * 3], [[" A", " B"]], tokens=1000)
+    (said,) = [message for message in caplog.messages if "the model was made for 16" in message]
+    assert said.startswith("a prompt with an option has ")
+
+
+# Chat templates
+
+
+@pytest.mark.parametrize("template", ["{{ raise_exception('no') }}", "{% for %}", "nothing of the prompt"])
+def test_a_chat_template_that_fails_is_refused_in_one_line(copy: Path, template: str) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(copy)
+    with pytest.raises(InputError, match="the model's chat template fails") as caught:
+        encode_prompts(load(copy, chat_template=True), ["Lyon?"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_chat_template_that_wants_parts_gets_them(copy: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% for part in m['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
+    )
+    tokenizer.save_pretrained(copy)
+    lm = load(copy, chat_template=True)
+    assert lm.tokenizer.decode(encode_prompts(lm, ["Which city?"])[0]) == "Which city?"
+
+
+# Content
+
+
+def test_a_folder_that_changed_since_it_was_named_is_refused(copy: Path) -> None:
+    identity = f"sha256:{tree_sha256(copy)}"
+    spec = ModelSpec(name="mine", device="cpu", dtype="float32")
+    first = load_model(copy, spec, identity=identity)
+    assert load_model(copy, spec, identity=identity).model is first.model
+    rewrite(copy, lambda weights: {name: value + 1 for name, value in weights.items()})
+    with pytest.raises(InputError, match="was changed since the run began"):
+        load_model(copy, spec, identity=identity)
+    again = load_model(copy, spec, identity=f"sha256:{tree_sha256(copy)}")
+    assert again.model is not first.model
+
+
+# Adapters
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_an_adapter_of_another_depth_is_refused(tiny_llama: Path, tmp_path: Path, layers: int) -> None:
+    train(load_tiny(tiny_llama), tmp_path / "student", epochs=1)
+    config = LlamaConfig.from_pretrained(tiny_llama)
+    config.num_hidden_layers = layers
+    other = tmp_path / "other"
+    LlamaForCausalLM(config).save_pretrained(other)
+    tiny_tokenizer().save_pretrained(other)
+    adapter = tmp_path / "student" / "adapter"
+    with pytest.raises(InputError, match=f"adapter {adapter} is not of this model"), adapted(load(other), adapter):
+        pass
+
+
+def test_an_adapter_that_holds_no_numbers_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    lm = load_tiny(tiny_llama)
+    train(lm, tmp_path, epochs=1)
+    path = tmp_path / "adapter" / "adapter_model.safetensors"
+    tensors = load_file(path)
+    next(iter(tensors.values())).fill_(float("nan"))
+    save_file(tensors, path)
+    with pytest.raises(InputError, match="holds NaN or infinity"), adapted(lm, tmp_path / "adapter"):
+        pass
+
+
+def test_a_target_that_names_no_module_is_refused_with_the_nearest(tiny_llama: Path) -> None:
+    model = load_tiny(tiny_llama).model
+    check_lora_targets(model, ["q_proj", "v_proj"])
+    check_lora_targets(model, "all-linear")
+    with pytest.raises(InputError, match="no module 'v_porj'; did you mean 'v_proj'"):
+        check_lora_targets(model, ["q_proj", "v_porj"])
