@@ -34,7 +34,7 @@ from common import Side, device_name, in_own_process, language_model, plain_mode
 from w2s.config import AnsweringSpec, TaskSpec
 from w2s.models.load import LanguageModel
 from w2s.supervisors.base import Answer, Prompt
-from w2s.supervisors.lm import LocalModel
+from w2s.supervisors.local import LocalModel
 from w2s.tasks import Question, Task, Variation, gold_of, load_task, questions_of
 
 WARM = 8  # prompts before the clock starts
@@ -147,7 +147,8 @@ def _answer_one(lm: LanguageModel, task: Task, one: Prompt, at_least: int) -> tu
         pad_token_id=lm.tokenizer.pad_token_id,
     )
     written = output[0, ids["input_ids"].shape[1] :]
-    return task.parse(lm.tokenizer.decode(written, skip_special_tokens=True), *one), len(written)
+    text = lm.tokenizer.decode(written, skip_special_tokens=True)
+    return task.parse(text, one.question, one.variation), len(written)
 
 
 def as_endings(question: Question) -> Prompt:

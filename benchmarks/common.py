@@ -17,7 +17,7 @@ from unittest import mock
 from w2s.config import ModelSpec
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
-from w2s.models.prepared import PreparedModel
+from w2s.models.prepared import PreparedModel, convert, loaded
 from w2s.store import Store, default_root
 
 __all__ = [
@@ -28,12 +28,7 @@ __all__ = [
     "plain_model",
     "print_table",
     "run_script",
-    "silent",
 ]
-
-
-def silent(line: str) -> None:
-    """Takes what a step says, and does nothing."""
 
 
 @contextmanager
@@ -41,8 +36,8 @@ def language_model(name: str, *, dtype: str = "auto", device: str = "auto") -> I
     """A model in memory: a bundled name, a hub id, a folder or a `.gguf` file."""
     model = PreparedModel(ModelSpec(name=name, dtype=dtype, device=device))  # type: ignore[arg-type]
     store = Store(default_root())
-    inputs = {key: store.run(step, silent) for key, step in model.inputs.items()}
-    with model.loaded(inputs, None, silent) as lm:
+    inputs = {key: store.run(step, convert) for key, step in model.inputs.items()}
+    with loaded(model.settings, model.execution, inputs, None) as lm:
         yield lm
 
 

@@ -34,7 +34,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from w2s.config import AnsweringSpec, TaskSpec
 from w2s.models.load import LanguageModel
-from w2s.supervisors.lm import LocalModel
+from w2s.supervisors.local import LocalModel
 from w2s.tasks.parsing import first_line
 
 Ids = list[list[int]]
@@ -121,7 +121,9 @@ def write_otherwise(job: Job, way: Way) -> Written:
         began = time.perf_counter()
         written = [_without_padding(row, lm.tokenizer.pad_token_id) for row in way(lm, prompts)]
         texts = lm.tokenizer.batch_decode(written, skip_special_tokens=True)
-        read = [task.parse(text, *asked[row]) for row, text in zip(rows, texts, strict=True)]
+        read = [
+            task.parse(text, asked[row].question, asked[row].variation) for row, text in zip(rows, texts, strict=True)
+        ]
         seconds = time.perf_counter() - began
         right = [gold[row // task.num_variations] for row in rows]
         return Written(str(lm), seconds, texts, sum(map(len, written)), read, right)

@@ -28,15 +28,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import device_name, in_own_process, language_model, print_table, run_script, silent
-from reliability import make_answers
+from common import device_name, in_own_process, language_model, print_table, run_script
 
 import w2s
+from reliability import make_answers
 from w2s.config import AnswerFormat, AnsweringSpec, TrainingSpec
 from w2s.methods.ceiling import ceiling
 from w2s.supervisors.asking import gold_answers
 from w2s.supervisors.base import Prompt
-from w2s.supervisors.lm import LocalModel
+from w2s.supervisors.local import LocalModel
 from w2s.tasks import Task, gold_of, load_task, questions_of
 from w2s.training.student import train_student
 
@@ -112,8 +112,8 @@ def train(model: str, *, rows: int) -> float:
         questions = questions_of(splits.questions, "transfer")
         table = ceiling(gold_answers(task, questions, gold_of(splits.gold, "transfer"))).table
         spec = TrainingSpec(epochs=1, checkpoints=1)
-        train_student(lm, table.slice(0, spec.batch_size), spec, seed=0, out=Path(folder) / "warm", say=silent)
-        return fastest(lambda: train_student(lm, table, spec, seed=0, out=Path(folder) / "timed", say=silent))
+        train_student(lm, table.slice(0, spec.batch_size), spec, seed=0, out=Path(folder) / "warm")
+        return fastest(lambda: train_student(lm, table, spec, seed=0, out=Path(folder) / "timed"))
 
 
 def score(model: str, *, answers: int) -> float:

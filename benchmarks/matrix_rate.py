@@ -38,7 +38,7 @@ from unittest import mock
 
 import torch
 from choose import answer_all, ask, load_questions
-from common import Side, device_name, in_own_process, language_model, print_table, run_script, silent
+from common import Side, device_name, in_own_process, language_model, print_table, run_script
 from growth import fastest
 from torch import Tensor
 from torch.autograd import DeviceType
@@ -48,7 +48,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from training import SEED, Job, now, right_answers, with_w2s
 from w2s.config import AnsweringSpec, TaskSpec, TrainingSpec
 from w2s.models.load import LanguageModel
-from w2s.supervisors.lm import LocalModel
+from w2s.supervisors.local import LocalModel
 from w2s.training.student import train_student
 
 warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to each other
@@ -191,7 +191,7 @@ def _scoring(lm: LanguageModel, spec: TaskSpec, compiles: bool) -> Callable[[], 
     supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name="model")
 
     def work() -> None:
-        with mock.patch("w2s.supervisors.lm.is_worth_compiling", return_value=compiles):
+        with mock.patch("w2s.supervisors.local.is_worth_compiling", return_value=compiles):
             answer_all(supervisor, asked)
 
     return work
@@ -199,7 +199,7 @@ def _scoring(lm: LanguageModel, spec: TaskSpec, compiles: bool) -> Callable[[], 
 
 def _training(lm: LanguageModel, job: Job, on_step: Callable[[], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        train_student(lm, job.table, job.spec, seed=SEED, out=Path(folder), progress=lambda *_: on_step(), say=silent)
+        train_student(lm, job.table, job.spec, seed=SEED, out=Path(folder), progress=lambda *_: on_step())
 
 
 def note_scoring(model: str, spec: TaskSpec) -> tuple[list[Product], dict[str, float]]:

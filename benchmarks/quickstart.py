@@ -34,9 +34,9 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 import w2s
 from w2s.config import Experiment, TaskSpec
-from w2s.experiment import Graph
 from w2s.models.load import LanguageModel
-from w2s.runners.local import Event
+from w2s.pipeline.graph import Graph
+from w2s.runners.base import Event
 from w2s.store import Store
 
 warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to each other
@@ -78,9 +78,10 @@ class _Watch:
 
     def on_graph(self, graph: Graph) -> None:
         """Learns which steps are the weak supervisor's."""
-        self._supervisors = {replicate.supervisor.key for replicate in graph.replicates}
+        laid = [run.supervision for run in graph.seed_runs]
+        self._supervisors = {one.training.key for one in laid if one.training}
         self._weak = self._supervisors | {
-            step.key for replicate in graph.replicates for step in (replicate.answers, replicate.weak_predictions)
+            step.key for one in laid for step in (one.answers, one.predictions) if step is not None
         }
 
     def on_event(self, event: Event) -> None:

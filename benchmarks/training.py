@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
-from common import Side, device_name, in_own_process, language_model, plain_model, print_table, run_script, silent
+from common import Side, device_name, in_own_process, language_model, plain_model, print_table, run_script
 from peft import LoraConfig
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
@@ -95,7 +95,6 @@ def with_w2s(job: Job) -> Trained:
             seed=SEED,
             out=Path(folder),
             progress=lambda *_: ends.append(now()),
-            say=silent,
         )
         log = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
     return Trained(ends, [entry["loss"] for entry in log if "loss" in entry], report.tokens, str(lm.dtype))

@@ -1,9 +1,10 @@
-"""A task, an estimator and a method of two rounds in a file of your own.
+"""A task, a weak source, an estimator, a loss and a method of two rounds in a file of your own.
 
 Run as:
 
     w2s run --plugin examples/my_pieces.py --task.name sums \\
-        --reliability.estimator inverse-entropy --methods '[naive, second-chance, ceiling]'
+        --weak.source one-shot --reliability.estimator inverse-entropy \\
+        --student_training.loss focal --methods '[naive, second-chance, ceiling]'
 
 Nothing has to be installed: the file is read, and what it registers is there by its name, also for `w2s tasks`,
 `w2s methods` and `w2s estimators`. Its content is part of every key that one of its pieces decides: after an edit
@@ -13,6 +14,7 @@ the steps concerned are computed anew.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,7 @@ import pyarrow.compute as pc
 
 import w2s
 from w2s.methods.base import Settings, Stages
+from w2s.supervisors.source import SourceStages
 from w2s.tasks.multiple_choice import MultipleChoice
 from w2s.tasks.questions import Example, Question
 
@@ -94,5 +97,43 @@ w2s.register(
         steps=two_rounds,
         settings={"share": 0.5},
         selectors={"surest": surest, "everything": everything},
+    )
+)
+
+
+def one_example(stages: SourceStages) -> w2s.Supervision:
+    """The weak model as it is, shown a single question of `weak_train` with its answer."""
+    return w2s.Supervision(
+        answers=stages.answer(adapter=None, examples=1), predictions=stages.test(adapter=None, examples=1)
+    )
+
+
+w2s.register(
+    w2s.Source(
+        name="one-shot",
+        summary="a weak model as it is, shown one example",
+        steps=one_example,
+        needs_weak_train=lambda spec: True,
+        check=lambda spec: None,
+    )
+)
+
+
+def focal(logits: Any, targets: Any, weights: Any, progress: float, *, gamma: float) -> Any:
+    """Cross-entropy that counts less where the student is sure already (Lin et al. 2017, arXiv 1708.02002)."""
+    from w2s.training.losses import token_cross_entropy
+
+    loss = token_cross_entropy(logits, targets)
+    return weights * (1 - (-loss).exp()) ** gamma * loss
+
+
+w2s.register(
+    w2s.Loss(
+        name="focal",
+        version=1,
+        summary="cross-entropy that counts less where the student is sure already",
+        form="tokens",
+        function=focal,
+        settings={"gamma": 1.0},
     )
 )

@@ -14,12 +14,10 @@ from w2s.config import AnsweringSpec
 from w2s.engine.choose import choose_batches, score_choices
 from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
-from w2s.evaluation import evaluate
 from w2s.models.load import LanguageModel
-from w2s.supervisors import lm as local
-from w2s.supervisors.asking import answer_questions
-from w2s.supervisors.lm import LocalModel, answering_mode
-from w2s.tables import PREDICTIONS
+from w2s.supervisors import local
+from w2s.supervisors.asking import answer_questions, predict
+from w2s.supervisors.local import LocalModel, answering_mode
 from w2s.tasks.base import Task
 
 
@@ -32,7 +30,7 @@ def lm(tiny_llama: Path) -> LanguageModel:
 def ask(lm: LanguageModel, task: Task, *, seed: int = 0, **spec: Any) -> list[dict[str, Any]]:
     supervisor = LocalModel(lm, task, AnsweringSpec(**spec), name="weak", seed=seed)
     questions, _ = questions_and_gold(task)
-    table = answer_questions(supervisor, task, questions, num_variations=3, seed=0, say=lambda text: None)
+    table = answer_questions(supervisor, task, questions, num_variations=3, seed=0)
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
@@ -83,7 +81,7 @@ def test_written_answers_are_read_by_the_task_and_keep_their_text(
     monkeypatch.setattr(local, "generate_texts", write)
     rows = ask(lm, task, mode="generate", tokens_per_batch=60)
     for number, (row, (question, variation)) in enumerate(zip(rows, variations_of(task), strict=True)):
-        assert row["completion"] == texts[number] and row["choice_logprobs"] is None
+        assert row["completion"] == row["response"] == texts[number] and row["choice_logprobs"] is None
         match number % 4:
             case 0:
                 assert row["answer"] == question.choices[variation.positions.index(1)] and row["position"] == 1
@@ -122,30 +120,36 @@ def test_a_mode_that_a_task_has_not_is_refused() -> None:
     assert answering_mode(choice_task(), AnsweringSpec(mode="generate")) == "generate"
 
 
-def test_an_evaluation_compares_with_what_is_known(lm: LanguageModel, tmp_path: Path) -> None:
+def test_a_test_asks_each_question_as_it_stands(lm: LanguageModel) -> None:
     task = choice_task()
     questions, gold = questions_and_gold(task)
-    gold["Lima"] = None
-    del gold["Oslo"]
-    told: list[tuple[int, int]] = []
-    table = evaluate(
-        lm, task, questions, gold, AnsweringSpec(), name="student", journal=tmp_path / "journal",
-        progress=lambda *step: told.append(step), say=lambda text: None,
-    )  # fmt: skip
-    assert table.schema == PREDICTIONS
+    table = predict(LocalModel(lm, task, AnsweringSpec(), name="student"), task, questions, gold)
     rows = table.to_pylist()
-    assert [row["question_id"] for row in rows] == [q.id for q in questions if q.id not in ("Lima", "Oslo")]
+    assert [row["question_id"] for row in rows] == [question.id for question in questions]
     assert [row["correct"] for row in rows] == [row["answer"] == gold[row["question_id"]] for row in rows]
     first = {row["question_id"]: row["answer"] for row in ask(lm, task) if row["variation"] == 0}
     assert all(row["answer"] == first[row["question_id"]] for row in rows)
-    assert told[-1] == (4, 4)
+
+
+def test_examples_before_a_prompt_change_what_a_model_says(lm: LanguageModel) -> None:
+    task = choice_task()
+    questions, _ = questions_and_gold(task)
+    supervisor = LocalModel(lm, task, AnsweringSpec(), name="weak")
+    before = "Which country is Porto in?\nA. Chile\nAnswer: A\n\n"
+    shown = answer_questions(supervisor, task, questions, num_variations=3, seed=0, before=before).to_pylist()
+    plain = ask(lm, task)
+    assert [row["prompt"] for row in shown] == [row["prompt"] for row in plain]
+    assert [row["choice_logprobs"] for row in shown] != [row["choice_logprobs"] for row in plain]
+    for row, (_, variation) in zip(shown, variations_of(task), strict=True):
+        (batch,) = choose_batches(lm, [before + variation.prompt], [variation.completions], tokens=4096)
+        assert row["choice_logprobs"] == pytest.approx(score_choices(lm, batch)[0], abs=1e-4)
 
 
 def test_an_answer_that_cannot_be_read_is_wrong(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "generate_texts", lambda lm, prompts, **settings: [" no idea", *[" 12"] * 4])
     task = number_task()
     questions, gold = questions_and_gold(task)
-    table = evaluate(lm, task, questions, gold, AnsweringSpec(), name="student", say=lambda text: None)
+    table = predict(LocalModel(lm, task, AnsweringSpec(), name="student"), task, questions, gold)
     right = dict(zip(table["question_id"].to_pylist(), table["correct"].to_pylist(), strict=True))
     assert sum(right.values()) <= 1 and table["answer"].null_count == 1
     assert isinstance(table["correct"], pa.ChunkedArray)

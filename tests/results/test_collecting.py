@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 
-from test_experiment import SIZES, STAYS, in_splits, questions, small_experiment, training, write_rows
+from support.experiments import SIZES, STAYS, in_splits, questions, small_experiment, training, write_rows
 from w2s.config import AnsweringSpec, Experiment, TaskSpec
 from w2s.errors import InputError
 from w2s.methods import METHODS
-from w2s.results import WEAK, Record, Result, WeakLabelSummary
-from w2s.running import run
+from w2s.metrics import difference_interval, holm
+from w2s.results.diagnosis import WeakLabelSummary
+from w2s.results.records import WEAK, Record, RunRecords
+from w2s.running import Result, run
 from w2s.store import Store
 from w2s.tables import read_table
 
 LEARNS = training(5e-2, epochs=2, batch_size=4)
+SEEDS = (0, 3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,7 +31,7 @@ def no_page() -> Iterator[None]:
     """The page and the figures have tests of their own, and take longer than all of this."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Result, "save_report", lambda self, path: path)
-        patch.setattr(Result, "save_figures", lambda self, folder: [])
+        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
         yield
 
 
@@ -46,15 +49,28 @@ def whole(folder: Path, tiny_llama: Path, tiny_gemma: Path) -> Result:
         tiny_llama,
         tiny_gemma,
         methods=list(METHODS),
-        seeds=[0, 3],
+        seeds=list(SEEDS),
         weak_training=training(STAYS),
         student_training=LEARNS,
     )
     return run(experiment, out=folder / "run", store=Store(folder / "store"), info={"commands": ["made by hand"]})
 
 
+@pytest.fixture(scope="module")
+def three(whole: Result, folder: Path) -> Result:
+    """A few methods, one seed more; the store knows the others."""
+    experiment = replace(whole.experiment, seeds=[*SEEDS, 5], methods=["zero-shot", "naive", "filtering", "ceiling"])
+    return run(experiment, out=folder / "three", store=Store(folder / "store"))
+
+
 def small_run(experiment: Experiment, folder: Path) -> Result:
     return run(experiment, out=folder / "run", store=Store(folder / "store"))
+
+
+def plain(result: RunRecords) -> dict[str, Any]:
+    """As JSON has it, which knows no tuples."""
+    values: dict[str, Any] = json.loads(json.dumps(result.to_dict()))
+    return values
 
 
 def by_name(records: list[Record]) -> dict[str, Record]:
@@ -74,25 +90,27 @@ def gold_of(folder: Path) -> dict[str, str]:
 
 
 def test_every_field_of_the_results_is_documented() -> None:
-    for cls in (Record, WeakLabelSummary, Result):
-        assert cls.__doc__ is not None
+    for cls in (Record, WeakLabelSummary, RunRecords):
+        documented = "".join(base.__doc__ or "" for base in cls.__mro__[:-1])
         for field in fields(cls):
-            assert f"\n        {field.name}: " in cls.__doc__, f"{cls.__name__}.{field.name}"
+            assert f"\n        {field.name}: " in documented, f"{cls.__name__}.{field.name}"
 
 
 def test_the_results_are_written_whole_and_read_back_the_same(whole: Result) -> None:
     written = json.loads((whole.folder / "results.json").read_text())
-    assert written == whole.to_dict()
-    assert [set(record) for record in written["records"]] == [{field.name for field in fields(Record)}] * 24
+    assert written == plain(whole)
+    assert [set(record) for record in written["records"]] == [{field.name for field in fields(Record)}] * len(SEEDS) * (
+        1 + len(METHODS)
+    )
     assert written["commands"] == ["made by hand"] and written["created"].endswith("+00:00")
-    assert written["task"]["num_variations"] == 3 and written["versions"]["torch"]
+    assert written["task"]["num_variations"] == 3 and written["environment"]["torch"]
     again = Result.load(whole.folder)
-    assert again == whole and again.to_dict() == written
+    assert again == whole and plain(again) == written
 
 
 def test_there_is_a_record_for_each_method_and_seed_and_a_pooled_one_for_each_method(whole: Result) -> None:
     names = [WEAK, *METHODS]
-    assert [(record.seed, record.method) for record in whole.records] == [(s, name) for s in (0, 3) for name in names]
+    assert [(record.seed, record.method) for record in whole.records] == [(s, name) for s in SEEDS for name in names]
     assert [(record.seed, record.method) for record in whole.pooled] == [(None, name) for name in names]
     assert {record.method for record in whole.pooled if record.uses_gold} == {"ceiling", "oracle"}
 
@@ -117,9 +135,9 @@ def test_the_questions_and_the_truth_of_all_splits_are_there(whole: Result) -> N
 
 
 def test_the_adapters_are_found_from_the_run(whole: Result) -> None:
-    for name, method in METHODS.items():
+    for name in METHODS:
         adapter = whole.folder / "seed-0" / name / "adapter" / "adapter_model.safetensors"
-        assert adapter.is_file() == (method.selector is not None)
+        assert adapter.is_file() == (name != "zero-shot")
 
 
 # The numbers
@@ -129,7 +147,7 @@ def test_the_adapters_are_found_from_the_run(whole: Result) -> None:
 def test_accuracy_is_what_a_count_by_hand_gives(whole: Result, name: str) -> None:
     gold = gold_of(whole.folder)
     counts = []
-    for seed in (0, 3):
+    for seed in SEEDS:
         rows = rows_of(whole.folder / f"seed-{seed}" / name.replace(" ", "-") / "predictions.parquet")
         assert len(rows) == SIZES["test"]
         right = sum(row["answer"] == gold[row["question_id"]] for row in rows)
@@ -138,14 +156,14 @@ def test_accuracy_is_what_a_count_by_hand_gives(whole: Result, name: str) -> Non
         assert record.accuracy == pytest.approx(right / len(rows))
         assert record.accuracy_low <= record.accuracy <= record.accuracy_high
         counts.append(right / len(rows))
-    assert by_name(whole.pooled)[name].accuracy == pytest.approx(sum(counts) / 2)
+    assert by_name(whole.pooled)[name].accuracy == pytest.approx(sum(counts) / len(SEEDS))
 
 
-@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.selector is not None])
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "zero-shot"])
 def test_label_accuracy_and_rows_are_what_a_count_by_hand_gives(whole: Result, name: str) -> None:
     gold = gold_of(whole.folder)
     pooled = []
-    for seed in (0, 3):
+    for seed in SEEDS:
         rows = rows_of(whole.folder / f"seed-{seed}" / name / "training_set.parquet")
         right = [row["answer"] == gold[row["question_id"]] for row in rows]
         weights = [row["weight"] for row in rows]
@@ -156,8 +174,8 @@ def test_label_accuracy_and_rows_are_what_a_count_by_hand_gives(whole: Result, n
         assert record.label_accuracy_weighted == pytest.approx(weighted)
         pooled.append((len(rows), sum(right) / len(rows)))
     record = by_name(whole.pooled)[name]
-    assert record.rows == sum(rows for rows, _ in pooled) / 2
-    assert record.label_accuracy == pytest.approx(sum(share for _, share in pooled) / 2)
+    assert record.rows == pytest.approx(sum(rows for rows, _ in pooled) / len(SEEDS))
+    assert record.label_accuracy == pytest.approx(sum(share for _, share in pooled) / len(SEEDS))
     assert 0 < pooled[0][1] <= 1
 
 
@@ -169,7 +187,7 @@ def test_the_untrained_model_and_the_weak_supervisor_have_what_they_should(whole
     assert records[WEAK].pgr is None and records[WEAK].pgr_note is None
 
 
-@pytest.mark.parametrize("seed", [0, 3, None])
+@pytest.mark.parametrize("seed", [*SEEDS, None])
 def test_pgr_and_gain_follow_from_the_accuracies(whole: Result, seed: int | None) -> None:
     records = by_name(whole.pooled if seed is None else [one for one in whole.records if one.seed == seed])
     weak, ceiling, naive = (records[name].accuracy for name in (WEAK, "ceiling", "naive"))
@@ -177,10 +195,14 @@ def test_pgr_and_gain_follow_from_the_accuracies(whole: Result, seed: int | None
     for name in METHODS:
         record = records[name]
         assert record.pgr == pytest.approx((record.accuracy - weak) / (ceiling - weak)), name
-        assert record.pgr_low <= record.pgr <= record.pgr_high and record.pgr_note is None, name  # type: ignore[operator]
+        assert record.pgr_note is None, name
+        if seed is not None:
+            assert record.pgr_low <= record.pgr <= record.pgr_high, name  # type: ignore[operator]
         if name != "naive":
             assert record.gain == pytest.approx(record.accuracy - naive)
-            assert record.gain_low <= record.gain <= record.gain_high and 0 <= record.gain_p <= 1  # type: ignore[operator]
+            assert record.gain_p is None, "one run says nothing of another seed, and two say too little"
+            if seed is not None:
+                assert record.gain_low <= record.gain <= record.gain_high  # type: ignore[operator]
     assert records["ceiling"].pgr == 1
     assert records["naive"].gain is None
 
@@ -206,6 +228,54 @@ def test_the_table_names_every_method_and_marks_those_that_saw_the_truth(whole: 
     for name in METHODS:
         assert (f"{name} *" in text) == METHODS[name].uses_gold and name in text
     assert "ground truth" in text and "2 seeds" in text
+
+
+def test_two_seeds_have_means_and_no_interval(whole: Result) -> None:
+    for record in whole.pooled:
+        assert record.pgr_low is record.pgr_high is record.gain_low is record.gain_high is record.gain_p is None
+        assert (record.gain is None) == (record.method in (WEAK, "naive"))
+        assert 0 < record.accuracy < 1 or record.accuracy_low is not None, "the bounds of none and of all are known"
+        assert record.accuracy in (0, 1) or record.accuracy_low is record.accuracy_high is None
+    assert any(0 < record.accuracy < 1 for record in whole.pooled)
+
+
+def test_three_seeds_have_intervals_and_p_values(three: Result) -> None:
+    for record in three.pooled:
+        assert record.accuracy_low <= record.accuracy <= record.accuracy_high  # type: ignore[operator]
+        if record.method not in (WEAK, "naive"):
+            assert record.gain_low <= record.gain <= record.gain_high  # type: ignore[operator]
+            assert 0 <= record.gain_p <= 1  # type: ignore[operator]
+    assert by_name(three.pooled)["naive"].gain_p is None
+    assert {record.gain_p for record in three.records} == {None}, "one run says nothing of another seed"
+
+
+def test_all_but_the_named_comparison_are_adjusted_for_being_several(three: Result, folder: Path) -> None:
+    def compared(*compare: str) -> dict[str, float | None]:
+        experiment = replace(three.experiment, compare=list(compare))
+        result = run(experiment, out=folder / "compared", store=Store(folder / "store"))
+        assert result.compare == (compare or None)
+        assert [record.method for record in result.pooled if record.reference] == [
+            [*compare, "naive"][1 if compare else 0]
+        ]
+        return {record.method: record.gain_p for record in result.pooled}
+
+    def correct(name: str) -> list[list[bool]]:
+        paths = [three.files.method(seed, name).predictions for seed in (0, 3, 5)]
+        return [[row["correct"] for row in rows_of(path)] for path in paths]
+
+    alone = {
+        name: difference_interval(correct(name), correct("naive")).p_value
+        for name in ("zero-shot", "filtering", "ceiling")
+    }
+    assert compared() == pytest.approx({**adjusted(alone), WEAK: None, "naive": None})
+    rest = adjusted({name: alone[name] for name in ("filtering", "ceiling")})
+    expected = {**rest, "zero-shot": alone["zero-shot"], WEAK: None, "naive": None}
+    assert compared("zero-shot", "naive") == pytest.approx(expected)
+    assert compared("naive", "filtering")["filtering"] is None, "nothing is compared with itself"
+
+
+def adjusted(p_values: dict[str, float]) -> dict[str, float]:
+    return dict(zip(p_values, holm(list(p_values.values())), strict=True))
 
 
 # Other tasks and modes
@@ -236,7 +306,7 @@ def test_written_answers_run_through_and_an_overtaken_ceiling_leaves_pgr_undefin
     assert records["reweighting"].rows == len(scored) - unparsed
     for name in ("naive", "reweighting", "ceiling"):
         assert records[name].pgr is None and "not clearly above 0" in str(records[name].pgr_note)
-    assert result.pooled == [replace(record, seed=None) for record in result.records] or result.pooled == result.records
+    assert result.pooled == result.records
     assert "not defined" in str(result.table())
 
 
@@ -277,7 +347,7 @@ def test_questions_without_answers_can_be_learned_from_and_what_is_not_known_is_
         assert records[name].label_accuracy is None and records[name].label_accuracy_weighted is None
         assert records[name].pgr is None and records[name].pgr_note == "no ceiling among the methods"
     labels = result.labels[0]
-    assert (labels.accuracy, labels.auroc, labels.by_entropy) == (None, None, [])
+    assert (labels.accuracy, labels.auroc, labels.by_entropy) == (None, {}, [])
     assert labels.rows == 3 * SIZES["transfer"] and labels.unanimity_rate >= 0
     assert "no ceiling" in str(result.table())
     assert Result.load(result.folder) == result
