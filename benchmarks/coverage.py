@@ -1,93 +1,117 @@
-"""How often 95% intervals cover: differences, accuracies and PGR, by the number of seeds and how far seeds differ.
+"""How often 95% intervals hold the truth: differences, accuracies and PGR, by seeds and by how far seeds differ.
 
 Run as:
 
-    python benchmarks/coverage.py
+    python benchmarks/coverage.py [--repetitions 2000]
 
-Two methods, a weak supervisor and a ceiling answer the same questions. Each question has a difficulty of its own; each
-seed shifts the accuracy of all models by a shared amount and of each by one of its own. The truth is the mean over all
-questions and seeds that there could be. docs/statistics.md holds the table.
+A weak supervisor, a student and a ceiling answer the same questions. A latent normal variable decides each answer: the
+question's difficulty, which all models share; how lucky that answer is; and a shift of the seed, of which one part is
+the same for all models and the other is each model's own. Both are given as the standard deviation of an accuracy over
+seeds. Every repetition draws new questions and new seeds, so the truth is the mean over all that there could be:
+exactly the accuracies below. docs/statistics.md holds the table.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.metrics import accuracy_interval, difference_interval, pgr_interval
 
-__all__ = ["coverage", "main"]
+__all__ = ["Coverage", "coverage", "main"]
 
-Floats = npt.NDArray[np.float64]
+WEAK, STUDENT, CEILING = 0.60, 0.75, 0.90
+DIFFICULTY, LUCK = 0.8, 0.6  # standard deviations of a latent variable whose variance is 1 without seeds
+AT_ONCE = 100  # repetitions in memory
 
-WEAK, NAIVE, BETTER, CEILING = 0.66, 0.77, 0.80, 0.92
-SPREAD = 1.2  # standard deviation of a question's difficulty, in logits
-
-
-def _logit(accuracy: float) -> float:
-    """The logit at which questions of that spread have that mean accuracy, to about .01."""
-    return float(np.log(accuracy / (1 - accuracy)) * np.sqrt(1 + SPREAD**2 / 2.9))
+SEEDS = (1, 2, 3, 5, 10)
+DEVIATIONS = ((0.0, 0.0), (0.02, 0.02), (0.03, 0.03), (0.04, 0.04), (0.04, 0.0), (0.0, 0.04))  # shared, own
 
 
-def _accuracy(logit: float, difficulty: Floats) -> Floats:
-    accuracy: Floats = 1 / (1 + np.exp(-(logit + difficulty)))
-    return accuracy
+class Coverage(NamedTuple):
+    """Shares of intervals that hold the truth; of PGR among the defined ones, and the share that is defined."""
+
+    difference: float
+    accuracy: float
+    pgr: float
+    pgr_defined: float
 
 
 def coverage(
     *, seeds: int, shared: float, own: float, questions: int = 400, repetitions: int = 2000, seed: int = 0
-) -> dict[str, float]:
-    """The share of intervals that hold the truth.
+) -> Coverage:
+    """Simulate experiments, and count the intervals that hold the truth.
 
     Args:
-        seeds: Runs.
-        shared: Standard deviation over seeds of what all models have in common.
-        own: Standard deviation over seeds of what each has to itself.
+        seeds: Runs of an experiment.
+        shared: Standard deviation of accuracy over seeds, of the shift that all models have in common.
+        own: Likewise, of the shift that each model has to itself.
         questions: Of the test split.
         repetitions: Simulated experiments.
         seed: Of the simulation.
     """
-    rng = np.random.default_rng(seed)
-    models = {"weak": WEAK, "naive": NAIVE, "better": BETTER, "ceiling": CEILING}
-    many = rng.normal(0, SPREAD, 1_000_000)
-    truth = {name: float(_accuracy(_logit(accuracy), many).mean()) for name, accuracy in models.items()}
-    targets: dict[str, tuple[float, Callable[[dict[str, npt.NDArray[np.bool_]]], tuple[float, float]]]] = {
-        "difference": (truth["better"] - truth["naive"], lambda r: difference_interval(r["better"], r["naive"])[1:3]),
-        "accuracy": (truth["better"], lambda r: accuracy_interval(r["better"])[1:3]),
-        "PGR": (
-            (truth["better"] - truth["weak"]) / (truth["ceiling"] - truth["weak"]),
-            lambda r: pgr_interval(r["weak"], r["better"], r["ceiling"])[1:3],
-        ),
-    }
-    hits, intervals = dict.fromkeys(targets, 0), dict.fromkeys(targets, 0)
-    for _ in range(repetitions):
-        difficulty = rng.normal(0, SPREAD, questions)
-        common = rng.normal(0, shared, (seeds, 1))
-        right = {}
-        for name, accuracy in models.items():
-            chance = _accuracy(_logit(accuracy), difficulty) + common + rng.normal(0, own, (seeds, 1))
-            right[name] = rng.random((seeds, questions)) < chance
-        for name, (true, interval) in targets.items():
-            low, high = interval(right)
-            intervals[name] += not math.isnan(low)  # a PGR that is not defined has none
-            hits[name] += bool(low <= true <= high)
-    return {name: hits[name] / max(1, intervals[name]) for name in targets}
+    ratio = (STUDENT - WEAK) / (CEILING - WEAK)
+    differences = accuracies = ratios = defined = 0
+    for weak, student, ceiling in _experiments(np.random.default_rng(seed), seeds, shared, own, questions, repetitions):
+        difference, accuracy = difference_interval(student, weak), accuracy_interval(student)
+        differences += difference.low <= STUDENT - WEAK <= difference.high
+        accuracies += accuracy.low <= STUDENT <= accuracy.high
+        found = pgr_interval(weak, student, ceiling)
+        defined += found.defined
+        ratios += found.defined and found.low <= ratio <= found.high
+    return Coverage(
+        differences / repetitions, accuracies / repetitions, ratios / max(1, defined), defined / repetitions
+    )
+
+
+def _experiments(
+    rng: np.random.Generator, seeds: int, shared: float, own: float, questions: int, repetitions: int
+) -> Iterator[npt.NDArray[np.bool_]]:
+    """(models, seeds, questions) of each experiment: whether the answer is right."""
+    normal = NormalDist()
+    cuts = np.array([normal.inv_cdf(accuracy) for accuracy in (WEAK, STUDENT, CEILING)])
+    # A small shift of the latent variable moves an accuracy by this much times the shift.
+    slopes = np.array([normal.pdf(cut) for cut in cuts])[:, None, None]
+    # The shift widens the latent variable; a cut that widens with it keeps the mean accuracy.
+    wider = cuts[:, None, None] * np.sqrt(1 + (shared**2 + own**2) / slopes**2)
+    for start in range(0, repetitions, AT_ONCE):
+        count = min(AT_ONCE, repetitions - start)
+        shift = shared * rng.standard_normal((count, 1, seeds, 1)) + own * rng.standard_normal((count, 3, seeds, 1))
+        difficulty = DIFFICULTY * rng.standard_normal((count, 1, 1, questions), np.float32)
+        luck = LUCK * rng.standard_normal((count, 3, seeds, questions), np.float32)
+        yield from luck + difficulty < (wider - shift / slopes).astype(np.float32)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=2000)
+    parser.add_argument("--repetitions", type=int, default=2000, help="simulated experiments a row")
     repetitions = parser.parse_args().repetitions
-    print("| seeds | sd shared / own | difference | accuracy | PGR |\n|---|---|---|---|---|")
-    for seeds in (1, 3, 5, 10):
-        for shared, own in ((0.0, 0.0), (0.03, 0.02), (0.03, 0.03), (0.04, 0.04)):
+    print(f"{repetitions} repetitions a row, 400 questions; {_processor()}\n")
+    print("| seeds | sd shared / own | difference | accuracy | PGR | PGR defined |\n|---|---|---|---|---|---|")
+    for seeds in SEEDS:
+        if seeds == 2:
+            print("| 2 | any | – | – | – | – |", flush=True)  # there is no interval
+            continue
+        for shared, own in DEVIATIONS:
             found = coverage(seeds=seeds, shared=shared, own=own, repetitions=repetitions)
-            cells = " | ".join(f"{value:.3f}" for value in found.values())
+            cells = " | ".join(f"{value:.3f}" for value in found)
             print(f"| {seeds} | {shared:.2f} / {own:.2f} | {cells} |", flush=True)
 
 

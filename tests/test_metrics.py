@@ -86,9 +86,6 @@ def test_pgr_does_not_depend_on_the_scale(
     assert moved == pytest.approx(pgr(weak=weak, student=student, ceiling=ceiling), abs=1e-9)
 
 
-# Resamples
-
-
 # Intervals
 
 
@@ -98,7 +95,7 @@ def test_the_accuracy_interval_of_one_run_is_wilsons(right: int, of: int) -> Non
 
     expected = binomtest(right, of).proportion_ci(method="wilson")
     found = accuracy_interval(run(right, of))
-    assert found == pytest.approx((right / of, expected.low, expected.high))
+    assert found[:3] == pytest.approx((right / of, expected.low, expected.high))
     assert found.low <= found.estimate <= found.high
 
 
@@ -148,8 +145,8 @@ def test_two_seeds_have_no_interval() -> None:
     a, b = np.stack([run(60, 100), run(62, 100)]), np.stack([run(50, 100), run(49, 100)])
     found = difference_interval(a, b)
     assert found.estimate == pytest.approx(0.115)
-    assert all(math.isnan(value) for value in found[1:])
-    assert all(math.isnan(value) for value in accuracy_interval(a)[1:])
+    assert all(math.isnan(value) for value in found[1:4])
+    assert all(math.isnan(value) for value in accuracy_interval(a)[1:3])
     defined = pgr_interval(np.zeros((2, 100)), a, np.ones((2, 100)))
     assert defined.defined and defined.estimate == pytest.approx(0.61) and math.isnan(defined.low)
 
@@ -184,7 +181,8 @@ def test_the_crossed_variance_by_hand() -> None:
 
     half = t.ppf(0.975, degrees) * math.sqrt(total / 12)
     found = difference_interval(a, b)
-    assert (found.estimate, found.low, found.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.5, 0.5 - half, 1.0))
+    assert 0.5 + half > 1, "then the end at 1 shows that no difference is larger"
     assert found.p_value == pytest.approx(2 * t.sf(0.5 / math.sqrt(total / 12), degrees))
 
 
@@ -195,7 +193,8 @@ def test_the_order_of_seeds_and_questions_does_not_matter(correct: Correct, rand
     random.shuffle(columns)
     shuffled = correct[rows][:, columns]
     zeros = np.zeros_like(correct)
-    assert difference_interval(shuffled, zeros) == pytest.approx(difference_interval(correct, zeros))
+    ordered = difference_interval(correct, zeros)
+    assert difference_interval(shuffled, zeros)[:4] == pytest.approx(ordered[:4])
 
 
 def test_an_answer_for_all_seeds_is_that_of_each() -> None:
@@ -285,6 +284,162 @@ def test_a_defined_pgr_has_a_finite_interval_around_it(runs: Correct) -> None:
         assert not found.reason
     else:
         assert found.reason
+
+
+# What nothing varies in, what varies too little, and what an interval is of
+
+
+def test_the_scope_says_whether_other_seeds_are_in_an_interval() -> None:
+    runs = np.random.default_rng(5).random((3, 4, 200)) < np.array([0.5, 0.7, 0.9])[:, None, None]
+    for seeds, scope in [(1, "run"), (2, "none"), (3, "seeds"), (4, "seeds")]:
+        weak, student, ceiling = runs[:, :seeds]
+        found = accuracy_interval(student), difference_interval(student, weak), pgr_interval(weak, student, ceiling)
+        assert [one.scope for one in found] == [scope] * 3
+        assert [bool(one.reason) for one in found] == [scope == "none"] * 3
+
+
+def test_each_seeds_own_values_come_with_the_mean_of_two() -> None:
+    a, b = np.stack([run(60, 100), run(62, 100)]), np.stack([run(50, 100), run(49, 100)])
+    assert accuracy_interval(a).by_seed == pytest.approx((0.60, 0.62))
+    assert difference_interval(a, b).by_seed == pytest.approx((0.10, 0.13))
+    assert pgr_interval(np.zeros((2, 100)), a, np.ones((2, 100))).by_seed == pytest.approx((0.60, 0.62))
+    assert accuracy_interval(a[0]).by_seed is None
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 10])
+@pytest.mark.parametrize("questions", [1, 2, 3])
+def test_a_few_questions_are_no_evidence_however_many_seeds(seeds: int, questions: int) -> None:
+    won, lost = np.ones((seeds, questions)), np.zeros((seeds, questions))
+    found = difference_interval(won, lost)
+    assert found.estimate == 1 and not found.low > 0 and not found.p_value < 0.2
+    ratio = pgr_interval(lost, won, won)
+    assert not ratio.defined and ratio.scope == "none" and ratio.reason
+
+
+def test_one_question_that_seeds_disagree_on_has_no_interval() -> None:
+    column = np.array([[1], [0], [1], [1]])
+    for found in (accuracy_interval(column), difference_interval(column, np.zeros((4, 1)))):
+        assert found.estimate == 0.75 and math.isnan(found.low) and found.scope == "none"
+        assert "one question" in found.reason
+
+
+def test_methods_that_agree_everywhere_are_as_sure_as_their_questions_are_many() -> None:
+    few, many = (difference_interval(np.tile(run(5, n), (4, 1)), run(5, n)) for n in (10, 1000))
+    assert few.p_value == many.p_value == 1
+    assert few.low < many.low < 0 < many.high < few.high
+
+
+def test_where_every_question_is_won_the_p_value_is_that_of_the_exact_test() -> None:
+    from scipy.stats import binomtest
+
+    found = difference_interval(np.ones((3, 12)), np.zeros((3, 12)))
+    assert found.p_value == pytest.approx(binomtest(12, 12).pvalue)
+    assert 0 < found.low < 1 == found.high
+
+
+def test_seeds_and_questions_of_equal_means_are_no_certainty() -> None:
+    chequered = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])  # all variance is that of the error
+    assert accuracy_interval(chequered).low < 0.2
+    assert difference_interval(chequered, np.zeros((4, 2))).p_value > 0.05
+
+
+@given(hnp.arrays(np.bool_, st.tuples(st.just(2), st.integers(1, 6), st.integers(1, 12))))
+def test_a_difference_has_its_estimate_within_an_interval_that_is_no_point(pair: Correct) -> None:
+    found = difference_interval(*pair)
+    if found.scope == "none":
+        assert math.isnan(found.low) and math.isnan(found.high) and math.isnan(found.p_value) and found.reason
+    else:
+        assert -1 <= found.low <= found.estimate <= found.high <= 1
+        assert found.low < found.high
+        assert math.isnan(found.p_value) if pair.shape[1] == 1 else 0 < found.p_value <= 1
+
+
+@given(hnp.arrays(np.bool_, st.tuples(st.just(3), st.integers(1, 5), st.integers(1, 40))))
+def test_pgr_is_defined_exactly_where_the_interval_of_its_gap_is_above_zero(runs: Correct) -> None:
+    weak, student, ceiling = runs
+    found = pgr_interval(weak, student, ceiling)
+    if len(weak) != 2:
+        assert found.defined == (difference_interval(ceiling, weak).low > 0)
+    if found.defined:
+        assert found.estimate == pytest.approx(
+            pgr(weak=float(weak.mean()), student=float(student.mean()), ceiling=float(ceiling.mean()))
+        )
+        assert found.scope == "none" or -math.inf < found.low <= found.estimate <= found.high < math.inf
+
+
+@given(hnp.arrays(np.bool_, st.tuples(st.just(3), st.integers(3, 5), st.integers(2, 30))))
+def test_pgr_of_a_student_that_does_not_differ_from_the_weak_supervisor_holds_zero(runs: Correct) -> None:
+    weak, student, ceiling = runs
+    found, gain = pgr_interval(weak, student, ceiling), difference_interval(student, weak)
+    difference = student.astype(float) - weak
+    if found.defined and max(np.ptp(difference.mean(axis=0)), np.ptp(difference.mean(axis=1))) > 1e-9:
+        # A ratio of 0 is a gain of 0: both are refuted by the same test.
+        assert (found.low <= 0 <= found.high) == (gain.p_value >= 0.05)
+
+
+def test_degrees_of_freedom_are_those_of_the_questions_where_they_are_the_fewer() -> None:
+    # Ten seeds that agree on three questions: the questions alone vary, with two degrees of freedom.
+    from scipy.stats import t
+
+    found = difference_interval(np.tile([1, 0, 0], (10, 1)), np.zeros((10, 3)))
+    standard_error = np.std([1, 0, 0], ddof=1) / math.sqrt(3)
+    assert found.p_value == pytest.approx(2 * t.sf(1 / 3 / standard_error, 2))
+
+
+def test_seeds_of_different_length_are_refused() -> None:
+    with pytest.raises(InputError, match="seeds of 2, 1 questions: expected the same questions for each"):
+        accuracy([[1, 0], [1]])
+
+
+def test_all_shapes_are_named_where_they_do_not_fit() -> None:
+    with pytest.raises(InputError, match="1 seeds x 3 questions and 3 x 3 and 2 x 3"):
+        pgr_interval(run(1, 3), np.zeros((3, 3)), np.ones((2, 3)))
+
+
+def test_test_sets_that_share_a_question_are_not_disjoint() -> None:
+    a, b = [run(2, 2)] * 3, [run(1, 2)] * 3
+    ids = [["a", "b"], ["c", "d"], ["e", "f"]]
+    assert difference_over_disjoint(a, b, question_ids=ids).estimate == 0.5
+    with pytest.raises(InputError, match="question 'b' is in the test sets of seeds 1 and 3"):
+        difference_over_disjoint(a, b, question_ids=[*ids[:2], ["e", "b"]])
+    with pytest.raises(InputError, match=r"lengths \[2, 2\]: expected one for each answer, \[2, 2, 2\]"):
+        difference_over_disjoint(a, b, question_ids=ids[:2])
+
+
+def test_equal_differences_of_disjoint_test_sets_are_as_unsure_as_their_questions() -> None:
+    a, b = [run(3, 6)] * 3, [run(1, 6)] * 3
+    found = difference_over_disjoint(a, b)
+    assert found.estimate == pytest.approx(1 / 3)
+    assert found.low < 0.1 and found.p_value > 0.01 and found.scope == "seeds"
+
+
+def test_disjoint_test_sets_of_one_seed_are_one_run() -> None:
+    one = difference_over_disjoint([run(6, 9)], [run(2, 9)])
+    assert one[:3] == difference_interval(run(6, 9), run(2, 9))[:3] and one.scope == "run"
+
+
+def test_seeds_that_are_several_runs_are_refused_as_disjoint() -> None:
+    with pytest.raises(InputError, match="seed 2 is an array of 2 runs"):
+        difference_over_disjoint([run(1, 3), np.zeros((2, 3))], [run(1, 3), run(1, 3)])
+
+
+@given(st.lists(st.one_of(st.just(math.nan), st.floats(0, 1)), max_size=8))
+def test_holm_never_lowers_a_p_value_nor_changes_their_order(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    known = [(p, q) for p, q in zip(p_values, adjusted, strict=True) if not math.isnan(p)]
+    assert all(math.isnan(p) == math.isnan(q) for p, q in zip(p_values, adjusted, strict=True))
+    assert all(p <= q <= 1 for p, q in known)
+    by_p = [q for _, q in sorted(known)]
+    assert by_p == sorted(by_p)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, math.inf])
+def test_what_is_no_p_value_is_refused(wrong: float) -> None:
+    with pytest.raises(InputError, match=f"p-value 2 is {wrong}: expected a number from 0 to 1"):
+        holm([0.5, wrong])
+
+
+# Scores against correctness
 
 
 @given(scored_answers())

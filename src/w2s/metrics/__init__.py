@@ -1,0 +1,39 @@
+"""How good a model is, how sure that is, and whether a score tells right from wrong. Arrays only.
+
+`correct` is always an array of booleans (or 0 and 1), of shape (questions,) for one run or
+(seeds, questions) for several that were tested on the same questions.
+
+`scores` has the point estimates, `intervals` says how sure they are.
+"""
+
+from __future__ import annotations
+
+from w2s.metrics.intervals import (
+    Difference,
+    Interval,
+    PgrEstimate,
+    Scope,
+    accuracy_interval,
+    difference_interval,
+    difference_over_disjoint,
+    holm,
+    pgr_interval,
+)
+from w2s.metrics.scores import RiskCoverage, accuracy, auroc, pgr, risk_coverage
+
+__all__ = [
+    "Difference",
+    "Interval",
+    "PgrEstimate",
+    "RiskCoverage",
+    "Scope",
+    "accuracy",
+    "accuracy_interval",
+    "auroc",
+    "difference_interval",
+    "difference_over_disjoint",
+    "holm",
+    "pgr",
+    "pgr_interval",
+    "risk_coverage",
+]
