@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """What each piece gives on a small input: a task's prompts, an estimator's scores, a selector's rows, a loss's values.
 
 An output that changes means other results under the key of the old ones, unless the piece's version is raised.

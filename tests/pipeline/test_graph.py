@@ -277,8 +277,8 @@ RELEVANT: dict[str, tuple[Callable[[Experiment], Experiment], Callable[[str], bo
         lambda e: edited(e, methods=with_settings(e, "filtering", quantile=0.25)),
         lambda label: label.startswith("filtering:"),
     ),
-    "the loss's settings": (
-        lambda e: edited(e, student_training=edited(e.student_training, loss_settings={"gamma": 2.0})),
+    "the student's loss": (
+        lambda e: edited(e, student_training=edited(e.student_training, loss="soft-cross-entropy")),
         of_trained_student,
     ),
     "the split's seed": (lambda e: edited(e, task=edited(e.task, split_seed=1)), lambda label: True),
@@ -497,6 +497,8 @@ def test_a_method_with_its_own_estimator_leaves_the_others_as_they_are(base: Exp
         ({"weak": WeakSpec(source="prompted", examples=-1)}, "weak.examples is -1"),
         ({"reliability": ReliabilitySpec(estimator="vots")}, "did you mean 'votes'"),
         ({"reliability": ReliabilitySpec(settings={"temprature": 1.0})}, "did you mean 'temperature'"),
+        ({"student_training": training(loss="cros-entropy")}, "did you mean 'cross-entropy'"),
+        ({"student_training": training(loss_settings={"gamma": 2.0})}, "loss_settings has 'gamma'"),
         ({"seeds": []}, "seeds is empty"),
         ({"seeds": [1, 1]}, "seeds names 1 more than once"),
         ({"seeds": [-1]}, "seed -1: expected a number from 0"),
