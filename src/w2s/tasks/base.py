@@ -119,11 +119,6 @@ class Task(ABC):
         splits = split(map(self._with_paraphrases, self.examples()), self.spec)
         # Better here than after the weak supervisor has been trained.
         for question in questions_of(splits.questions, "transfer"):
-            if self.spec.paraphrases is not None and len(question.paraphrases) < self.num_variations - 1:
-                raise InputError(
-                    f"{self.spec.paraphrases} has {len(question.paraphrases)} paraphrases of {question.text[:60]!r}: "
-                    f"expected {self.num_variations - 1}"
-                )
             self.vary(question, self.num_variations, seed=0)
         return splits
 
@@ -135,6 +130,20 @@ class Task(ABC):
             "answer_format": self.answer_format,
             "answers": self.spec.answers,
         }
+
+    def paraphrases_of(self, question: Question, count: int) -> tuple[str, ...]:
+        """So many other wordings of a question: its own, or those of the file where it has not got them yet.
+
+        Raises:
+            InputError: There are fewer.
+        """
+        texts = question.paraphrases
+        if not texts and self.spec.paraphrases is not None and count:
+            texts = tuple(self._paraphrases.get(_spaced(question.text), ()))
+        if len(texts) < count:
+            where = self.spec.paraphrases or "the questions table"
+            raise InputError(f"{where} has {len(texts)} paraphrases of {question.text[:60]!r}: expected {count}")
+        return texts[:count]
 
     def _with_paraphrases(self, example: Example) -> Example:
         if self.spec.paraphrases is None:
