@@ -163,7 +163,7 @@ def test_micro_batches_do_not_change_the_outcome(
     common = {"batch_size": 8, "normalization": normalization}
     whole = train(lm, tmp_path / "whole", table, **common)
     parts = train(lm, tmp_path / "parts", table, micro_batch_size=micro, **common)
-    # AdamW makes steps out of rounding, which depends on where the tensors lie in memory: the losses are the sharper test.
+    # AdamW makes steps out of rounding, which depends on where tensors lie in memory: the losses are the sharper test.
     assert same(whole.adapter, parts.adapter, 1e-2)
     assert parts.losses == pytest.approx(whole.losses, abs=2e-5)
     assert len(parts.losses) == len(whole.losses) == 4  # ten rows in steps of eight and two, twice
