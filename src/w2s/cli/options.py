@@ -104,6 +104,8 @@ def load_plugins_of(words: Sequence[str]) -> list[str]:
         else:
             rest.append(word)
     named = _file_settings(words).get("plugins") or []
+    if not isinstance(named, list) or not all(isinstance(file, str) for file in named):
+        raise InputError(f"plugins is {named!r}: expected a list of Python files, such as [a.py]")
     if files or named or entry_points(group="w2s.plugins"):
         from w2s.plugins import load_installed, load_plugins
 
