@@ -395,3 +395,30 @@ def test_a_fault_of_ours_says_so_and_ends_in_status_1(
     assert said == "RuntimeError: two lines (not expected; --debug shows where)"
     with pytest.raises(RuntimeError):
         main(["score", "a.csv", "--debug"])
+
+
+# A settings file that is an attack
+
+
+def bomb(levels: int) -> str:
+    """Each level is nine times the one before."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("words", [["run"], ["label"], ["train", "set.parquet", "--out=student"]])
+def test_a_yaml_of_aliases_upon_aliases_is_refused(
+    words: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "bomb.yaml").write_text(bomb(12))  # 9 to the 12th texts
+    said = refused([*words, "--config=bomb.yaml"], capsys)
+    assert said == "bomb.yaml has 99 aliases (*name): expected at most 20"
+
+
+def test_a_few_aliases_are_settings_as_others(here: Path, small: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    training = "{epochs: 5, batch_size: 4}"
+    (here / "a.yaml").write_text(f"weak_training: &one {training}\nstudent_training: *one\n")
+    with pytest.raises(SystemExit) as ended:
+        main([*small, "--config=a.yaml", "--print_config"])
+    assert ended.value.code == 0 and capsys.readouterr().out.count("epochs: 5") == 2
