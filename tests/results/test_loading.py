@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from w2s.config import Experiment
 from w2s.errors import InputError
+from w2s.reliability import score_answers
+from w2s.report.export import to_csv, to_latex
+from w2s.report.tables import results_table
+from w2s.report.words import headline
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.records import Record, RunRecords
-from w2s.tables import SCORED
+from w2s.tables import ANSWERS
 
 Change = Callable[[dict[str, Any]], Any]
 
 
+def summary() -> WeakLabelSummary:
+    """What 12 questions, asked three times each, show: AUROC, positions, shares of answers, levels."""
+    choices = ["yes", "no"]
+    rows = [
+        {"question_id": f"q{question}", "variation": variation, "answer": choices[index], "position": index}
+        for question in range(12)
+        for variation in range(3)
+        for index in [(question + (variation == question % 4)) % 2]
+    ]
+    table = pa.Table.from_pylist([{**row, "choices": choices} for row in rows], schema=ANSWERS)
+    found = WeakLabelSummary.of(0, score_answers(table), {f"q{n}": choices[n % 3 % 2] for n in range(12)})
+    assert found.auroc and found.position and found.answers and found.disagreement and found.by_entropy
+    return found
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> dict[str, Any]:
-    """What a run of one method saved."""
-    record = Record(
-        method="naive", seed=0, role="baseline", reference=True, uses_gold=False,
-        accuracy=0.5, accuracy_low=0.4, accuracy_high=None,
-    )  # fmt: skip
+    """What a run of two methods saved."""
+    record, other = (
+        Record(
+            method=method,
+            seed=0,
+            role="baseline",
+            reference=method == "naive",
+            uses_gold=False,
+            accuracy=0.5,
+            accuracy_low=0.4,
+            accuracy_high=None,
+        )
+        for method in ("naive", "filtering")
+    )
     found = RunRecords(
         experiment=Experiment(),
-        records=[record],
-        pooled=[record],
-        labels=[WeakLabelSummary.of(0, SCORED.empty_table(), {})],
+        records=[record, other],
+        pooled=[record, other],
+        labels=[summary()],
         compare=("filtering", "naive"),
         folder=tmp_path,
-        info={"commands": ["by hand"]},
+        info={"commands": ["by hand"], "steps": [{"label": "naive", "seconds": 1.5}], "origins": {"seeds": "file"}},
     )
     values: dict[str, Any] = json.loads(json.dumps(found.to_dict()))
     return values
@@ -46,7 +76,11 @@ def load(folder: Path, values: object) -> RunRecords:
 def test_what_was_not_changed_is_read(saved: dict[str, Any], tmp_path: Path) -> None:
     found = load(tmp_path, saved)
     assert json.loads(json.dumps(found.to_dict())) == saved
-    assert found.compare == ("filtering", "naive") and found.info == {"commands": ["by hand"]}
+    assert found.compare == ("filtering", "naive") and found.info["commands"] == ["by hand"]
+
+
+def first(values: dict[str, Any]) -> Any:
+    return next(iter(values.values()))
 
 
 CHANGES: dict[str, Change] = {
@@ -69,6 +103,27 @@ CHANGES: dict[str, Change] = {
     "a verdict that is none": lambda saved: saved["labels"][0].update(verdict="splendid"),
     "a text for a share": lambda saved: saved["labels"][0].update(unanimity_rate="half"),
     "a comparison of one": lambda saved: saved.update(compare=["naive"]),
+    "a comparison of three": lambda saved: saved["compare"].append("naive"),
+    "a comparison of what is not there": lambda saved: saved.update(compare=["filtering", "majority"]),
+    "a comparison that is a text": lambda saved: saved.update(compare="ab"),
+    "a record without what may be nothing": lambda saved: saved["pooled"][0].pop("pgr"),
+    "a mapping for records": lambda saved: saved.update(records={}),
+    "a number above all numbers": lambda saved: saved["pooled"][0].update(rows=10**400),
+    "a text within an AUROC": lambda saved: first(saved["labels"][0]["auroc"]).__setitem__(0, "0.5"),
+    "a text for an AUROC": lambda saved: saved["labels"][0]["auroc"].update(confidence="abc"),
+    "a fraction for a whole number": lambda saved: saved["labels"][0].update(rows=1.5),
+    "one number for the fewest and the most": lambda saved: saved["labels"][0].update(variations=[3]),
+    "a text for the notes": lambda saved: saved["labels"][0].update(notes="abc"),
+    "no positions": lambda saved: saved["labels"][0]["position"].update(positions=[]),
+    "nothing for an effect": lambda saved: saved["labels"][0]["position"].update(effect=None),
+    "a text within a share": lambda saved: saved["labels"][0]["answers"][0][1].__setitem__(2, "high"),
+    "a text for a variation": lambda saved: saved["labels"][0]["disagreement"][0].__setitem__(0, "first"),
+    "a text within a level": lambda saved: saved["labels"][0]["by_entropy"][0].update(entropy="low"),
+    "a step without its time": lambda saved: saved["steps"][0].pop("seconds"),
+    "a text for the steps": lambda saved: saved.update(steps="all"),
+    "a number for an origin": lambda saved: saved["origins"].update(seeds=7),
+    "a text for a group of settings": lambda saved: saved["experiment"].update(task="geography"),
+    "a number for a model": lambda saved: saved["experiment"]["weak"].update(name=7),
     "a setting that is none": lambda saved: saved["experiment"].update(sedes=[1]),
 }
 
@@ -79,6 +134,42 @@ def test_what_was_changed_is_refused_in_one_line(saved: dict[str, Any], tmp_path
     with pytest.raises(InputError) as error:
         load(tmp_path, saved)
     assert "\n" not in str(error.value)
+
+
+def test_a_number_too_large_to_be_one_is_refused_wherever_it_stands(saved: dict[str, Any], tmp_path: Path) -> None:
+    saved["steps"][0]["seconds"] = "HERE"
+    (tmp_path / "results.json").write_text(json.dumps(saved).replace('"HERE"', "1e999"))
+    with pytest.raises(InputError, match="1e999 is no number"):
+        RunRecords.load(tmp_path)
+
+
+def positions(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where something stands in a JSON value; the first item of a list stands for them all."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from positions(item, (*path, key))
+
+
+@pytest.mark.parametrize("other", ["text", None, True, -1, [], {}, [1], {"a": 1}], ids=repr)
+def test_whatever_stands_anywhere_is_refused_or_can_be_told(saved: dict[str, Any], tmp_path: Path, other: Any) -> None:
+    refused = 0
+    for path in positions(saved):
+        changed = copy.deepcopy(saved)
+        inner: Any = changed
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = other
+        try:
+            found = load(tmp_path, changed)
+        except InputError as error:
+            assert "\n" not in str(error)
+            refused += 1
+        else:
+            assert results_table(found) and to_csv(found) and to_latex(found) and headline(found)
+            json.dumps(found.to_dict(), allow_nan=False)
+    assert refused > 100, "most of what a run saves is of one type only"
 
 
 @pytest.mark.parametrize("values", [[], 7, None, "text", {}, {"format": "2"}])

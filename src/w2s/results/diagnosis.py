@@ -198,7 +198,11 @@ class Diagnosis:
         """The inverse of `to_dict`, also of what came back from JSON."""
         known = {field.name for field in fields(cls)}
         if unknown := set(data) - known:
-            raise KeyError(f"a diagnosis has no {min(unknown)!r}")
+            raise TypeError(f"a diagnosis has an unknown {min(unknown)!r}")
+        if missing := known - set(data):
+            raise TypeError(f"a diagnosis has no {min(missing)!r}")
+        for name in ("notes", "variations", "answers", "disagreement"):
+            check_plain(data[name], list[Any], name)  # a text has items as well
         values = dict(data)
         values["verdict"] = Verdict(data["verdict"])
         values["notes"] = tuple(data["notes"])
@@ -212,12 +216,15 @@ class Diagnosis:
             values[name] = math.nan if data[name] is None else data[name]
         if data["position"] is not None:
             bias = dict(data["position"])
+            check_plain(bias["positions"], list[Any], "positions")
+            if not bias["positions"]:
+                raise ValueError("position has no positions")
             bias["positions"] = tuple(
                 Position(n, count, Interval(*share), e) for n, count, share, e in bias["positions"]
             )
             values["position"] = PositionBias(**bias)
         found = cls(**values)
-        check_plain(found, "a diagnosis")
+        check_plain(found, cls, "a diagnosis")
         return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from w2s.config import Experiment, experiment_from_dict
 from w2s.errors import InputError
@@ -71,6 +72,23 @@ class Record:
     seconds: float | None = None
 
 
+class _StepInfo(TypedDict):
+    label: str
+    seconds: float
+
+
+class _Info(TypedDict, total=False):
+    """What the page reads of `RunRecords.info`, where it is there."""
+
+    created: str
+    environment: dict[str, Any]
+    machine: dict[str, Any]
+    task: dict[str, Any]
+    origins: dict[str, str]
+    commands: list[str]
+    steps: list[_StepInfo]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecords:
     """A finished run.
@@ -134,7 +152,7 @@ class RunRecords:
         folder = Path(folder).expanduser()
         path = RunFolder(folder).results
         try:
-            data = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+            data = json.loads(path.read_bytes(), parse_constant=_finite, parse_float=_finite)
         except FileNotFoundError:
             raise InputError(f"{folder} is not a finished run: it has no results.json") from None
         except (ValueError, RecursionError) as error:
@@ -142,13 +160,22 @@ class RunRecords:
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise InputError(f"{path} was written by another version of w2s")
         try:
+            experiment = experiment_from_dict(data.pop("experiment"))
+            check_plain(experiment, Experiment, "experiment")
+            records, pooled = _records(data, "records"), _records(data, "pooled")
+            labels = data.pop("labels")
+            check_plain(labels, list[dict[str, Any]], "labels")
             compare = data.pop("compare")
+            check_plain(compare, tuple[str, str] | None, "compare")
+            if compare is not None and (unknown := set(compare) - {record.method for record in pooled}):
+                raise ValueError(f"compare names {min(unknown)!r}, which is not among the methods")
+            check_plain(data, _Info, "run")
             found = cls(
-                experiment=experiment_from_dict(data.pop("experiment")),
-                records=[_record(fields) for fields in data.pop("records")],
-                pooled=[_record(fields) for fields in data.pop("pooled")],
-                labels=[WeakLabelSummary.from_dict(fields) for fields in data.pop("labels")],
-                compare=compare and (str(compare[0]), str(compare[1])),
+                experiment=experiment,
+                records=records,
+                pooled=pooled,
+                labels=[WeakLabelSummary.from_dict(one) for one in labels],
+                compare=None if compare is None else (compare[0], compare[1]),
                 folder=folder,
                 info=data,
             )
@@ -157,16 +184,24 @@ class RunRecords:
         return found
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+def _finite(text: str) -> float:
+    """A number of JSON; `1e999` is infinity to Python, as `Infinity` is."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number")
+    return number
 
 
-def _record(fields: dict[str, Any]) -> Record:
-    """A record, whose numbers are numbers and whose texts are texts.
+def _records(data: dict[str, Any], name: str) -> list[Record]:
+    """Take records from what a file holds.
 
     Raises:
         TypeError: A field is missing, is not one, or is of another type.
     """
-    record = Record(**fields)
-    check_plain(record, str(record.method))
-    return record
+    values = data.pop(name)
+    check_plain(values, list[dict[str, Any]], name)
+    for one in values:
+        if missing := {field.name for field in fields(Record)} - set(one):
+            raise TypeError(f"{name}: a record has no {min(missing)!r}")
+    records = [Record(**one) for one in values]
+    check_plain(records, list[Record], name)
+    return records
