@@ -105,6 +105,51 @@ def test_a_page_that_became_a_link_is_removed_and_not_what_it_points_to(folder: 
     assert folder.page.read_text() == "a run's" and not folder.page.is_symlink()
 
 
+def test_a_link_in_the_place_of_a_folder_is_not_written_through(folder: RunFolder, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    write(folder, "results.json")
+    folder.figures.symlink_to(elsewhere)
+    with pytest.raises(InputError, match="figures was there before, and no run wrote it"):
+        write(folder, "figures/deep/accuracy.svg")
+    assert folder.figures.is_symlink() and not list(elsewhere.iterdir())
+
+
+def test_a_folder_that_became_a_link_loses_nothing_of_what_it_points_to(folder: RunFolder, tmp_path: Path) -> None:
+    write(folder, "seed-0/naive/log.jsonl")
+    elsewhere = tmp_path / "elsewhere"
+    (folder.root / "seed-0").rename(elsewhere)
+    (elsewhere / "naive" / "log.jsonl").write_text("mine")
+    (folder.root / "seed-0").symlink_to(elsewhere)
+    write(folder, "results.json")
+    with pytest.raises(InputError, match="seed-0 was there before"):
+        write(folder, "seed-0/naive/log.jsonl")
+    assert files_in(elsewhere) == {"naive/log.jsonl": "mine"}
+
+
+def test_a_file_in_the_place_of_a_folder_of_the_run_is_refused(folder: RunFolder) -> None:
+    write(folder, "results.json")
+    (folder.root / "seed-0").write_text("mine")
+    with pytest.raises(InputError, match="seed-0 was there before, and no run wrote it"):
+        write(folder, "seed-0/naive/log.jsonl")
+    assert (folder.root / "seed-0").read_text() == "mine"
+
+
+def test_a_run_s_folder_may_itself_be_a_link(folder: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "large disk").mkdir()
+    folder.root.symlink_to(tmp_path / "large disk")
+    write(folder, "seed-0/naive/log.jsonl")
+    write(folder, "seed-1/naive/log.jsonl")
+    assert files_in(tmp_path / "large disk") == {"seed-1/naive/log.jsonl": "a run's"}
+
+
+def test_a_marker_that_is_no_text_names_no_file(folder: RunFolder) -> None:
+    write(folder, "results.json")
+    (folder.root / ".w2s-run").write_bytes(b"w2s\n\xff\n")
+    write(folder, "report.html")
+    assert set(files_in(folder.root)) == {"results.json", "report.html"}, "what it does not name is not taken away"
+
+
 def test_a_second_writer_is_refused_until_the_first_is_done(folder: RunFolder) -> None:
     with folder.owned():
         folder.claim(folder.results).write_text("the first's")

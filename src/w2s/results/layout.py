@@ -138,9 +138,11 @@ class RunFolder:
             The path; its folder is made.
 
         Raises:
-            InputError: It is there, and no run wrote it.
+            InputError: It is there, and no run wrote it; or what should be a folder of it is a link or a file.
         """
         name = path.relative_to(self.root).as_posix()
+        if foreign := next((folder for folder in self._folders(name) if not _is_own_folder(folder)), None):
+            raise InputError(f"{foreign} was there before, and no run wrote it: move it, or choose another --out")
         if name not in self._own_files():
             if path.exists() or path.is_symlink():
                 raise InputError(f"{path} was there before, and no run wrote it: move it, or choose another --out")
@@ -153,15 +155,21 @@ class RunFolder:
 
     def _own_files(self) -> list[str]:
         try:
-            names = (self.root / MARKER).read_text(encoding="utf-8").splitlines()[1:]
+            names = (self.root / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]
         except FileNotFoundError:
             return []
         return [name for name in names if name and not Path(name).is_absolute() and ".." not in Path(name).parts]
+
+    def _folders(self, name: str) -> list[Path]:
+        """The folders that a file is in, below this one, outermost first."""
+        return [self.root / folder for folder in list(Path(name).parents)[-2::-1]]
 
     def _remove_own(self) -> None:
         """Remove the files that earlier runs wrote, and the folders that are empty then."""
         folders: set[Path] = set()
         for name in self._own_files():
+            if any(folder.is_symlink() for folder in self._folders(name)):
+                continue  # what is behind the link is not this run's
             path = self.root / name
             if path.is_symlink() or path.is_file():
                 path.unlink()
@@ -171,3 +179,8 @@ class RunFolder:
             if own != self.root and own.is_dir() and not own.is_symlink() and not any(own.iterdir()):
                 own.rmdir()
         atomic_write(self.root / MARKER, HEADER)
+
+
+def _is_own_folder(path: Path) -> bool:
+    """Whether files may go into it: it is not there yet, or it is a folder and no link to one elsewhere."""
+    return not path.is_symlink() and (path.is_dir() or not path.exists())
