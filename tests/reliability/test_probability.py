@@ -65,10 +65,12 @@ def test_a_posterior_is_a_distribution_whatever_the_order_of_rows(logprobs: list
     rows = {row["variation"]: row for row in scored(answers)}
     assert all(sum(row["posterior"]) == pytest.approx(1) for row in rows.values())
     assert all(0 <= row["confidence"] <= 1 and row["uncertainty"] >= 0 for row in rows.values())
+    assert len({(tuple(row["posterior"]), row["uncertainty"]) for row in rows.values()}) == 1, "of the question"
     order = list(range(answers.num_rows))
     random.shuffle(order)
     for row in scored(answers.take(order)):
-        assert row["confidence"] == pytest.approx(rows[row["variation"]]["confidence"])
+        for score in ("confidence", "uncertainty", "posterior"):
+            assert row[score] == pytest.approx(rows[row["variation"]][score], abs=1e-9)
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=6))
@@ -86,6 +88,44 @@ def test_answers_without_log_probabilities_are_refused() -> None:
         scored(table([[0.0, -1.0, -2.0]], choice_logprobs=None))
     with pytest.raises(InputError, match="row 1: 3 log-probabilities for 2 choices"):
         scored(table([[0.0, -1.0, -2.0]], choices=CHOICES[:2]))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [[math.nan, -1.0, -2.0], [None, -1.0, -2.0], [math.inf, -1.0, -2.0], [-math.inf] * 3],
+    ids=["no number", "null", "infinity", "nothing is possible"],
+)
+def test_log_probabilities_that_are_none_are_refused_with_their_row(row: list[float | None]) -> None:
+    answers = table([[0.0, -1.0, -2.0]] * 2)
+    logprobs = pa.array([[0.0, -1.0, -2.0], row], ANSWERS.field("choice_logprobs").type)
+    answers = answers.set_column(ANSWERS.get_field_index("choice_logprobs"), "choice_logprobs", logprobs)
+    with pytest.raises(InputError, match="row 2: choice_logprobs are no log-probabilities"):
+        scored(answers)
+
+
+def test_an_option_that_is_never_chosen_has_probability_zero() -> None:
+    rows = scored(table([[0.0, -math.inf, -math.inf]]))
+    assert rows[0]["posterior"] == [1, 0, 0] and rows[0]["uncertainty"] == 0
+
+
+@pytest.mark.parametrize("choices", [["Rome", "Lima", "Oslo"], ["Oslo", "Lima", "Cork"]])
+def test_a_question_whose_rows_have_other_choices_is_refused(choices: list[str]) -> None:
+    other = table([[0.0, -1.0, -2.0]], choices=choices, variation=1)
+    with pytest.raises(InputError, match="row 2: expected the choices of the question's other rows, in their order"):
+        scored(pa.concat_tables([table([[0.0, -1.0, -2.0]]), other]))
+
+
+def test_questions_have_choices_of_their_own() -> None:
+    other = table([[math.log(0.8), math.log(0.2)]], question_id="r", choices=["yes", "no"], answer="yes")
+    rows = scored(pa.concat_tables([table([[math.log(p) for p in (0.5, 0.3, 0.2)]]), other]))
+    assert [row["confidence"] for row in rows] == pytest.approx([0.5, 0.8], abs=1e-6)
+    assert [len(row["posterior"]) for row in rows] == [3, 2]
+
+
+@pytest.mark.parametrize("temperature", [0, -1, math.nan, "high", True, None])
+def test_a_temperature_that_is_none_is_refused(temperature: Any) -> None:
+    with pytest.raises(InputError, match=r"temperature.*expected a number"):
+        scored(table([[0.0, -1.0, -2.0]]), temperature=temperature)
 
 
 def test_an_unknown_estimator_or_setting_names_the_nearest() -> None:

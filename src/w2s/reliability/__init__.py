@@ -45,14 +45,16 @@ def resolve_estimator(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an estimator, with those given in place of its defaults.
 
     Raises:
-        InputError: There is no such estimator, or it has no such setting.
+        InputError: There is no such estimator, it has no such setting, or that is a number and is given another thing.
     """
     estimator = ESTIMATORS.find(name)
-    for setting in given:
+    for setting, value in given.items():
         if setting not in estimator.settings:
             if not estimator.settings:
                 raise InputError(f"estimator {name!r} has no settings: {setting!r} was given")
             raise unknown_name(f"setting of estimator {name}", setting, estimator.settings)
+        if _is_number(estimator.settings[setting]) and not _is_number(value):
+            raise InputError(f"setting {setting!r} of estimator {name} is {value!r}: expected a number")
     return {**estimator.settings, **given}
 
 
@@ -99,6 +101,10 @@ def score_answers(
         vote_share, entropy = agreement(count_votes(kept))
         scored = add_scores(scored, vote_share=vote_share, entropy=entropy)
     return scored
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _without_unparsed(answers: pa.Table, unparsed: Unparsed) -> pa.Table:
