@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from support.experiments import in_splits, questions, small_experiment, write_rows
 from w2s.config import Experiment
 from w2s.errors import InputError
+from w2s.pipeline.specs import method_specs
 from w2s.results.layout import RunFolder
 from w2s.running import Result, run
 from w2s.store import Store
@@ -177,6 +178,14 @@ def test_a_marker_that_names_files_elsewhere_removes_none(folder: RunFolder, tmp
         file.write(name.format(tmp_path) + "\n")
     write(folder, "results.json")
     assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize("change", [str, str.title])
+def test_no_method_has_the_folder_of_the_weak_supervisor(folder: RunFolder, change: Callable[[str], str]) -> None:
+    taken = folder.weak(0).root.name
+    assert folder.method(0, taken) == folder.weak(0)
+    with pytest.raises(InputError, match="which the weak supervisor's files have already"):
+        method_specs([{"method": "naive", "label": change(taken)}])
 
 
 # A whole run

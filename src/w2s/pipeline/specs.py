@@ -15,6 +15,7 @@ __all__ = ["MethodSpec", "method_specs"]
 
 _LABEL = re.compile(r"[\w][\w.+-]*")
 _OWN = ("method", "label", "estimator")
+_TAKEN = "weak-supervisor"  # the folder of the weak supervisor, beside those of the methods
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,8 @@ def _spec(given: Mapping[str, Any]) -> MethodSpec:
     label, estimator = given.get("label", method.name), given.get("estimator")
     if not isinstance(label, str) or not _LABEL.fullmatch(label):
         raise InputError(f"label of method {method.name} is {label!r}: expected letters, digits and . + - _ only")
+    if label.lower() == _TAKEN:
+        raise InputError(f"label of method {method.name} is {label!r}, which the weak supervisor's files have already")
     if estimator is not None and not isinstance(estimator, str):
         raise InputError(f"estimator of method {method.name} is {estimator!r}: expected a name")
     settings = {str(name): value for name, value in given.items() if name not in _OWN}
