@@ -16,18 +16,20 @@ from w2s.config import (
     ReliabilitySpec,
     TaskSpec,
     TrainingSpec,
+    WeakSpec,
     experiment_from_dict,
 )
 from w2s.errors import InputError
 
-SPECS = [TaskSpec, ModelSpec, LoraSpec, TrainingSpec, AnsweringSpec, ReliabilitySpec, Experiment]
+SPECS = [TaskSpec, ModelSpec, WeakSpec, LoraSpec, TrainingSpec, AnsweringSpec, ReliabilitySpec, Experiment]
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_setting_is_documented_and_has_a_default(spec: type) -> None:
     assert spec.__doc__ is not None and is_dataclass(spec)
+    documented = "".join(kind.__doc__ or "" for kind in spec.__mro__ if is_dataclass(kind))
     for field in fields(spec):
-        assert f"\n        {field.name}: " in spec.__doc__
+        assert f"\n        {field.name}: " in documented, field.name
     spec()
 
 
@@ -40,12 +42,14 @@ def test_settings_are_given_by_name_only(spec: type) -> None:
 def test_settings_come_back_from_json_as_they_were() -> None:
     experiment = Experiment(
         task=TaskSpec(name="file", data="a.csv", transfer="all", templates={"letter": "{question}\n{options}"}),
+        weak=WeakSpec(name="here", source="prompted", examples=4, settings={"depth": 2}),
         strong=ModelSpec(name="elsewhere", dtype="float32"),
         methods=["naive", {"method": "filtering", "quantile": 0.25, "label": "strict"}],
         compare=["strict", "naive"],
         seeds=[0, 7],
         student_training=TrainingSpec(micro_batch_size=4, lora=LoraSpec(targets=["q_proj", "v_proj"])),
-        reliability=ReliabilitySpec(unparsed="drop_answer"),
+        reliability=ReliabilitySpec(estimator="probability", unparsed="drop_answer", settings={"temperature": 2}),
+        plugins=["mine.py"],
     )
     assert experiment_from_dict(json.loads(json.dumps(asdict(experiment)))) == experiment
 

@@ -260,6 +260,25 @@ def test_gsm8k_varies_by_paraphrases_where_there_are_some(tmp_path: Path) -> Non
         asked(task, 0, 5)
 
 
+def test_paraphrases_ride_in_the_questions_table(tmp_path: Path) -> None:
+    rows = [
+        {"question": row["question"], "paraphrases": [f"{row['question']} p{i}?" for i in range(2)]} for row in GSM8K
+    ]
+    file = Path(write_jsonl(tmp_path / "p.jsonl", rows))
+    sizes: dict[str, Any] = {"weak_train": 3, "transfer": 3, "test": 3}
+    table = gsm8k(tmp_path, paraphrases=str(file), num_variations=3, **sizes).splits().questions
+    file.unlink()
+    elsewhere = gsm8k(tmp_path)  # the step that asks has the table, and no file
+    for split in sizes:
+        for question in questions_of(table, split):
+            assert question.paraphrases == tuple(f"{question.text} p{i}?" for i in range(2))
+            prompts = [variation.prompt for variation in elsewhere.vary(question, 3, 0)]
+            for prompt, text in zip(prompts, (question.text, *question.paraphrases), strict=True):
+                assert prompt == elsewhere.templates["wording_0"].format(question=text)
+    with pytest.raises(InputError, match=r"the questions table has 2 paraphrases of 'Ann has \d+ pens.*: expected 3"):
+        elsewhere.vary(questions_of(table, "transfer")[0], 4, 0)
+
+
 def test_gsm8k_misses_paraphrases_before_anything_is_trained(tmp_path: Path) -> None:
     rows = [{"question": "Another?", "paraphrases": ["One?", "One?", "Another?"]}]
     paraphrases = write_jsonl(tmp_path / "p.jsonl", rows)
