@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 from w2s.progress import Progress, no_progress
 
-__all__ = ["Build", "Context", "Json", "Step", "steps_from_json", "steps_to_json"]
+__all__ = ["Build", "Context", "Json", "Step", "steps_from_json", "steps_to_json", "walk"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -68,6 +68,27 @@ class Step:
         }
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def walk(targets: Iterable[Step], stop: Callable[[Step], bool]) -> Iterator[Step]:
+    """Yields each step once, inputs first, leaving out those at which to stop and what only they read.
+
+    It is lazy: `stop` sees a step when all that was yielded before it has been dealt with.
+    """
+    seen: set[str] = set()
+
+    def visit(step: Step) -> Iterator[Step]:
+        if step.key in seen:
+            return
+        seen.add(step.key)
+        if stop(step):
+            return
+        for step_before in step.inputs.values():
+            yield from visit(step_before)
+        yield step
+
+    for target in targets:
+        yield from visit(target)
 
 
 def steps_to_json(targets: Sequence[Step]) -> str:

@@ -17,7 +17,7 @@ from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.supervisors import local
 from w2s.supervisors.asking import answer_questions, predict
-from w2s.supervisors.local import LocalModel, answering_mode
+from w2s.supervisors.local import LocalModel
 from w2s.tasks.base import Task
 
 
@@ -115,9 +115,9 @@ def test_sampled_answers_are_repeated_by_their_seed_and_differ_between_batches(l
 
 def test_a_mode_that_a_task_has_not_is_refused() -> None:
     with pytest.raises(InputError, match="mode 'choose': task number can be answered by generate only"):
-        answering_mode(number_task(), AnsweringSpec(mode="choose"))
-    assert answering_mode(choice_task(), AnsweringSpec()) == "choose"
-    assert answering_mode(choice_task(), AnsweringSpec(mode="generate")) == "generate"
+        number_task().answering_mode("choose")
+    assert choice_task().answering_mode(None) == "choose"
+    assert choice_task().answering_mode("generate") == "generate"
 
 
 def test_a_test_asks_each_question_as_it_stands(lm: LanguageModel) -> None:

@@ -103,7 +103,7 @@ def test_a_task_with_more_variations_than_orders_fails_before_anything_is_traine
 def test_a_missing_paraphrases_file_is_named(tmp_path: Path) -> None:
     task = load_task("gsm8k", data=write_jsonl(tmp_path / "g.jsonl", GSM8K), paraphrases="nowhere.jsonl")
     with pytest.raises(InputError, match=r"no such file: nowhere.jsonl"):
-        task.vary(next(iter(task.examples())).question, 2, 0)
+        task.splits()
 
 
 @pytest.mark.parametrize(

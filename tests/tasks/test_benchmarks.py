@@ -28,7 +28,7 @@ from .support import (
 
 
 def asked(task: Task, index: int = 0, count: int = 1) -> list[Variation]:
-    return task.vary(list(task.examples())[index].question, count, 0)
+    return task.vary(task.paraphrased(list(task.examples())[index]).question, count, 0)
 
 
 # HellaSwag
@@ -256,7 +256,7 @@ def test_gsm8k_varies_by_paraphrases_where_there_are_some(tmp_path: Path) -> Non
     assert [variation.prompt for variation in variations] == [
         task.templates["wording_0"].format(question=text) for text in texts
     ]
-    with pytest.raises(InputError, match=r"p.jsonl has 3 paraphrases of 'Ann has 0 pens.*: expected 4"):
+    with pytest.raises(InputError, match="num_variations is 5: there are 3 paraphrases of 'Ann has 0 pens"):
         asked(task, 0, 5)
 
 
@@ -275,7 +275,7 @@ def test_paraphrases_ride_in_the_questions_table(tmp_path: Path) -> None:
             prompts = [variation.prompt for variation in elsewhere.vary(question, 3, 0)]
             for prompt, text in zip(prompts, (question.text, *question.paraphrases), strict=True):
                 assert prompt == elsewhere.templates["wording_0"].format(question=text)
-    with pytest.raises(InputError, match=r"the questions table has 2 paraphrases of 'Ann has \d+ pens.*: expected 3"):
+    with pytest.raises(InputError, match="num_variations is 4: there are 2 paraphrases of 'Ann has"):
         elsewhere.vary(questions_of(table, "transfer")[0], 4, 0)
 
 
@@ -283,7 +283,7 @@ def test_gsm8k_misses_paraphrases_before_anything_is_trained(tmp_path: Path) -> 
     rows = [{"question": "Another?", "paraphrases": ["One?", "One?", "Another?"]}]
     paraphrases = write_jsonl(tmp_path / "p.jsonl", rows)
     task = gsm8k(tmp_path, paraphrases=paraphrases, num_variations=2, weak_train=3, transfer=3, test=3)
-    with pytest.raises(InputError, match=r"p.jsonl has 0 paraphrases of 'Ann has \d+ pens.*: expected 1"):
+    with pytest.raises(InputError, match=r"p.jsonl has no paraphrases of 'Ann has \d+ pens"):
         task.splits()
 
 
@@ -291,7 +291,7 @@ def test_a_repeated_paraphrase_is_one_way_of_asking(tmp_path: Path) -> None:
     question = GSM8K[0]["question"]
     rows = [{"question": question, "paraphrases": ["One?", "One? ", question, ""]}]
     task = gsm8k(tmp_path, paraphrases=write_jsonl(tmp_path / "p.jsonl", rows))
-    with pytest.raises(InputError, match=r"has 1 paraphrases of"):
+    with pytest.raises(InputError, match="there are 1 paraphrases of"):
         asked(task, 0, 3)
 
 

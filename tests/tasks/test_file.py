@@ -274,7 +274,7 @@ def test_without_choices_it_takes_paraphrases_and_with_them_it_does_not(tmp_path
         tmp_path / "p.jsonl", [{"question": PERU["question"], "paraphrases": ["Peru's capital?"]}]
     )
     task = load(tmp_path, PERU, paraphrases=paraphrases)
-    (example,) = task.examples()
+    example = task.paraphrased(next(iter(task.examples())))
     assert "Peru's capital?" in task.vary(example.question, 2, 0)[1].prompt
     with pytest.raises(InputError, match="questions with choices are varied by their order"):
         load(tmp_path, METAL, paraphrases=paraphrases)

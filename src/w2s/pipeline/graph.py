@@ -10,7 +10,7 @@ from w2s.config import Experiment, WeakSpec
 from w2s.errors import InputError
 from w2s.methods.base import Settings, Student
 from w2s.models.prepared import PreparedModel
-from w2s.pipeline.lay import Lay, answering_mode
+from w2s.pipeline.lay import Lay
 from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.plugins import load_plugins, loaded_plugins
 from w2s.reliability import ESTIMATORS, resolve_estimator
@@ -71,14 +71,14 @@ class Graph:
         self.unparsed: Unparsed = experiment.reliability.unparsed or self.task.unparsed
         self.estimators = {name: self._estimator(name) for name in self._estimators()}
         for spec in (experiment.answering, experiment.evaluation):
-            answering_mode(self.task, spec)
+            self.task.answering_mode(spec.mode)
         self.compare = _comparison(experiment, self.methods)
         self.weak, self.strong = PreparedModel(experiment.weak), PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
         self.splits = self.task.splits()
         self._check_gold()
         self.lay = Lay(self.task, self.splits, loaded_plugins())
-        used = [split for split in SPLITS if experiment_size(experiment, split)]
+        used = [split for split in SPLITS if getattr(experiment.task, split) != 0]
         self.questions = {split: self.lay.questions(split) for split in used}
         self.gold = {split: self.lay.gold(split) for split in used}
         self.seed_runs = [self._seed_run(seed) for seed in experiment.seeds]
@@ -269,15 +269,9 @@ class _MethodStages:
         return self._graph.scored(label, self._supervision, answers, self._seed, self._spec.estimator)
 
 
-def experiment_size(experiment: Experiment, split: str) -> int | str:
-    """How many questions a split asks for."""
-    size: int | str = getattr(experiment.task, split)
-    return size
-
-
 def _check_sizes(experiment: Experiment, needs_weak_train: bool) -> None:
     for split in SPLITS:
-        if experiment_size(experiment, split) == 0 and (split != "weak_train" or needs_weak_train):
+        if getattr(experiment.task, split) == 0 and (split != "weak_train" or needs_weak_train):
             why = f" for source {experiment.weak.source}" if split == "weak_train" else ""
             raise InputError(f"{split} is 0: an experiment needs questions in every split{why}")
 

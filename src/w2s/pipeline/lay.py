@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow.compute as pc
 
 from w2s.config import EXECUTION_ONLY, AnsweringSpec, TrainingSpec
-from w2s.errors import InputError
 from w2s.methods import METHODS
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.steps import KINDS, content_of, execution_of_task
@@ -19,19 +18,7 @@ from w2s.supervisors import SOURCES
 from w2s.tables import Unparsed
 from w2s.tasks import TASKS, Splits, Task
 
-__all__ = ["Lay", "answering_mode", "training_step"]
-
-
-def answering_mode(task: Task, spec: AnsweringSpec) -> str:
-    """The mode of a spec, or the task's own.
-
-    Raises:
-        InputError: The task cannot be answered in that mode.
-    """
-    mode = spec.mode or task.modes[0]
-    if mode not in task.modes:
-        raise InputError(f"mode {mode!r}: task {task.name} can be answered by {' or '.join(task.modes)} only")
-    return mode
+__all__ = ["Lay", "training_step"]
 
 
 class Lay:
@@ -129,8 +116,7 @@ class Lay:
         inputs = {"questions": self.questions(split), **model.inputs}
         if without is not None:
             inputs["without"] = without
-        versions = {} if source is None else {f"source {source}": SOURCES.version(source)}
-        return self._asked("answers", label, model, spec, settings, inputs, adapter, examples, versions)
+        return self._asked("answers", label, model, spec, settings, inputs, adapter, source, examples)
 
     def predictions(
         self,
@@ -146,8 +132,7 @@ class Lay:
         """A model's answers to a split's questions as they stand, compared with ground truth; as for `answers`."""
         settings: dict[str, Json] = {**self._answering(spec), "split": split, "model": model.settings}
         inputs = {"questions": self.questions(split), "gold": self.gold(split), **model.inputs}
-        versions = {} if source is None else {f"source {source}": SOURCES.version(source)}
-        return self._asked("predictions", label, model, spec, settings, inputs, adapter, examples, versions)
+        return self._asked("predictions", label, model, spec, settings, inputs, adapter, source, examples)
 
     def _asked(
         self,
@@ -158,20 +143,23 @@ class Lay:
         settings: dict[str, Json],
         inputs: dict[str, Step],
         adapter: Step | None,
+        source: str | None,
         examples: int,
-        versions: dict[str, int | str],
     ) -> Step:
         if adapter is not None:
             inputs["adapter"] = adapter
         if examples:
             settings["examples"] = examples
             inputs["examples"] = self.gold("weak_train")
+        versions = self._task_version()
+        if source is not None:
+            versions[f"source {source}"] = SOURCES.version(source)
         execution: dict[str, Json] = {"model": model.execution, "tokens_per_batch": spec.tokens_per_batch}
-        return self._step(kind, label, settings, inputs, {**self._task_version(), **versions}, execution)
+        return self._step(kind, label, settings, inputs, versions, execution)
 
     def _answering(self, spec: AnsweringSpec) -> dict[str, Json]:
         """What decides an answer besides the model and the question."""
-        answering: dict[str, Json] = {"mode": answering_mode(self.task, spec)}
+        answering: dict[str, Json] = {"mode": self.task.answering_mode(spec.mode)}
         if answering["mode"] == "choose":
             answering["length_normalized"] = spec.length_normalized
         else:

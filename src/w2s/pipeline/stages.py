@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -25,7 +25,7 @@ from w2s.pipeline.lay import Lay, training_step
 from w2s.pipeline.steps import ANSWERS_FILE, PREDICTIONS_FILE, TRAINING_SET_FILE, build_of, content_of
 from w2s.plugins import loaded_plugins
 from w2s.progress import Progress, no_progress
-from w2s.step import Build, Context, Step
+from w2s.step import Build, Context, Step, walk
 from w2s.store import Store, default_root
 from w2s.supervisors.asking import gold_answers
 from w2s.tables import TRAINING_SET, check, read_table, write_table
@@ -40,15 +40,9 @@ __all__ = ["evaluate", "ground_truth", "label", "select", "train"]
 logger = logging.getLogger(__name__)
 
 
-def _split(name: str) -> str:
+def _check_split(name: str) -> None:
     if name not in SPLITS:
         raise unknown_name("split", name, SPLITS)
-    return name
-
-
-def _lay(spec: TaskSpec) -> Lay:
-    task = task_from(spec)
-    return Lay(task, task.splits(), loaded_plugins())
 
 
 def _adapter(folder: str | Path | None) -> Path | None:
@@ -97,18 +91,31 @@ class _Given:
 def _run(target: Step, given: _Given, store: Store | None, progress: Progress) -> Path:
     """Compute a step and what it reads; the folder of its result."""
     store = store or Store(default_root())
+    computed = False
+    for step in walk([target], stop=lambda step: store.get(step) is not None):
+        store.run(step, given.find(step), progress if step is target else no_progress)
+        computed = True
+    if not computed:
+        logger.info("%s: found done in the store", target.label)
+    return store.path(target)
 
-    def visit(step: Step) -> Path:
-        found = store.get(step)
-        if found is not None:
-            if step is target:
-                logger.info("%s: found done in the store", step.label)
-            return found
-        for before in step.inputs.values():
-            visit(before)
-        return store.run(step, given.find(step), progress if step is target else no_progress)
 
-    return visit(target)
+class _Asked(NamedTuple):
+    """What the stages that ask a model have in common."""
+
+    lay: Lay
+    model: PreparedModel
+    adapter: Step | None
+    given: _Given
+
+
+def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: str) -> _Asked:
+    """Find task, model and adapter; whatever is wrong with them is said before anything is computed."""
+    _check_split(split)
+    folder, given = _adapter(adapter), _Given()
+    made = task_from(task)
+    lay = Lay(made, made.splits(), loaded_plugins())
+    return _Asked(lay, PreparedModel(model), given.adapter(folder) if folder else None, given)
 
 
 def label(
@@ -137,24 +144,20 @@ def label(
     Returns:
         A table of `tables.ANSWERS`.
     """
-    split, folder, given = _split(split), _adapter(adapter), _Given()
-    lay, prepared = _lay(task), PreparedModel(model)
-    step = lay.answers(
-        f"answers of {model.name}",
-        prepared,
-        answering or AnsweringSpec(),
-        split=split,
-        seed=seed,
-        adapter=given.adapter(folder) if folder else None,
+    asked = _asked(task, model, adapter, split)
+    spec = answering or AnsweringSpec()
+    step = asked.lay.answers(
+        f"answers of {model.name}", asked.model, spec, split=split, seed=seed, adapter=asked.adapter
     )
-    return read_table(_run(step, given, store, progress) / ANSWERS_FILE)
+    return read_table(_run(step, asked.given, store, progress) / ANSWERS_FILE)
 
 
 def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
     """The right answers to a split's questions, as an answers table: for the weak supervisor and the ceiling."""
+    _check_split(split)
     made = task_from(task)
     splits = made.splits()
-    questions = questions_of(splits.questions, _split(split))
+    questions = questions_of(splits.questions, split)
     return gold_answers(made, questions, gold_of(splits.gold, split))
 
 
@@ -280,13 +283,7 @@ def evaluate(
     Returns:
         A table of `tables.PREDICTIONS`.
     """
-    split, folder, given = _split(split), _adapter(adapter), _Given()
-    lay, prepared = _lay(task), PreparedModel(model)
-    step = lay.predictions(
-        f"test of {model.name}",
-        prepared,
-        answering or AnsweringSpec(),
-        split=split,
-        adapter=given.adapter(folder) if folder else None,
-    )
-    return read_table(_run(step, given, store, progress) / PREDICTIONS_FILE)
+    asked = _asked(task, model, adapter, split)
+    spec = answering or AnsweringSpec()
+    step = asked.lay.predictions(f"test of {model.name}", asked.model, spec, split=split, adapter=asked.adapter)
+    return read_table(_run(step, asked.given, store, progress) / PREDICTIONS_FILE)

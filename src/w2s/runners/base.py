@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from w2s.step import Step
+from w2s.step import Step, walk
 from w2s.store import Store
 
-__all__ = ["Event", "OnEvent", "Planned", "Runner", "order", "plan", "tell_nobody", "walk"]
+__all__ = ["Event", "OnEvent", "Planned", "Runner", "order", "plan", "tell_nobody"]
 
 
 class Planned(NamedTuple):
@@ -78,24 +78,3 @@ def plan(targets: Iterable[Step], store: Store) -> list[Planned]:
     targets = list(targets)
     needed = {step.key for step in walk(targets, stop=store.is_done)}
     return [Planned(step, store.is_done(step), step.key in needed) for step in order(targets)]
-
-
-def walk(targets: Iterable[Step], stop: Callable[[Step], bool]) -> Iterator[Step]:
-    """Yields each step once, inputs first, leaving out those at which to stop and what only they read.
-
-    It is lazy: `stop` sees a step when all that was yielded before it has been dealt with.
-    """
-    seen: set[str] = set()
-
-    def visit(step: Step) -> Iterator[Step]:
-        if step.key in seen:
-            return
-        seen.add(step.key)
-        if stop(step):
-            return
-        for step_before in step.inputs.values():
-            yield from visit(step_before)
-        yield step
-
-    for target in targets:
-        yield from visit(target)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from w2s.pipeline.steps import build_of
-from w2s.runners.base import Event, OnEvent, tell_nobody, walk
-from w2s.step import Build, Step
+from w2s.runners.base import Event, OnEvent, tell_nobody
+from w2s.step import Build, Step, walk
 from w2s.store import Store
 
 __all__ = ["run"]

@@ -6,29 +6,16 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 
-from w2s.config import AnsweringSpec, Mode
+from w2s.config import AnsweringSpec
 from w2s.engine.batching import default_budget
 from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
 from w2s.engine.generate import generate_batches, generate_texts
-from w2s.errors import InputError
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
 from w2s.supervisors.base import Answer, Batch, Prompt
 from w2s.tasks.base import Task
 
-__all__ = ["LocalModel", "answering_mode"]
-
-
-def answering_mode(task: Task, spec: AnsweringSpec) -> Mode:
-    """The mode of a spec, or the task's own.
-
-    Raises:
-        InputError: The task cannot be answered in that mode.
-    """
-    mode = spec.mode or task.modes[0]
-    if mode not in task.modes:
-        raise InputError(f"mode {mode!r}: task {task.name} can be answered by {' or '.join(task.modes)} only")
-    return mode
+__all__ = ["LocalModel"]
 
 
 class LocalModel:
@@ -46,7 +33,7 @@ class LocalModel:
         self._lm = lm
         self._task = task
         self._spec = spec
-        self._mode = answering_mode(task, spec)
+        self._mode = task.answering_mode(spec.mode)
         self._tokens = spec.tokens_per_batch or default_budget(lm.device.type)
         self._seed = seed
         self.name = name

@@ -116,11 +116,24 @@ class Task(ABC):
             InputError: There are fewer examples than the spec asks for, or a question of the transfer
                 split cannot be asked in as many ways.
         """
-        splits = split(map(self._with_paraphrases, self.examples()), self.spec)
+        splits = split(map(self.paraphrased, self.examples()), self.spec)
         # Better here than after the weak supervisor has been trained.
         for question in questions_of(splits.questions, "transfer"):
+            if self.spec.paraphrases is not None and self.num_variations > 1 and not question.paraphrases:
+                raise InputError(f"{self.spec.paraphrases} has no paraphrases of {question.text[:60]!r}")
             self.vary(question, self.num_variations, seed=0)
         return splits
+
+    def answering_mode(self, wanted: Mode | None) -> Mode:
+        """The mode that is wanted, or the task's own.
+
+        Raises:
+            InputError: The task cannot be answered in that mode.
+        """
+        mode = wanted or self.modes[0]
+        if mode not in self.modes:
+            raise InputError(f"mode {mode!r}: task {self.name} can be answered by {' or '.join(self.modes)} only")
+        return mode
 
     def asking(self) -> dict[str, Any]:
         """What of the task decides its prompts and how answers are parsed, for `task_of`; the questions come apart."""
@@ -131,21 +144,8 @@ class Task(ABC):
             "answers": self.spec.answers,
         }
 
-    def paraphrases_of(self, question: Question, count: int) -> tuple[str, ...]:
-        """So many other wordings of a question: its own, or those of the file where it has not got them yet.
-
-        Raises:
-            InputError: There are fewer.
-        """
-        texts = question.paraphrases
-        if not texts and self.spec.paraphrases is not None and count:
-            texts = tuple(self._paraphrases.get(_spaced(question.text), ()))
-        if len(texts) < count:
-            where = self.spec.paraphrases or "the questions table"
-            raise InputError(f"{where} has {len(texts)} paraphrases of {question.text[:60]!r}: expected {count}")
-        return texts[:count]
-
-    def _with_paraphrases(self, example: Example) -> Example:
+    def paraphrased(self, example: Example) -> Example:
+        """An example whose question brings the paraphrases of it that the spec's file has."""
         if self.spec.paraphrases is None:
             return example
         texts = self._paraphrases.get(_spaced(example.question.text), ())

@@ -30,8 +30,12 @@ class FreeAnswer(Task):
 
     def vary(self, question: Question, num_variations: int, seed: int) -> list[Variation]:
         """Ask a question in several wordings; the first is the question as it stands."""
-        if question.paraphrases or self.spec.paraphrases is not None:
-            texts = self.paraphrases_of(question, num_variations - 1)
+        if question.paraphrases:
+            texts = question.paraphrases[: num_variations - 1]
+            if len(texts) < num_variations - 1:
+                raise InputError(
+                    f"num_variations is {num_variations}: there are {len(texts)} paraphrases of {question.text[:60]!r}"
+                )
             wordings = [("wording_0", text) for text in (question.text, *texts)]
         else:
             wordings = [(wording, question.text) for wording in self._wordings(question, num_variations, seed)]
