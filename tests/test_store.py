@@ -295,6 +295,8 @@ def test_a_failed_build_leaves_its_work_and_the_next_try_goes_on(store: Store) -
     def fails(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
         atomic_write(out / "part-0", "zero")
         (out / ".abc.w2s-tmp").write_text("left by a killed atomic_write")
+        (out / ".def.w2s-tmp").mkdir(parents=True)
+        (out / ".def.w2s-tmp" / "half").write_text("left by a killed removal")
         raise StopError
 
     def resumes(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:

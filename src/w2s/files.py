@@ -5,36 +5,82 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["TEMPORARY", "atomic_write", "file_sha256", "files_below", "sha256_of", "sync_folder", "tree_sha256"]
+__all__ = [
+    "TEMPORARY",
+    "atomic_write",
+    "file_sha256",
+    "files_below",
+    "put_in_place",
+    "remove",
+    "sha256_of",
+    "sync_folder",
+    "tree_sha256",
+    "written_beside",
+]
 
 TEMPORARY = ".w2s-tmp"
 
 
-def atomic_write(path: Path, data: bytes | str) -> None:
-    """Writes a file so that it has its old content or all of the new, whenever the process dies.
+@contextmanager
+def written_beside(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that takes the place of another when the block ends, and is gone when it fails.
+
+    So the other has its old content or all of the new, whenever the process dies.
 
     Args:
         path: The file; its folder is made if it is not there.
-        data: The new content; text is written as UTF-8.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not `tempfile`: its files are closed to all but their owner, and a store may be shared.
     temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
     try:
         with temporary.open("xb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names no file, and the temporary one says nothing to anybody
         raise
+    finally:
+        temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Write a file, whole or not at all; text is written as UTF-8."""
+    with written_beside(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder so that, whenever the process dies, it is there whole or not at all."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    trash = path.with_name(f".{uuid.uuid4().hex}{TEMPORARY}")
+    path.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def put_in_place(new: Path, final: Path) -> None:
+    """Give a complete folder its name; what had the name before is removed."""
+    for file in new.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+    sync_folder(new)
+    remove(final)
+    new.rename(final)
+    sync_folder(final.parent)
 
 
 def file_sha256(path: Path) -> str:

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from w2s.environment import environment
 from w2s.errors import InputError
-from w2s.files import TEMPORARY, atomic_write, files_below, sha256_of, sync_folder
+from w2s.files import TEMPORARY, atomic_write, files_below, remove, sha256_of, sync_folder
 from w2s.progress import Progress, no_progress
 from w2s.step import Build, Context, Json, Step
 
@@ -194,8 +194,8 @@ class Store:
 
         partial.mkdir(parents=True, exist_ok=True)
         (partial / MANIFEST).unlink(missing_ok=True)
-        for leftover in partial.rglob(f"*{TEMPORARY}"):
-            leftover.unlink()
+        for leftover in list(partial.rglob(f"*{TEMPORARY}")):
+            remove(leftover)
 
         started, clock = _now(), time.monotonic()
         build(step.settings, inputs, partial, Context(progress=progress, execution=step.execution))

@@ -8,8 +8,6 @@ keeps the named ones first and leaves the others alone.
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -18,7 +16,7 @@ import pyarrow as pa
 
 from w2s import reading
 from w2s.errors import InputError
-from w2s.files import TEMPORARY, sync_folder
+from w2s.files import written_beside
 
 __all__ = [
     "ANSWERS",
@@ -179,24 +177,12 @@ def write_table(table: pa.Table, path: str | Path) -> None:
     path = Path(path)
     check_suffix(path)
     suffix = path.suffix.lower()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
-    try:
-        with temporary.open("xb") as file:
-            if suffix == ".parquet":
-                _write_parquet(table, file, path)
-            else:
-                lines = _json_lines(table, path) if suffix in (".jsonl", ".json") else _csv_lines(table, path, suffix)
-                file.writelines(line.encode() for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # a full disk names no file, and the temporary one says nothing to anybody
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with written_beside(path) as file:
+        if suffix == ".parquet":
+            _write_parquet(table, file, path)
+        else:
+            lines = _json_lines(table, path) if suffix in (".jsonl", ".json") else _csv_lines(table, path, suffix)
+            file.writelines(line.encode() for line in lines)
 
 
 def _write_parquet(table: pa.Table, file: BinaryIO, path: Path) -> None:

@@ -95,7 +95,6 @@ def train(
     *,
     seed: int = 0,
     init: Path | None = None,
-    model_identity: str = "",
     progress: Progress = no_progress,
     **changes: Any,
 ) -> Run:
@@ -113,7 +112,6 @@ def train(
             seed=seed,
             out=out,
             init=init,
-            model_identity=model_identity,
             progress=progress,
         )
     finally:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from peft import PeftModel
 
-from support.training import CITIES, Run, same, train, training_set
+from support.training import Run, same, train
 from w2s.models.load import LanguageModel
 from w2s.training import checkpoint
 from w2s.training.checkpoint import last_checkpoint
@@ -133,22 +133,6 @@ def test_how_a_batch_is_cut_may_change_in_between(lm: LanguageModel, undisturbed
     run = train(lm, tmp_path, **other)
     assert run.said == [f"going on from step 4 of {STEPS}"]
     assert same(run.adapter, train(lm, tmp_path / "whole", **other).adapter, 1e-3)
-
-
-@pytest.mark.parametrize("change", ["rate", "seed", "rows", "weights"])
-def test_checkpoints_of_another_run_are_not_gone_on_from(lm: LanguageModel, tmp_path: Path, change: str) -> None:
-    table = training_set()
-    other: dict[str, Any] = {
-        "rate": {"learning_rate": 3e-3},
-        "seed": {"seed": 7},
-        "rows": {"table": training_set(rows=CITIES[::-1])},
-        "weights": {"table": training_set([0.5, *[1.0] * 9])},
-    }[change]
-    killed_at(lm, tmp_path / "1", 5, table=table)
-    run = train(lm, tmp_path / "1", **{**SETTINGS, "table": table, **other})
-    assert run.said == [f"{tmp_path / '1'} holds a training of other weights, settings or rows: beginning anew"]
-    assert same(run.adapter, train(lm, tmp_path / "2", **{**SETTINGS, "table": table, **other}).adapter)
-    assert steps_of(run) == list(range(1, STEPS + 1))
 
 
 def test_the_newest_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:

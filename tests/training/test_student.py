@@ -21,7 +21,6 @@ from w2s.errors import InputError
 from w2s.models.adapters import adapted
 from w2s.models.load import LanguageModel
 from w2s.training import student
-from w2s.training.folder import MARKER
 from w2s.training.student import train_student
 
 # The trainer's first version gave these; one that gives others trains differently.
@@ -55,7 +54,7 @@ def test_losses_are_those_of_the_first_version(lm: LanguageModel, tmp_path: Path
 def test_a_run_leaves_an_adapter_a_log_and_a_report(lm: LanguageModel, tmp_path: Path) -> None:
     progress: list[tuple[int, int, str, int]] = []
     run = train(lm, tmp_path, progress=lambda *step: progress.append(step))
-    assert {path.name for path in tmp_path.iterdir()} == {"adapter", "log.jsonl", "training.json", MARKER}
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter", "log.jsonl", "training.json"}
     assert json.loads((tmp_path / "training.json").read_text()) == asdict(run.report)
     assert (run.report.rows, run.report.eval_rows, run.report.steps) == (len(CITIES), 0, 6)
     assert [entry["step"] for entry in run.log] == [1, 2, 3, 4, 5, 6]

@@ -256,7 +256,6 @@ def _training(settings: Settings, inputs: Folders, out: Path, context: Context) 
             seed=settings["seed"],
             out=out,
             init=inputs["init"] / "adapter" if "init" in inputs else None,
-            model_identity=settings["model"]["identity"],
             progress=context.progress,
         )
 

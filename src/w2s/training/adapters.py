@@ -16,12 +16,11 @@ from safetensors.torch import load_file
 
 from w2s.config import LoraSpec
 from w2s.errors import InputError
-from w2s.files import sha256_of
-from w2s.models.checks import check_lora_targets
+from w2s.files import put_in_place, remove
+from w2s.models.checks import check_finite, check_lora_targets, check_same_tensors
 from w2s.models.load import LanguageModel
-from w2s.training.folder import put_in_place, remove
 
-__all__ = ["adapter_identity", "new_adapter", "save_adapter"]
+__all__ = ["new_adapter", "save_adapter"]
 
 _CONFIG, _TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -79,18 +78,6 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     put_in_place(new, folder)
 
 
-def adapter_identity(folder: Path) -> str:
-    """A hash of an adapter's values.
-
-    Raises:
-        InputError: The folder holds no adapter.
-    """
-    for name in (_CONFIG, _TENSORS):
-        if not (folder / name).is_file():
-            raise InputError(f"init {str(folder)!r}: expected a folder with {name}, as w2s train writes it")
-    return sha256_of(folder / _TENSORS)
-
-
 def _begin_from(model: PeftModel, lora: LoraSpec, folder: Path) -> None:
     """Give a fresh adapter the values of another.
 
@@ -108,20 +95,9 @@ def _begin_from(model: PeftModel, lora: LoraSpec, folder: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise InputError(f"init {str(folder)!r}: {_TENSORS} cannot be read: {error}") from None
     own = get_peft_model_state_dict(model, save_embedding_layers=False)
-    for name in sorted(own.keys() | values.keys()):
-        if name not in values or name not in own:
-            has = "adapts no" if name not in values else "adapts"
-            raise InputError(
-                f"init {str(folder)!r}: it {has} {name.removeprefix('base_model.model.').rsplit('.lora_', 1)[0]}, "
-                f"expected the modules of lora.targets {lora.targets!r}"
-            )
-        if values[name].shape != own[name].shape:
-            raise InputError(
-                f"init {str(folder)!r}: {name} has the shape {tuple(values[name].shape)}, expected "
-                f"{tuple(own[name].shape)} as this model has it"
-            )
-        if not values[name].isfinite().all():
-            raise InputError(f"init {str(folder)!r}: {name} has values that are not finite, expected numbers")
+    what = f"init {str(folder)!r}"
+    check_same_tensors({n: t.shape for n, t in values.items()}, {n: t.shape for n, t in own.items()}, what)
+    check_finite(values.items(), what)
     with torch.no_grad():
         for name, value in values.items():
             own[name].copy_(value)  # a view of the parameter

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 
-from w2s.files import sha256_of
-from w2s.training.folder import put_in_place, remove
+from w2s.files import put_in_place, remove, sha256_of
 
 __all__ = ["SafeCheckpoints", "drop_damaged", "last_checkpoint"]
 

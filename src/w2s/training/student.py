@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,20 +18,19 @@ from torch import nn
 from transformers import TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from w2s.config import EXECUTION_ONLY, TrainingSpec
+from w2s.config import TrainingSpec
 from w2s.engine.masks import takes_masks
 from w2s.errors import InputError
-from w2s.files import atomic_write
+from w2s.files import atomic_write, remove
 from w2s.models.checks import check_length
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
 from w2s.progress import Progress, no_progress
-from w2s.training.adapters import adapter_identity, new_adapter, save_adapter
+from w2s.training.adapters import new_adapter, save_adapter
 from w2s.training.batches import Collator
 from w2s.training.data import Example, Tokens, TrainingRow, encode_training_set
-from w2s.training.folder import remove, training_folder
 from w2s.training.fused_lora import fused_lora
-from w2s.training.losses import LOSSES, Loss, get_loss
+from w2s.training.losses import get_loss
 from w2s.training.watch import Watch
 from w2s.training.weighted_trainer import WeightedTrainer
 
@@ -83,23 +81,6 @@ def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[Example]
     if not sides[0]:
         raise InputError(f"eval_fraction {fraction} of {len(questions)} questions leaves none to train on")
     return sides
-
-
-def _identity(
-    lm: LanguageModel,
-    model: str,
-    spec: TrainingSpec,
-    loss: Loss,
-    init: Path | None,
-    seed: int,
-    examples: list[Example],
-) -> str:
-    """A hash of what decides the outcome of a run."""
-    settings = {name: value for name, value in asdict(spec).items() if name not in EXECUTION_ONLY}
-    settings |= {"loss_settings": dict(loss.settings), "loss_version": LOSSES.version(loss.name)}
-    begins = adapter_identity(init) if init is not None else None
-    of = [settings, seed, model or lm.model.name_or_path, str(lm.dtype), begins, examples]
-    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
 
 
 def _arguments(
@@ -176,7 +157,6 @@ def train_student(
     seed: int,
     out: Path,
     init: Path | None = None,
-    model_identity: str = "",
     progress: Progress = no_progress,
 ) -> TrainingReport:
     """Fine-tune an adapter on a training set.
@@ -189,18 +169,16 @@ def train_student(
         table: With the columns of `tables.TRAINING_SET`.
         spec: The settings.
         seed: Of the adapter's first values, the order of the rows and dropout.
-        out: A folder, empty or of an earlier training; the adapter goes to `out/adapter`, the losses to
-            `out/log.jsonl`. What a training of other weights, settings or rows left in it is replaced.
+        out: A folder; the adapter goes to `out/adapter`, the losses to `out/log.jsonl`. Where it holds checkpoints,
+            they must be of this very training: in the store, a step's key sees to that.
         init: The folder of an adapter of the same rank, scale and targets, to begin from; by default a fresh one.
-        model_identity: A hash of the model's weights, so that others under the same name are another training; by
-            default the name or path that they were loaded from.
         progress: Is told the steps done and the tokens trained on so far.
 
     Returns:
         What the run did; also written to `out/training.json`.
 
     Raises:
-        InputError: Something given cannot be trained, or `out` is not ours to write into.
+        InputError: Something given cannot be trained.
     """
     began = time.perf_counter()
     loss = get_loss(spec.loss).bind(spec.loss_settings)
@@ -227,13 +205,9 @@ def train_student(
     )
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
-    identity = _identity(lm, model_identity, spec, loss, init, seed, examples)
-    with ExitStack() as stack:
-        if arguments.process_index == 0:
-            stack.enter_context(training_folder(out, identity))
-        arguments.distributed_state.wait_for_everyone()
-        set_seed(seed)
-        model = stack.enter_context(new_adapter(lm, spec.lora, init))
+    out.mkdir(parents=True, exist_ok=True)
+    set_seed(seed)
+    with new_adapter(lm, spec.lora, init) as model:
         trainer = WeightedTrainer(
             model=model,
             args=arguments,
