@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, options
+from w2s.cli import commands, lists, options, run
 from w2s.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _in_words(types: str, value: str) -> str:
 
 _COMMANDS: dict[str, _Command] = {
     "run": _Command(
-        "the whole experiment: table, figures, page and all artifacts", options.run_options, commands.run_command
+        "the whole experiment: table, figures, page and all artifacts", options.run_options, run.run_command
     ),
     "label": _Command(
         "ask a model every variation of every question: an answers table", options.label_options, commands.label_command
@@ -191,12 +191,12 @@ _COMMANDS: dict[str, _Command] = {
     "report": _Command(
         "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command
     ),
-    "tasks": _Command("the data sets; with a name, its prompts", options.tasks_options, commands.tasks_command),
-    "sources": _Command("where weak answers can come from", options.no_options, commands.sources_command),
+    "tasks": _Command("the data sets; with a name, its prompts", options.tasks_options, lists.tasks_command),
+    "sources": _Command("where weak answers can come from", options.no_options, lists.sources_command),
     "estimators": _Command(
-        "the ways to say how far an answer can be trusted", options.no_options, commands.estimators_command
+        "the ways to say how far an answer can be trusted", options.no_options, lists.estimators_command
     ),
-    "methods": _Command("the methods and their settings", options.no_options, commands.methods_command),
-    "models": _Command("the models that install as packages", options.no_options, commands.models_command),
-    "doctor": _Command("what is installed, and what this machine can do", options.no_options, commands.doctor_command),
+    "methods": _Command("the methods and their settings", options.no_options, lists.methods_command),
+    "models": _Command("the models that install as packages", options.no_options, lists.models_command),
+    "doctor": _Command("what is installed, and what this machine can do", options.no_options, lists.doctor_command),
 }

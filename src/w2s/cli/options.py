@@ -13,6 +13,8 @@ from w2s.errors import InputError, unknown_name
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+    from w2s.store import Store
+
 __all__ = [
     "check_groups",
     "evaluate_options",
@@ -23,6 +25,7 @@ __all__ = [
     "run_options",
     "score_options",
     "select_options",
+    "store_of",
     "tasks_options",
     "train_options",
     "value_of",
@@ -33,6 +36,13 @@ def _add_fields(parser: ArgumentParser, defaults: Any) -> None:
     """Every field of a settings dataclass as an option, `defaults` being an instance of it."""
     parser.add_class_arguments(type(defaults), as_group=False)
     parser.set_defaults(dataclasses.asdict(defaults))
+
+
+def store_of(folder: str | None) -> Store:
+    """The store that a command uses."""
+    from w2s.store import Store, default_root
+
+    return Store(Path(folder) if folder else default_root())
 
 
 def value_of(words: Sequence[str], option: str) -> str | None:

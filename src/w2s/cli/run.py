@@ -1,0 +1,143 @@
+"""`w2s run`: the whole experiment, and what it would do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s.cli.options import store_of, value_of
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+    from w2s.config import Experiment
+    from w2s.display import Display
+    from w2s.pipeline.graph import Graph
+    from w2s.results.layout import RunFolder
+    from w2s.store import Store
+
+__all__ = ["run_command"]
+
+
+def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.config import Experiment
+
+    ready = parser.instantiate(arguments)
+    experiment = Experiment(**{field.name: ready[field.name] for field in dataclasses.fields(Experiment)})
+    if arguments.dry_run:
+        _dry_run(experiment, store_of(arguments.store))
+        return
+    from w2s.display import Display
+    from w2s.report.tables import results_table, show
+    from w2s.running import run
+
+    store, out = store_of(arguments.store), Path(arguments.out)
+    with Display() as display:
+        result = run(
+            experiment,
+            out=out,
+            store=store,
+            on_graph=lambda graph: _announce(display, graph, store),
+            on_event=display.on_event,
+            info={"origins": _origins(experiment, arguments.preset, parser, words), "commands": [_command(words)]},
+            write_more=lambda folder: _save_settings(parser, arguments, folder),
+        )
+    if arguments.json:
+        print(json.dumps(result.to_dict(), indent=1))
+    else:
+        show(results_table(result))
+        for labels in result.labels:
+            seed = f" (seed {labels.seed})" if len(result.labels) > 1 else ""
+            print(f"\nThe weak supervisor{seed}: {labels.title}. {labels.sentence}", end="")
+        print(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
+        print(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
+
+
+def _announce(display: Display, graph: Graph, store: Store) -> None:
+    from w2s.runners.base import plan
+
+    experiment = graph.experiment
+    task, training = experiment.task, experiment.student_training
+    planned = plan(graph.targets(), store)
+    to_do = sum(one.needed for one in planned)
+    display.say(f"task      {task.name}: {task.weak_train} weak_train · {task.transfer} transfer · {task.test} test")
+    left_out = ", ".join(f"{count} {reason}" for reason, count in graph.splits.dropped.items() if count)
+    if left_out:
+        display.say(f"left out  {left_out}")
+    display.say(f"models    {experiment.weak.name} ({experiment.weak.source}) teaches {experiment.strong.name}")
+    labels = ", ".join(spec.label for spec in graph.methods)
+    display.say(f"methods   {labels} · seeds {', '.join(map(str, experiment.seeds))}")
+    if graph.compare:
+        display.say(f"compared  {graph.compare[0]} against {graph.compare[1]}")
+    display.say(
+        f"training  {training.epochs} epochs · batch {training.batch_size} · rate {training.learning_rate:g}"
+        f" · LoRA rank {training.lora.rank} (--print_config shows every setting)"
+    )
+    display.say(f"steps     {to_do} to do, {len(planned) - to_do} done · store {store.root}")
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{before}{name}.")
+        else:
+            flat[before + name] = value
+    return flat
+
+
+def _origins(experiment: Experiment, preset_name: str, parser: ArgumentParser, words: Sequence[str]) -> dict[str, str]:
+    """Where each setting came from."""
+    from w2s.presets import preset
+
+    final = _flat(dataclasses.asdict(experiment))
+    begun = _flat(dataclasses.asdict(preset(preset_name, experiment.task.name)))
+    file = value_of(words, "--config")
+    filed = _flat(parser.parse_args(["--config", file]).as_dict()) if file else begun
+    origins = {}
+    for name, value in final.items():
+        if filed.get(name) != value:
+            origins[name] = "command line"
+        elif begun.get(name) != value:
+            origins[name] = f"file {file}"
+        else:
+            origins[name] = f"preset {preset_name}"
+    return origins
+
+
+def _command(words: Sequence[str]) -> str:
+    import shlex
+
+    return shlex.join(["w2s", "run", *words])
+
+
+def _save_settings(parser: ArgumentParser, arguments: Namespace, folder: RunFolder) -> None:
+    """The resolved settings, as a file that `w2s run --config` reads."""
+    from w2s.files import atomic_write
+
+    kept = arguments.clone()
+    for name in ("config", "dry_run", "json", "store", "out"):
+        kept.pop(name, None)
+    atomic_write(folder.claim(folder.settings), parser.dump(kept, skip_validation=True))
+
+
+def _dry_run(experiment: Experiment, store: Store) -> None:
+    from w2s.pipeline.graph import Graph
+    from w2s.report.tables import plain_table, show
+    from w2s.runners.base import plan
+
+    planned = plan(Graph(experiment).targets(), store)
+    rows = [
+        [
+            "done" if one.done else "to do" if one.needed else "not needed",
+            one.step.kind,
+            one.step.label,
+            one.step.key[:12],
+        ]
+        for one in planned
+    ]
+    show(plain_table(["state:", "kind:", "step:", "key:"], rows))
+    print(f"\n{sum(one.needed for one in planned)} of {len(planned)} steps to do; store: {store.root}")
