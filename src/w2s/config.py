@@ -114,12 +114,19 @@ class WeakSpec(ModelSpec):
     Attributes:
         source: A source that `w2s sources` lists: `trained` on `weak_train`, or `prompted` as it is.
         examples: Questions of `weak_train` that a prompted source is shown, with their answers, before each prompt.
+        folds: Parts of `weak_train`, each answered by a model that learned from the others, where an estimator asks
+            for such answers to calibrate itself.
         settings: Settings of a source that comes with a plug-in.
     """
 
     source: str = "trained"
     examples: int = 0
+    folds: int = 5
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what no source could use."""
+        _check_range(self, 2, math.inf, "folds")
 
 
 @dataclass(kw_only=True)

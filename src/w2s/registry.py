@@ -5,16 +5,48 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from w2s.errors import InputError, unknown_name
 
-__all__ = ["Origin", "Piece", "Registry", "current_origin", "registering_from"]
+__all__ = ["Origin", "Piece", "Registry", "current_origin", "registering_from", "resolve_settings"]
+
+
+def resolve_settings(piece: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A piece's settings, with those given in place of its defaults.
+
+    Args:
+        piece: What has them, for the message ("method filtering").
+        defaults: By name; one that is None may be given anything.
+        given: By name.
+
+    Raises:
+        InputError: There is no such setting, or the value is of another type than the default.
+    """
+    for name, value in given.items():
+        if name not in defaults:
+            if not defaults:
+                raise InputError(f"{piece} has no settings: {name!r} was given")
+            raise unknown_name(f"setting of {piece}", name, defaults)
+        default = defaults[name]
+        if default is not None and not _is_like(value, default):
+            raise InputError(f"{name} of {piece} is {value!r}: expected a {_TYPES.get(type(default), 'mapping')}")
+    return {**defaults, **given}
+
+
+_TYPES = {bool: "true or false", int: "whole number", float: "number", str: "text", list: "list", tuple: "list"}
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether a value is of a default's type; a whole number is a number as well."""
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    return isinstance(value, (int, float) if isinstance(default, float) else type(default))
 
 
 class Piece(Protocol):

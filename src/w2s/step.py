@@ -131,10 +131,12 @@ class Context:
     Attributes:
         progress: Is told how far it is.
         execution: The step's own: how and from where it is computed.
+        cache: A folder that outlives steps, for what must not be asked twice; it is made when it is needed.
     """
 
     progress: Progress = no_progress
     execution: Mapping[str, Any] = field(default_factory=dict)
+    cache: Path = Path("cache")
 
 
 class Build(Protocol):

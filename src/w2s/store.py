@@ -43,6 +43,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+CACHE = ".cache"  # what outlives steps: see `step.Context`
 FORMAT_FILE, FORMAT = "store.json", 2
 
 HINTS = {
@@ -198,7 +199,8 @@ class Store:
             remove(leftover)
 
         started, clock = _now(), time.monotonic()
-        build(step.settings, inputs, partial, Context(progress=progress, execution=step.execution))
+        context = Context(progress=progress, execution=step.execution, cache=self.root / CACHE)
+        build(step.settings, inputs, partial, context)
         assert not (partial / MANIFEST).exists(), f"{step.label} wrote {MANIFEST}, which is the store's own name"
         manifest = Manifest(
             kind=step.kind,

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("here")
         (["score", "a.csv", "--temprature", "1"], "unknown option --temprature: … did you mean --temperature?"),
         (["doctor", "--verbose"], "unknown option --verbose: w2s doctor --help lists them"),
         (["run", "--methods", "[{method: filtering, quantil: 0.5}]"], "… 'quantil': … did you mean 'quantile'?"),
-        (["run", "--methods", "[{method: naive, quantile: 0.5}]"], "method 'naive' has no settings: …"),
+        (["run", "--methods", "[{method: naive, quantile: 0.5}]"], "method naive has no settings: …"),
         (["run", "--methods", "[{method: filtering, quantile: 2}]"], "quantile 2: expected a number from 0 to 1"),
         (["run", "--methods", "[{method: filterng}]"], "… did you mean 'filtering'?"),
         (["run", "--task.templates", "{txt: x}"], "unknown template of task geography 'txt': … did you mean 'text'?"),

@@ -32,8 +32,8 @@ from tasks.support import (
     write_text,
 )
 from w2s.methods import METHODS
-from w2s.reliability import ESTIMATORS, score_answers
-from w2s.supervisors import SOURCES
+from w2s.reliability import ESTIMATORS, Calibration, score_answers
+from w2s.supervisors import SOURCES, Inquiry, simulated
 from w2s.tables import ANSWERS
 from w2s.tasks import TASKS, Task, load_task
 
@@ -93,7 +93,7 @@ def answers() -> pa.Table:
             "answer": answer,
             "choices": list(CHOICES[id]),
             "completions": [f" {choice}" for choice in CHOICES[id]],
-            "choice_logprobs": [-0.5 - ((choice + number + len(id)) % 3) * 0.7 for choice in range(3)],
+            "choice_logprobs": [-0.5 - ((choice + number + len(id)) % 3) * (0.7 + 0.2 * number) for choice in range(3)],
             "supervisor": "golden",
         }
         for id, own in given.items()
@@ -102,12 +102,50 @@ def answers() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 
+def calibration() -> Calibration:
+    """Two dozen questions answered twice, mostly for the first option; the third answer of four is wrong."""
+    rows = [
+        {
+            "question_id": f"c{number}",
+            "variation": variation,
+            "answer": "yes",
+            "choices": ["yes", "no"],
+            "choice_logprobs": [-0.1 - (number + variation) % 5 * 0.1, -1.5],
+        }
+        for number in range(24)
+        for variation in range(2)
+    ]
+    schema = pa.schema([ANSWERS.field(name) for name in rows[0]])
+    gold = {f"c{number}": "no" if number % 4 == 2 else "yes" for number in range(24)}
+    return Calibration(pa.Table.from_pylist(rows, schema=schema), gold)
+
+
 def _estimator(name: str) -> Any:
-    if ESTIMATORS[name].needs:
-        return None
-    scored = score_answers(answers(), estimator=name)
+    views = {"calibration": calibration(), "second_view": answers()}
+    scored = score_answers(answers(), estimator=name, **{need: views[need] for need in ESTIMATORS[name].needs})
     columns = [column for column in scored.column_names if column not in ANSWERS.names]
     return {column: scored[column].to_pylist() for column in sorted(columns)}
+
+
+def _source(name: str) -> Any:
+    """What a source answers by itself; another asks a model, which the tasks' prompts decide."""
+    source = SOURCES[name]
+    if source.answer is None:
+        return source.summary
+    with tempfile.TemporaryDirectory() as folder:
+        task: Task = load_task("file", data=_data("file", Path(folder)))
+        examples = list(task.examples())
+        inquiry = Inquiry(
+            task=task,
+            questions=[example.question for example in examples],
+            settings={**simulated.SETTINGS, "annotators": 2, "spammers": 1},
+            num_variations=2,
+            seed=5,
+            gold={example.question.id: str(example.answer) for example in examples},
+            journal=Path(folder) / "journal.jsonl",
+            cache=Path(folder) / "cache",
+        )
+        return source.answer(inquiry).drop_columns(["prompt", "asked"]).to_pylist()
 
 
 def _method(name: str) -> Any:
@@ -143,7 +181,7 @@ def outputs() -> dict[str, dict[str, Any]]:
         "estimator": (ESTIMATORS, _estimator),
         "method": (METHODS, _method),
         "loss": (LOSSES, _loss),
-        "source": (SOURCES, lambda name: SOURCES[name].summary),
+        "source": (SOURCES, _source),
     }
     return {
         f"{kind} {name}": {"version": registry[name].version, "output": make(name)}

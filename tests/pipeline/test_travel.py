@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from support.experiments import SIZES, in_splits, questions, small_experiment, training, write_rows
-from w2s.config import Experiment
+from support.gguf import write_gguf
+from w2s.config import Experiment, WeakSpec
 from w2s.errors import InputError
 from w2s.pipeline.graph import Graph
 from w2s.pipeline.steps import KINDS
@@ -61,12 +62,22 @@ def bytes_of(store: Store, step: Step) -> dict[str, bytes]:
 
 
 def test_every_kind_of_step_is_built_from_its_text_in_another_process(
-    base: Experiment, store: Store, tmp_path: Path
+    base: Experiment, store: Store, tmp_path: Path, tiny_llama: Path
 ) -> None:
-    targets = Graph(base).targets()
+    converted = str(write_gguf(tiny_llama, tmp_path / "tiny.gguf"))
+    calibrated = ["naive", {"method": "reweighting", "estimator": "calibrated"}]
+    experiments = [
+        base,
+        replace(base, weak=WeakSpec(source="simulated"), methods=["naive"]),
+        replace(base, weak=WeakSpec(name=converted, source="prompted", examples=1), methods=calibrated),
+    ]
+    targets = [step for one in experiments[:2] for step in Graph(one).targets()]
+    laid = Graph(experiments[2]).seed_runs[0].supervision
+    assert laid.calibration is not None and laid.predictions is not None
+    targets += [laid.calibration, laid.predictions]
     local.run(targets, store)
     steps = order(targets)
-    assert {step.kind for step in steps} == set(KINDS) - {"model"}  # a conversion needs a GGUF file
+    assert {step.kind for step in steps} == set(KINDS)
 
     command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "elsewhere")]
     other = subprocess.run(command, input=steps_to_json(targets), cwd=tmp_path, capture_output=True, text=True)

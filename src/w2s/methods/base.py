@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-from w2s.errors import InputError, unknown_name
 from w2s.methods.selection import TrainingSet
+from w2s.registry import resolve_settings
 from w2s.step import Step
 from w2s.tables import ANSWERS, SCORED
 
@@ -130,24 +130,9 @@ class Method:
         Raises:
             InputError: The method has no such setting, or the value is of another type or out of range.
         """
-        for name, value in given.items():
-            if name not in self.settings:
-                if not self.settings:
-                    raise InputError(f"method {self.name!r} has no settings: {name!r} was given")
-                raise unknown_name(f"setting of method {self.name}", name, self.settings)
-            default = self.settings[name]
-            if default is not None and not _is_like(value, default):
-                raise InputError(f"{name} of method {self.name} is {value!r}: expected a {type(default).__name__}")
-        resolved = {**self.settings, **given}
+        resolved = resolve_settings(f"method {self.name}", self.settings, given)
         self.check(resolved)
         return resolved
-
-
-def _is_like(value: Any, default: Any) -> bool:
-    """Whether a value is of a default's type; a whole number is a number as well."""
-    if isinstance(value, bool) or isinstance(default, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    return isinstance(value, (int, float) if isinstance(default, float) else type(default))
 
 
 def select_then_train(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from w2s.config import Experiment, WeakSpec
@@ -14,10 +15,10 @@ from w2s.pipeline.lay import Lay
 from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.plugins import load_plugins, loaded_plugins
 from w2s.reliability import ESTIMATORS, resolve_estimator
-from w2s.step import Step
+from w2s.step import Json, Step
 from w2s.supervisors import SOURCES, Supervision
 from w2s.tables import Unparsed
-from w2s.tasks import gold_of, task_from
+from w2s.tasks import gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
 __all__ = ["Graph", "MethodRun", "SeedRun"]
@@ -73,7 +74,7 @@ class Graph:
         for spec in (experiment.answering, experiment.evaluation):
             self.task.answering_mode(spec.mode)
         self.compare = _comparison(experiment, self.methods)
-        self.weak, self.strong = PreparedModel(experiment.weak), PreparedModel(experiment.strong)
+        self.strong = PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
         self.splits = self.task.splits()
         self._check_gold()
@@ -82,6 +83,11 @@ class Graph:
         self.questions = {split: self.lay.questions(split) for split in used}
         self.gold = {split: self.lay.gold(split) for split in used}
         self.seed_runs = [self._seed_run(seed) for seed in experiment.seeds]
+
+    @cached_property
+    def weak(self) -> PreparedModel:
+        """The weak model, where the source has one."""
+        return PreparedModel(self.experiment.weak)
 
     def targets(self) -> list[Step]:
         """Every step whose result is read in the end, in a good order: weak model first, then the strong one."""
@@ -113,10 +119,8 @@ class Graph:
         """Answers, scored by an estimator, which gets what it asks for."""
         name = estimator or self.experiment.reliability.estimator
         needs = ESTIMATORS[name].needs
-        if "calibration" in needs and supervision.calibration is None:
-            raise InputError(
-                f"estimator {name!r} needs a calibration: source {self.source.name} answers no weak_train out of fold"
-            )
+        if "calibration" in needs:
+            self._check_calibration(name, supervision)
         second = None
         if "second_view" in needs:
             second = self.lay.answers(
@@ -150,6 +154,17 @@ class Graph:
             given["temperature"] = float(spec.temperature)
         return resolve_estimator(name, given)
 
+    def _check_calibration(self, estimator: str, supervision: Supervision) -> None:
+        source, folds = self.source.name, self.experiment.weak.folds
+        if supervision.calibration is None:
+            raise InputError(f"estimator {estimator!r} needs answers to weak_train, and source {source} gives none")
+        count = len(questions_of(self.splits.questions, "weak_train"))
+        if count < folds:
+            raise InputError(
+                f"estimator {estimator!r} needs answers to weak_train, asked in weak.folds {folds}: "
+                f"expected as many questions, weak_train has {count}"
+            )
+
     def _check_gold(self) -> None:
         known = any(gold_of(self.splits.gold, "transfer").values())
         for spec in self.methods:
@@ -174,19 +189,22 @@ class _SourceStages:
     def gold(self) -> Step:
         return self._graph.lay.gold("weak_train")
 
-    def gold_training_set(self) -> Step:
-        label = f"weak supervisor: training set · seed {self._seed}"
-        return self._graph.lay.training_set(label, "ceiling", "ceiling", {"gold_answers": self.gold}, {}, self._seed)
+    def gold_training_set(self, fold: Step | None = None) -> Step:
+        label = f"weak supervisor: training set · seed {self._seed}{_of(fold)}"
+        gold = {"gold_answers": fold or self.gold}
+        return self._graph.lay.training_set(label, "ceiling", "ceiling", gold, {}, self._seed)
 
     def train(self, training_set: Step, *, label: str = "") -> Step:
         graph = self._graph
         name = f"weak supervisor: training{label and ' ' + label} · seed {self._seed}"
         return graph.lay.training(name, graph.weak, graph.experiment.weak_training, training_set, seed=self._seed)
 
-    def answer(self, *, adapter: Step | None, split: str = "transfer", examples: int = 0) -> Step:
+    def answer(
+        self, *, adapter: Step | None, split: str = "transfer", examples: int = 0, fold: Step | None = None
+    ) -> Step:
         graph = self._graph
         return graph.lay.answers(
-            f"weak answers{'' if split == 'transfer' else f' to {split}'} · seed {self._seed}",
+            self._answers_label(split) + _of(fold),
             graph.weak,
             graph.experiment.answering,
             split=split,
@@ -194,6 +212,7 @@ class _SourceStages:
             adapter=adapter,
             source=graph.source.name,
             examples=examples,
+            fold=fold,
         )
 
     def test(self, *, adapter: Step | None, examples: int = 0) -> Step:
@@ -206,6 +225,43 @@ class _SourceStages:
             source=graph.source.name,
             examples=examples,
         )
+
+    def ask(
+        self,
+        settings: Mapping[str, Json],
+        *,
+        split: str = "transfer",
+        num_variations: int | None = None,
+        execution: Mapping[str, Json] | None = None,
+        sees_gold: bool = False,
+    ) -> Step:
+        graph = self._graph
+        return graph.lay.asked(
+            self._answers_label(split),
+            graph.source.name,
+            settings,
+            split=split,
+            num_variations=num_variations or graph.task.num_variations,
+            seed=self._seed,
+            execution=execution or {},
+            sees_gold=sees_gold,
+        )
+
+    def judge(self, answers: Step) -> Step:
+        return self._graph.lay.judged(f"weak supervisor: test · seed {self._seed}", answers)
+
+    def folds(self) -> Sequence[Step]:
+        return self._graph.lay.folds(self.spec.folds, self._seed)
+
+    def join(self, answers: Sequence[Step], *, label: str) -> Step:
+        return self._graph.lay.joined(f"{label} · seed {self._seed}", answers)
+
+    def _answers_label(self, split: str) -> str:
+        return f"weak answers{'' if split == 'transfer' else f' to {split}'} · seed {self._seed}"
+
+
+def _of(fold: Step | None) -> str:
+    return f" · {fold.label}" if fold is not None else ""
 
 
 class _MethodStages:

@@ -92,6 +92,7 @@ class Lay:
         source: str | None = None,
         examples: int = 0,
         without: Step | None = None,
+        fold: Step | None = None,
     ) -> Step:
         """A model's answers to every variation of a split's questions.
 
@@ -105,6 +106,7 @@ class Lay:
             source: The weak source that lays this, where one does.
             examples: How many questions of `weak_train` are shown with their answers before each prompt.
             without: A training set whose questions are not asked.
+            fold: A fold of `weak_train`: its questions are asked, and examples come from outside it.
         """
         settings: dict[str, Json] = {
             **self._answering(spec),
@@ -113,10 +115,10 @@ class Lay:
             "seed": seed,
             "model": model.settings,
         }
-        inputs = {"questions": self.questions(split), **model.inputs}
+        inputs = {"questions": fold or self.questions(split), **model.inputs}
         if without is not None:
             inputs["without"] = without
-        return self._asked("answers", label, model, spec, settings, inputs, adapter, source, examples)
+        return self._by_model("answers", label, model, spec, settings, inputs, adapter, source, examples, fold)
 
     def predictions(
         self,
@@ -132,9 +134,9 @@ class Lay:
         """A model's answers to a split's questions as they stand, compared with ground truth; as for `answers`."""
         settings: dict[str, Json] = {**self._answering(spec), "split": split, "model": model.settings}
         inputs = {"questions": self.questions(split), "gold": self.gold(split), **model.inputs}
-        return self._asked("predictions", label, model, spec, settings, inputs, adapter, source, examples)
+        return self._by_model("predictions", label, model, spec, settings, inputs, adapter, source, examples)
 
-    def _asked(
+    def _by_model(
         self,
         kind: str,
         label: str,
@@ -145,12 +147,13 @@ class Lay:
         adapter: Step | None,
         source: str | None,
         examples: int,
+        fold: Step | None = None,
     ) -> Step:
         if adapter is not None:
             inputs["adapter"] = adapter
         if examples:
             settings["examples"] = examples
-            inputs["examples"] = self.gold("weak_train")
+            inputs["examples"] = fold or self.gold("weak_train")
         versions = self._task_version()
         if source is not None:
             versions[f"source {source}"] = SOURCES.version(source)
@@ -168,6 +171,54 @@ class Lay:
             if spec.sampling_temperature:  # each batch has a seed of its own: what is in it decides
                 answering["tokens_per_batch"] = spec.tokens_per_batch
         return {"asking": self._asking, "answering": answering}
+
+    def asked(
+        self,
+        label: str,
+        source: str,
+        supervisor: Mapping[str, Json],
+        *,
+        split: str,
+        num_variations: int,
+        seed: int,
+        execution: Mapping[str, Json],
+        sees_gold: bool,
+    ) -> Step:
+        """A split's questions, answered by a source itself; see `supervisors.source.SourceStages.ask`."""
+        settings: dict[str, Json] = {
+            "source": source,
+            "supervisor": supervisor,
+            "asking": self._asking,
+            "split": split,
+            "num_variations": num_variations,
+            "seed": seed,
+        }
+        inputs = {"questions": self.questions(split)}
+        if sees_gold:
+            inputs["gold"] = self.gold(split)
+        versions = {**self._task_version(), f"source {source}": SOURCES.version(source)}
+        return self._step("asked", label, settings, inputs, versions, {"supervisor": execution})
+
+    def judged(self, label: str, answers: Step, split: str = "test") -> Step:
+        """The answer given most often to each of a split's questions, compared with ground truth."""
+        return self._step("judged", label, {}, {"answers": answers, "gold": self.gold(split)})
+
+    def folds(self, count: int, seed: int) -> list[Step]:
+        """`weak_train` in folds: the questions of each, and ground truth of the questions outside it."""
+        return [
+            self._step(
+                "fold",
+                f"fold {fold + 1} of {count} of weak_train",
+                {"fold": fold, "folds": count, "seed": seed},
+                {"questions": self.questions("weak_train"), "gold": self.gold("weak_train")},
+            )
+            for fold in range(count)
+        ]
+
+    def joined(self, label: str, answers: Sequence[Step]) -> Step:
+        """Answers tables, one after the other."""
+        names = [f"part-{number}" for number in range(len(answers))]
+        return self._step("joined", label, {"parts": names}, dict(zip(names, answers, strict=True)))
 
     def scored(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from w2s.models.prepared import CONVERSION, convert, loaded
 from w2s.plugins import load_plugins
 from w2s.reliability import Calibration, score_answers
 from w2s.step import Build, Context, Step
-from w2s.tables import read_table, write_table
+from w2s.tables import ANSWERS, check, read_table, write_table
 from w2s.tasks import Splits, gold_of, questions_of, task_from, task_of
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "TRAINING_SET_FILE",
     "build_of",
     "content_of",
+    "fold_of",
     "gold_by_id",
 ]
 
@@ -201,6 +202,62 @@ def _examples(settings: Settings, inputs: Folders) -> str:
         raise InputError(f"weak.examples is {count}: weak_train has {shown.num_rows} questions with an answer")
     texts = zip(shown["prompt"].to_pylist(), shown["completion"].to_pylist(), strict=True)
     return "".join(f"{prompt}{completion}\n\n" for prompt, completion in texts)
+
+
+@_builds("asked")
+def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    from w2s.supervisors import SOURCES, Inquiry
+
+    source = SOURCES.find(settings["source"])
+    assert source.answer is not None, f"source {source.name} lays what it does not answer"
+    journal = out / "journal.jsonl"
+    table = source.answer(
+        Inquiry(
+            task=task_of(settings["asking"]),
+            questions=questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"]),
+            settings=settings["supervisor"],
+            num_variations=settings["num_variations"],
+            seed=settings["seed"],
+            gold=gold_by_id(inputs["gold"]) if "gold" in inputs else {},
+            execution=context.execution["supervisor"],
+            journal=journal,
+            cache=context.cache,
+            progress=context.progress,
+        )
+    )
+    write_table(check(table, ANSWERS, name=f"answers of source {source.name}"), out / ANSWERS_FILE)
+    journal.unlink(missing_ok=True)
+
+
+@_builds("judged")
+def _judged(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    from w2s.supervisors.asking import judge
+
+    answers = read_table(inputs["answers"] / ANSWERS_FILE)
+    write_table(judge(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
+
+
+@_builds("fold")
+def _fold(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    """The questions of a fold, and ground truth of the others: whoever learns from this knows nothing of the fold."""
+    questions = read_table(inputs["questions"] / QUESTIONS_FILE)
+    gold = read_table(inputs["gold"] / ANSWERS_FILE)
+    of = fold_of(questions["question_id"].to_pylist(), settings["folds"], settings["seed"])
+    inside = pa.array([id for id, fold in of.items() if fold == settings["fold"]], pa.string())
+    write_table(questions.filter(pc.is_in(questions["question_id"], inside)), out / QUESTIONS_FILE)
+    write_table(gold.filter(pc.invert(pc.is_in(gold["question_id"], inside))), out / ANSWERS_FILE)
+
+
+def fold_of(ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
+    """The fold of each question, from 0: as many in each, and the same whatever the order of the questions."""
+    ordered = sorted(ids, key=lambda id: hashlib.sha256(f"{seed}:{id}".encode()).digest())
+    return {id: place % folds for place, id in enumerate(ordered)}
+
+
+@_builds("joined")
+def _joined(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    tables = [read_table(inputs[name] / ANSWERS_FILE) for name in settings["parts"]]
+    write_table(pa.concat_tables(tables), out / ANSWERS_FILE)
 
 
 @_builds("scored")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.errors import InputError, unknown_name
-from w2s.registry import Registry
+from w2s.registry import Registry, resolve_settings
 from w2s.reliability.base import Calibration, Estimator, add_scores, check_answers, check_scored, scores_in
 from w2s.reliability.signal import AgreementSignal, ReliabilitySummary, agreement_signal, summarize
 from w2s.reliability.votes import agreement, count_votes
@@ -45,17 +45,9 @@ def resolve_estimator(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an estimator, with those given in place of its defaults.
 
     Raises:
-        InputError: There is no such estimator, it has no such setting, or that is a number and is given another thing.
+        InputError: There is no such estimator or setting, or the value is of another type.
     """
-    estimator = ESTIMATORS.find(name)
-    for setting, value in given.items():
-        if setting not in estimator.settings:
-            if not estimator.settings:
-                raise InputError(f"estimator {name!r} has no settings: {setting!r} was given")
-            raise unknown_name(f"setting of estimator {name}", setting, estimator.settings)
-        if _is_number(estimator.settings[setting]) and not _is_number(value):
-            raise InputError(f"setting {setting!r} of estimator {name} is {value!r}: expected a number")
-    return {**estimator.settings, **given}
+    return resolve_settings(f"estimator {name}", ESTIMATORS.find(name).settings, given)
 
 
 def score_answers(
@@ -101,10 +93,6 @@ def score_answers(
         vote_share, entropy = agreement(count_votes(kept))
         scored = add_scores(scored, vote_share=vote_share, entropy=entropy)
     return scored
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _without_unparsed(answers: pa.Table, unparsed: Unparsed) -> pa.Table:

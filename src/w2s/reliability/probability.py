@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +11,25 @@ import pyarrow.compute as pc
 from w2s.errors import InputError
 from w2s.reliability.base import Codes, Floats, add_scores, codes, estimator_from
 
-__all__ = ["ESTIMATORS", "probability"]
+__all__ = ["ESTIMATORS", "OptionScores", "add_posterior", "option_scores", "probability"]
+
+
+class OptionScores(NamedTuple):
+    """What a model's answers say of each option.
+
+    Attributes:
+        question: (rows,) a number for each question.
+        num_questions: How many there are.
+        logprobs: (rows, options) in nats; −inf where a question has fewer options.
+        sizes: (rows,) how many options a row's question has.
+        chosen: (rows,) the index of the row's answer among its options; −1 where it is none of them.
+    """
+
+    question: Codes
+    num_questions: int
+    logprobs: Floats
+    sizes: Codes
+    chosen: Codes
 
 
 def probability(answers: pa.Table, *, temperature: float = 1.0) -> pa.Table:
@@ -29,14 +49,35 @@ def probability(answers: pa.Table, *, temperature: float = 1.0) -> pa.Table:
     """
     if not temperature > 0:
         raise InputError(f"temperature {temperature}: expected a number above 0")
+    found = option_scores(answers, "probability")
+    scores = found.logprobs / temperature
+    scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
+    each = np.exp(scores)
+    each /= each.sum(axis=1, keepdims=True)
+    mean: Floats = np.zeros((found.num_questions, each.shape[1]))
+    np.add.at(mean, found.question, each)
+    mean /= np.bincount(found.question, minlength=found.num_questions)[:, None]
+    return add_posterior(answers, found, mean)
+
+
+def option_scores(answers: pa.Table, estimator: str) -> OptionScores:
+    """The log-probabilities of an answers table, one row of options for each of its rows.
+
+    Args:
+        answers: Checked answers with `choices` and `choice_logprobs`.
+        estimator: Who asks, for the message.
+
+    Raises:
+        InputError: As `probability`.
+    """
     for column in ("choices", "choice_logprobs"):
         if column not in answers.column_names or answers[column].null_count:
             raise InputError(
-                f"estimator probability needs {column} in every row: expected answers of a model that chooses among "
+                f"estimator {estimator} needs {column} in every row: expected answers of a model that chooses among "
                 "options (answering.mode choose)"
             )
-    logprobs = answers["choice_logprobs"].combine_chunks()
-    sizes = pc.list_value_length(logprobs).to_numpy(zero_copy_only=False)
+    listed = answers["choice_logprobs"].combine_chunks()
+    sizes = pc.list_value_length(listed).to_numpy(zero_copy_only=False)
     expected = pc.list_value_length(answers["choices"]).to_numpy()
     if not np.array_equal(sizes, expected):
         row = int(np.argmax(sizes != expected))
@@ -44,31 +85,37 @@ def probability(answers: pa.Table, *, temperature: float = 1.0) -> pa.Table:
     question, num_questions = codes(answers["question_id"])
     choices = answers["choices"].to_pylist()
     _check_choices(question, choices)
-    values = logprobs.flatten().to_numpy(zero_copy_only=False)  # null is nan
+    values = listed.flatten().to_numpy(zero_copy_only=False)  # null is nan
     _check_logprobs(values, sizes)
     width = int(sizes.max(initial=0))
     inside = np.arange(width) < sizes[:, None]  # (rows, options)
-    scores = np.full(inside.shape, -np.inf)
-    scores[inside] = values / temperature
-    scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
-    each = np.exp(scores)
-    each /= each.sum(axis=1, keepdims=True)
-    mean: Floats = np.zeros((num_questions, width))
-    np.add.at(mean, question, each)
-    mean /= np.bincount(question, minlength=num_questions)[:, None]
-    uncertainty = -np.sum(mean * np.log(np.where(mean > 0, mean, 1.0)), axis=1)
+    logprobs = np.full(inside.shape, -np.inf)
+    logprobs[inside] = values
     given = [
         options.index(answer) if answer in options else -1
         for options, answer in zip(choices, answers["answer"].to_pylist(), strict=True)
     ]
-    chosen = np.array(given, np.int64)
-    confidence = np.where(chosen >= 0, mean[question, np.maximum(chosen, 0)] if width else 0.0, 0.0)
-    posterior = [row[:size].tolist() for row, size in zip(mean[question], sizes, strict=True)]
+    return OptionScores(question, num_questions, logprobs, sizes, np.array(given, np.int64))
+
+
+def add_posterior(answers: pa.Table, found: OptionScores, posterior: Floats) -> pa.Table:
+    """The answers with `posterior`, and with the confidence and the uncertainty that follow from it.
+
+    Args:
+        answers: The rows of `found`.
+        found: The rows' questions and answers.
+        posterior: (questions, options) probabilities; 0 where a question has fewer options.
+    """
+    uncertainty = -np.sum(posterior * np.log(np.where(posterior > 0, posterior, 1.0)), axis=1)
+    question, chosen = found.question, found.chosen
+    of_answer = posterior[question, np.maximum(chosen, 0)] if posterior.shape[1] else 0.0
+    confidence = np.where(chosen >= 0, of_answer, 0.0)
+    each = [row[:size].tolist() for row, size in zip(posterior[question], found.sizes, strict=True)]
     return add_scores(
         answers,
         confidence=np.clip(confidence, 0, 1),
         uncertainty=np.maximum(uncertainty[question], 0),
-        posterior=pa.array(posterior, pa.list_(pa.float64())),
+        posterior=pa.array(each, pa.list_(pa.float64())),
     )
 
 

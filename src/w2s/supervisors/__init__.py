@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from w2s.registry import Registry
-from w2s.supervisors.source import Source, Supervision
+from w2s.supervisors.source import Inquiry, Source, Supervision
 
-__all__ = ["SOURCES", "Source", "Supervision"]
+__all__ = ["SOURCES", "Inquiry", "Source", "Supervision"]
 
 SOURCES: Registry[Source] = Registry("weak source")
 SOURCES.discover(__name__, __path__, "SOURCES")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from w2s.supervisors.base import Answer, Prompt, Supervisor
 from w2s.tables import ANSWERS, PREDICTIONS
 from w2s.tasks.base import Question, Task
 
-__all__ = ["answer_questions", "gold_answers", "predict"]
+__all__ = ["answer_questions", "gold_answers", "judge", "predict"]
 
 logger = logging.getLogger(__name__)
 
@@ -125,18 +126,40 @@ def predict(
         supervisor, task, known, num_variations=1, seed=0, before=before, journal=journal, progress=progress,
         unit="questions",
     )  # fmt: skip
-    given = answers["answer"].to_pylist()
-    correct = [answer == gold[question.id] for answer, question in zip(given, known, strict=True)]
-    return pa.table(
-        {
-            "question_id": answers["question_id"],
-            "answer": answers["answer"],
-            "correct": pa.array(correct, pa.bool_()),
-            "completion": answers["response"],
-            "choice_logprobs": answers["choice_logprobs"],
-        },
-        schema=PREDICTIONS,
-    )
+    return judge(answers, gold)
+
+
+def judge(answers: pa.Table, gold: Mapping[str, str | None]) -> pa.Table:
+    """Compare the answer that each question was given most often with ground truth.
+
+    Args:
+        answers: A table of `tables.ANSWERS`. Of answers that come as often, the first counts.
+        gold: The right answers, by question id; questions without one are left out.
+
+    Returns:
+        A table of `tables.PREDICTIONS`, in the order of the questions. A question without a parsed answer is not
+        correct.
+    """
+    rows = answers.select(["question_id", "answer", "response", "choice_logprobs"]).to_pylist()
+    by_question: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if gold.get(row["question_id"]) is not None:
+            by_question.setdefault(row["question_id"], []).append(row)
+    judged = []
+    for id, given in by_question.items():
+        votes = Counter(row["answer"] for row in given if row["answer"] is not None)
+        answer = max(votes, key=votes.__getitem__, default=None)  # the first of the most frequent
+        first = next(row for row in given if row["answer"] == answer)
+        judged.append(
+            {
+                "question_id": id,
+                "answer": answer,
+                "correct": answer is not None and answer == gold[id],
+                "completion": first["response"],
+                "choice_logprobs": first["choice_logprobs"],
+            }
+        )
+    return pa.Table.from_pylist(judged, schema=PREDICTIONS)
 
 
 def gold_answers(task: Task, questions: Sequence[Question], gold: Mapping[str, str | None]) -> pa.Table:

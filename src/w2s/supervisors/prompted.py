@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from w2s.config import WeakSpec
 from w2s.errors import InputError
+from w2s.step import Step
 from w2s.supervisors.source import Source, SourceStages, Supervision
 
 __all__ = ["SOURCES"]
@@ -14,7 +15,16 @@ def _steps(stages: SourceStages) -> Supervision:
     return Supervision(
         answers=stages.answer(adapter=None, examples=examples),
         predictions=stages.test(adapter=None, examples=examples),
+        calibration=_calibration(stages, examples),
     )
+
+
+def _calibration(stages: SourceStages, examples: int) -> Step:
+    """Answers to `weak_train`, none of them to a question that was shown with its answer."""
+    if not examples:
+        return stages.answer(adapter=None, split="weak_train")
+    parts = [stages.answer(adapter=None, split="weak_train", examples=examples, fold=fold) for fold in stages.folds()]
+    return stages.join(parts, label="weak answers out of fold")
 
 
 def _check(spec: WeakSpec) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from w2s.config import WeakSpec
-from w2s.step import Step
+from w2s.progress import Progress, no_progress
+from w2s.step import Json, Step
+from w2s.tasks.base import Question, Task
 
-__all__ = ["Source", "SourceStages", "Supervision"]
+__all__ = ["Inquiry", "Source", "SourceStages", "Supervision"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +49,89 @@ class SourceStages(Protocol):
     def gold(self) -> Step:
         """Ground truth of `weak_train`, as answers. The only truth that a source may see."""
 
+    # With the weak model
+
+    def gold_training_set(self, fold: Step | None = None) -> Step:
+        """All of `gold` as a training set; with a fold, that of the questions outside it."""
+
     def train(self, training_set: Step, *, label: str = "") -> Step:
         """The weak model, trained on a training set."""
 
-    def gold_training_set(self) -> Step:
-        """All of `gold` as a training set."""
-
-    def answer(self, *, adapter: Step | None, split: str = "transfer", examples: int = 0) -> Step:
+    def answer(
+        self, *, adapter: Step | None, split: str = "transfer", examples: int = 0, fold: Step | None = None
+    ) -> Step:
         """The weak model's answers to every variation of a split's questions.
 
         Args:
             adapter: A training; None for the model as it is.
             split: transfer or weak_train.
             examples: How many questions of `weak_train` are shown with their answers before each prompt.
+            fold: Asks the questions of this fold of `weak_train` alone, and takes the examples from outside it.
         """
 
     def test(self, *, adapter: Step | None, examples: int = 0) -> Step:
         """What the weak model answers on the test split."""
+
+    # With answers from elsewhere
+
+    def ask(
+        self,
+        settings: Mapping[str, Json],
+        *,
+        split: str = "transfer",
+        num_variations: int | None = None,
+        execution: Mapping[str, Json] | None = None,
+        sees_gold: bool = False,
+    ) -> Step:
+        """What `Source.answer` gives for a split's questions.
+
+        Args:
+            settings: All that decides the answers besides task, questions, variations and seed.
+            split: transfer, weak_train or test.
+            num_variations: How many ways each question is asked; by default as the task says.
+            execution: From where the answers come; no part of any key.
+            sees_gold: Give it the truth of the questions that it is asked: for a supervisor that is simulated.
+        """
+
+    def judge(self, answers: Step) -> Step:
+        """The answer that is given most often to each test question, compared with ground truth."""
+
+    # Of answers
+
+    def folds(self) -> Sequence[Step]:
+        """`weak_train`, cut in `spec.folds` parts: to ask each question of a model that did not learn it."""
+
+    def join(self, answers: Sequence[Step], *, label: str) -> Step:
+        """Several answers tables as one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inquiry:
+    """What is asked of a source that answers by itself, in the step that computes it.
+
+    Attributes:
+        task: Makes the variations and parses what comes back.
+        questions: Without their answers.
+        settings: As the source gave them to `SourceStages.ask`.
+        num_variations: How many ways each question is asked.
+        seed: Of the variations.
+        gold: Canonical right answers by question id: none but for a source that is simulated.
+        execution: As the source gave it to `SourceStages.ask`.
+        journal: A file for the answers of a try that may be killed; see `asking.answer_questions`.
+        cache: A folder that outlives the step.
+        progress: Is told the answers done and the answers in all.
+    """
+
+    task: Task
+    questions: Sequence[Question]
+    settings: Mapping[str, Any]
+    num_variations: int
+    seed: int
+    journal: Path
+    cache: Path
+    gold: Mapping[str, str] = field(default_factory=dict)
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress = no_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +144,7 @@ class Source:
         steps: Lays the steps, given the stages of one seed.
         needs_weak_train: Whether it can do without questions of `weak_train`, given the weak supervisor's settings.
         check: Refuses settings that the source cannot use, before anything is computed.
+        answer: Answers an inquiry (`tables.ANSWERS`), for a source that lays `SourceStages.ask`.
         version: Raised when its code changes what comes out.
     """
 
@@ -81,4 +153,5 @@ class Source:
     steps: Callable[[SourceStages], Supervision]
     needs_weak_train: Callable[[WeakSpec], bool]
     check: Callable[[WeakSpec], None]
+    answer: Callable[[Inquiry], pa.Table] | None = None
     version: int = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from w2s.config import WeakSpec
 from w2s.errors import InputError
+from w2s.step import Step
 from w2s.supervisors.source import Source, SourceStages, Supervision
 
 __all__ = ["SOURCES"]
@@ -15,7 +16,16 @@ def _steps(stages: SourceStages) -> Supervision:
         training=training,
         answers=stages.answer(adapter=training),
         predictions=stages.test(adapter=training),
+        calibration=stages.join(
+            [_out_of_fold(stages, fold) for fold in stages.folds()], label="weak answers out of fold"
+        ),
     )
+
+
+def _out_of_fold(stages: SourceStages, fold: Step) -> Step:
+    """A fold, answered by a weak model that learned from the other questions."""
+    training = stages.train(stages.gold_training_set(fold), label=fold.label)
+    return stages.answer(adapter=training, split="weak_train", fold=fold)
 
 
 def _check(spec: WeakSpec) -> None:
