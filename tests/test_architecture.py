@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"tables", "store", "metrics"},
     {"config"},
     {"tasks"},
-    {"models"},
+    {"models", "servers"},
     {"engine"},
     {"supervisors", "reliability", "training"},
     {"methods"},

@@ -30,6 +30,7 @@ __all__ = [
     "WeakSpec",
     "experiment_from_dict",
     "training_from_dict",
+    "weak_from_dict",
 ]
 
 Mode = Literal["choose", "generate"]
@@ -112,16 +113,20 @@ class WeakSpec(ModelSpec):
     """The weak supervisor: where its answers come from, and the model that gives them.
 
     Attributes:
-        source: A source that `w2s sources` lists: `trained` on `weak_train`, or `prompted` as it is.
+        source: A source that `w2s sources` lists: `trained` on `weak_train`, `prompted` as it is, a `server`, …
         examples: Questions of `weak_train` that a prompted source is shown, with their answers, before each prompt.
         folds: Parts of `weak_train`, each answered by a model that learned from the others, where an estimator asks
             for such answers to calibrate itself.
-        settings: Settings of a source that comes with a plug-in.
+        url: The address of a server's API, such as http://localhost:8000/v1; `name` is what it calls the model.
+        key_env: The environment variable that holds the server's key.
+        settings: A source's own: of a server, of people's tables, of a simulation, of a plug-in.
     """
 
     source: str = "trained"
     examples: int = 0
     folds: int = 5
+    url: str | None = None
+    key_env: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -222,7 +227,8 @@ class AnsweringSpec:
         mode: "choose" takes the likeliest option; "generate" writes text, which is then read. By default the
             task's own.
         max_new_tokens: Of a generated answer.
-        sampling_temperature: 0 is greedy; above it, generated answers are sampled.
+        sampling_temperature: 0 is greedy; above it, generated answers are sampled, and so are a server's letters.
+        samples: Sampled answers to each variation.
         length_normalized: Options are compared by log-probability a token instead of in all.
         tokens_per_batch: Prompt tokens, padding included, that go through the model at once; by default what suits
             the device.
@@ -231,13 +237,16 @@ class AnsweringSpec:
     mode: Mode | None = None
     max_new_tokens: int = 50
     sampling_temperature: float = 0.0
+    samples: int = 1
     length_normalized: bool = False
     tokens_per_batch: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no model could answer with."""
-        _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch")
+        _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch", "samples")
         _check_range(self, 0, math.inf, "sampling_temperature")
+        if self.samples > 1 and not self.sampling_temperature:
+            raise InputError(f"samples is {self.samples}: expected 1 where sampling_temperature is 0: all are the same")
 
 
 @dataclass(kw_only=True)
@@ -313,6 +322,12 @@ def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
     """
     experiment: Experiment = _from_dict(Experiment, data, "")
     return experiment
+
+
+def weak_from_dict(data: Mapping[str, Any]) -> WeakSpec:
+    """As `experiment_from_dict`, of the settings of a weak supervisor alone."""
+    spec: WeakSpec = _from_dict(WeakSpec, data, "weak.")
+    return spec
 
 
 def training_from_dict(data: Mapping[str, Any]) -> TrainingSpec:

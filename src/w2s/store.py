@@ -111,6 +111,11 @@ class Store:
         if not (self.root / FORMAT_FILE).exists() and any(self.root.glob("*/*/manifest.json")):
             logger.warning("%s holds results of another version of w2s: they are left alone and not used", self.root)
 
+    @property
+    def cache(self) -> Path:
+        """What outlives steps: see `step.Context`."""
+        return self.root / CACHE
+
     def path(self, step: Step) -> Path:
         """The folder where the step's result is or will be."""
         return self.root / step.kind / step.key
@@ -199,7 +204,7 @@ class Store:
             remove(leftover)
 
         started, clock = _now(), time.monotonic()
-        context = Context(progress=progress, execution=step.execution, cache=self.root / CACHE)
+        context = Context(progress=progress, execution=step.execution, cache=self.cache)
         build(step.settings, inputs, partial, context)
         assert not (partial / MANIFEST).exists(), f"{step.label} wrote {MANIFEST}, which is the store's own name"
         manifest = Manifest(

@@ -14,6 +14,8 @@ from w2s.errors import InputError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
+    from w2s.store import Store
+
 __all__ = [
     "evaluate_command",
     "label_command",
@@ -34,18 +36,25 @@ def _out_file(path: str | None) -> None:
 
 def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
-    from w2s.pipeline import stages
+    from w2s.pipeline import request_files, stages
     from w2s.reliability import score_answers, summarize
     from w2s.report.tables import reliability_table, show
     from w2s.tables import write_table
 
     ready = parser.instantiate(arguments)
     _out_file(arguments.out)
-    out = Path(arguments.out or "answers.parquet")
+    out, store = Path(arguments.out or "answers.parquet"), store_of(arguments.store)
     if arguments.gold:
         table = stages.ground_truth(ready.task, split=arguments.split)
         write_table(table, out)
         print(f"{table.num_rows} right answers: {out}")
+        return
+    if arguments.responses:
+        with Display():  # which shows what is wrong with some
+            count = request_files.take_responses(Path(arguments.responses), store)
+        print(f"{count} answers from {arguments.responses}")
+    if arguments.requests_out:
+        _write_requests(arguments, ready, store)
         return
     with Display() as display:
         table = stages.label(
@@ -55,12 +64,30 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             split=arguments.split,
             answering=ready.answering,
             seed=arguments.seed,
-            store=store_of(arguments.store),
+            store=store,
             progress=display.bar("answers"),
         )
     write_table(table, out)
     show(reliability_table(summarize(score_answers(table))))
     print(f"\n{table.num_rows} answers: {out}")
+
+
+def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> None:
+    from w2s.pipeline.request_files import write_request_file
+
+    written = write_request_file(
+        ready.task,
+        ready.model,
+        Path(arguments.requests_out),
+        split=arguments.split,
+        answering=ready.answering,
+        seed=arguments.seed,
+        store=store,
+    )
+    for file, count in written.items():
+        print(f"{count} requests: {file}")
+    if not written:
+        print("all is answered: nothing to ask")
 
 
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from w2s.errors import InputError, unknown_name
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+    from w2s.config import ModelSpec
     from w2s.store import Store
 
 __all__ = [
@@ -156,12 +157,12 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     _add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
 
 
-def _stage_options(parser: ArgumentParser, words: Sequence[str], *, split: str) -> None:
-    from w2s.config import AnsweringSpec, ModelSpec, TaskSpec
+def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[ModelSpec], *, split: str) -> None:
+    from w2s.config import AnsweringSpec, TaskSpec
 
     _config_option(parser, words)
     parser.add_class_arguments(TaskSpec, "task")
-    parser.add_class_arguments(ModelSpec, "model")
+    parser.add_class_arguments(model, "model")
     parser.add_class_arguments(AnsweringSpec, "answering")
     parser.add_argument("--adapter", type=str, default=None, help="a trained adapter, as w2s train leaves it")
     parser.add_argument("--split", type=str, default=split, help="weak_train, transfer or test")
@@ -170,13 +171,20 @@ def _stage_options(parser: ArgumentParser, words: Sequence[str], *, split: str) 
 
 
 def label_options(parser: ArgumentParser, words: Sequence[str]) -> None:
-    _stage_options(parser, words, split="transfer")
+    from w2s.config import WeakSpec
+
+    _stage_options(parser, words, WeakSpec, split="transfer")
+    parser.set_defaults({"model.source": "prompted"})
+    parser.add_argument("--requests-out", type=str, default=None, help="write what a server would be asked: .jsonl")
+    parser.add_argument("--responses", type=str, default=None, help="take what came back of such a file, then go on")
     parser.add_argument("--seed", type=int, default=0, help="of the variations, and of sampled answers")
     parser.add_argument("--gold", action="store_true", help="write the right answers instead of asking a model")
 
 
 def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
-    _stage_options(parser, words, split="test")
+    from w2s.config import ModelSpec as Model
+
+    _stage_options(parser, words, Model, split="test")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
-from w2s.config import Experiment, WeakSpec
+from w2s.config import Experiment
 from w2s.errors import InputError
 from w2s.methods.base import Settings, Student
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay
+from w2s.pipeline.source_stages import LaidSource, supervision_of
 from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.plugins import load_plugins, loaded_plugins
 from w2s.reliability import ESTIMATORS, resolve_estimator
-from w2s.step import Json, Step
+from w2s.step import Step
 from w2s.supervisors import SOURCES, Supervision
 from w2s.tables import Unparsed
 from w2s.tasks import gold_of, questions_of, task_from
@@ -84,11 +84,6 @@ class Graph:
         self.gold = {split: self.lay.gold(split) for split in used}
         self.seed_runs = [self._seed_run(seed) for seed in experiment.seeds]
 
-    @cached_property
-    def weak(self) -> PreparedModel:
-        """The weak model, where the source has one."""
-        return PreparedModel(self.experiment.weak)
-
     def targets(self) -> list[Step]:
         """Every step whose result is read in the end, in a good order: weak model first, then the strong one."""
         steps = [*self.questions.values(), *self.gold.values()]
@@ -102,7 +97,7 @@ class Graph:
         return steps
 
     def _seed_run(self, seed: int) -> SeedRun:
-        supervision = self.source.steps(_SourceStages(self, seed))
+        supervision = supervision_of(self._laid_source(seed))
         scored = self.scored(f"reliability · seed {seed}", supervision, supervision.answers, seed)
         methods = {}
         for spec in self.methods:
@@ -112,6 +107,17 @@ class Graph:
             predictions = self.lay.predictions(label, self.strong, self.experiment.evaluation, adapter=student.adapter)
             methods[spec.label] = MethodRun(spec=spec, student=student, predictions=predictions)
         return SeedRun(seed=seed, supervision=supervision, scored=scored, methods=methods)
+
+    def _laid_source(self, seed: int) -> LaidSource:
+        experiment = self.experiment
+        return LaidSource(
+            lay=self.lay,
+            spec=experiment.weak,
+            answering=experiment.answering,
+            evaluation=experiment.evaluation,
+            training=experiment.weak_training,
+            seed=seed,
+        )
 
     def scored(
         self, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
@@ -126,7 +132,7 @@ class Graph:
             second = self.lay.answers(
                 f"untrained student's answers · seed {seed}",
                 self.strong,
-                self.experiment.answering,
+                replace(self.experiment.answering, samples=1),
                 split="transfer",
                 seed=seed,
             )
@@ -172,96 +178,6 @@ class Graph:
                 raise InputError(
                     f"method {spec.label} needs ground truth of transfer, and no question there has an answer"
                 )
-
-
-class _SourceStages:
-    """What a weak source may build on; see `supervisors.source.SourceStages`."""
-
-    def __init__(self, graph: Graph, seed: int) -> None:
-        self._graph = graph
-        self._seed = seed
-
-    @property
-    def spec(self) -> WeakSpec:
-        return self._graph.experiment.weak
-
-    @property
-    def gold(self) -> Step:
-        return self._graph.lay.gold("weak_train")
-
-    def gold_training_set(self, fold: Step | None = None) -> Step:
-        label = f"weak supervisor: training set · seed {self._seed}{_of(fold)}"
-        gold = {"gold_answers": fold or self.gold}
-        return self._graph.lay.training_set(label, "ceiling", "ceiling", gold, {}, self._seed)
-
-    def train(self, training_set: Step, *, label: str = "") -> Step:
-        graph = self._graph
-        name = f"weak supervisor: training{label and ' ' + label} · seed {self._seed}"
-        return graph.lay.training(name, graph.weak, graph.experiment.weak_training, training_set, seed=self._seed)
-
-    def answer(
-        self, *, adapter: Step | None, split: str = "transfer", examples: int = 0, fold: Step | None = None
-    ) -> Step:
-        graph = self._graph
-        return graph.lay.answers(
-            self._answers_label(split) + _of(fold),
-            graph.weak,
-            graph.experiment.answering,
-            split=split,
-            seed=self._seed,
-            adapter=adapter,
-            source=graph.source.name,
-            examples=examples,
-            fold=fold,
-        )
-
-    def test(self, *, adapter: Step | None, examples: int = 0) -> Step:
-        graph = self._graph
-        return graph.lay.predictions(
-            f"weak supervisor: test · seed {self._seed}",
-            graph.weak,
-            graph.experiment.evaluation,
-            adapter=adapter,
-            source=graph.source.name,
-            examples=examples,
-        )
-
-    def ask(
-        self,
-        settings: Mapping[str, Json],
-        *,
-        split: str = "transfer",
-        num_variations: int | None = None,
-        execution: Mapping[str, Json] | None = None,
-        sees_gold: bool = False,
-    ) -> Step:
-        graph = self._graph
-        return graph.lay.asked(
-            self._answers_label(split),
-            graph.source.name,
-            settings,
-            split=split,
-            num_variations=num_variations or graph.task.num_variations,
-            seed=self._seed,
-            execution=execution or {},
-            sees_gold=sees_gold,
-        )
-
-    def judge(self, answers: Step) -> Step:
-        return self._graph.lay.judged(f"weak supervisor: test · seed {self._seed}", answers)
-
-    def folds(self) -> Sequence[Step]:
-        return self._graph.lay.folds(self.spec.folds, self._seed)
-
-    def join(self, answers: Sequence[Step], *, label: str) -> Step:
-        return self._graph.lay.joined(f"{label} · seed {self._seed}", answers)
-
-    def _answers_label(self, split: str) -> str:
-        return f"weak answers{'' if split == 'transfer' else f' to {split}'} · seed {self._seed}"
-
-
-def _of(fold: Step | None) -> str:
-    return f" · {fold.label}" if fold is not None else ""
 
 
 class _MethodStages:
@@ -313,7 +229,7 @@ class _MethodStages:
         return graph.lay.answers(
             self._label("answers", part),
             graph.strong,
-            graph.experiment.answering,
+            replace(graph.experiment.answering, samples=1),
             split="transfer",
             seed=self._seed,
             adapter=training,

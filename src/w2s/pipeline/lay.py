@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from w2s.config import EXECUTION_ONLY, AnsweringSpec, TrainingSpec
+from w2s.errors import InputError
 from w2s.methods import METHODS
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.steps import KINDS, content_of, execution_of_task
@@ -65,6 +66,10 @@ class Lay:
         settings: dict[str, Json] = {"split": split, "rows": content_of(rows)}
         execution: dict[str, Json] = {"task": execution_of_task(self.task.spec)}
         return self._step("questions", f"questions of {split}", settings, {}, execution=execution)
+
+    def has_questions(self, split: str) -> bool:
+        """Whether a split has any."""
+        return bool(pc.any(pc.equal(self._splits.questions["split"], split), min_count=0).as_py())
 
     def gold(self, split: str) -> Step:
         """Ground truth of a split, as answers. A step of its own, so that who reads it shows in the graph."""
@@ -165,11 +170,15 @@ class Lay:
         answering: dict[str, Json] = {"mode": self.task.answering_mode(spec.mode)}
         if answering["mode"] == "choose":
             answering["length_normalized"] = spec.length_normalized
+            if spec.samples > 1:
+                raise InputError(f"samples is {spec.samples}: expected 1 where a model chooses, since nothing is drawn")
         else:
             answering["max_new_tokens"] = spec.max_new_tokens
             answering["sampling_temperature"] = float(spec.sampling_temperature)
             if spec.sampling_temperature:  # each batch has a seed of its own: what is in it decides
                 answering["tokens_per_batch"] = spec.tokens_per_batch
+            if spec.samples > 1:
+                answering["samples"] = spec.samples
         return {"asking": self._asking, "answering": answering}
 
     def asked(
@@ -199,9 +208,10 @@ class Lay:
         versions = {**self._task_version(), f"source {source}": SOURCES.version(source)}
         return self._step("asked", label, settings, inputs, versions, {"supervisor": execution})
 
-    def judged(self, label: str, answers: Step, split: str = "test") -> Step:
+    def judged(self, label: str, answers: Sequence[Step], split: str = "test") -> Step:
         """The answer given most often to each of a split's questions, compared with ground truth."""
-        return self._step("judged", label, {}, {"answers": answers, "gold": self.gold(split)})
+        parts = _parts(answers)
+        return self._step("judged", label, {"parts": list(parts)}, {**parts, "gold": self.gold(split)})
 
     def folds(self, count: int, seed: int) -> list[Step]:
         """`weak_train` in folds: the questions of each, and ground truth of the questions outside it."""
@@ -215,10 +225,10 @@ class Lay:
             for fold in range(count)
         ]
 
-    def joined(self, label: str, answers: Sequence[Step]) -> Step:
-        """Answers tables, one after the other."""
-        names = [f"part-{number}" for number in range(len(answers))]
-        return self._step("joined", label, {"parts": names}, dict(zip(names, answers, strict=True)))
+    def joined(self, label: str, answers: Sequence[Step], supervisors: Sequence[str] = ()) -> Step:
+        """Answers tables, one after the other; with names, each under that of its supervisor."""
+        parts = _parts(answers)
+        return self._step("joined", label, {"parts": list(parts), "supervisors": list(supervisors)}, parts)
 
     def scored(
         self,
@@ -277,6 +287,10 @@ class Lay:
     ) -> Step:
         """A model, fine-tuned on a training set; see `training_step`."""
         return training_step(label, model, spec, training_set, seed=seed, init=init, execution=self._plugins)
+
+
+def _parts(steps: Sequence[Step]) -> dict[str, Step]:
+    return {f"part-{number}": step for number, step in enumerate(steps)}
 
 
 def training_step(

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec
+from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import InputError, unknown_name
 from w2s.files import tree_sha256
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay, training_step
+from w2s.pipeline.source_stages import answers_of
 from w2s.pipeline.steps import ANSWERS_FILE, PREDICTIONS_FILE, TRAINING_SET_FILE, build_of, content_of
 from w2s.plugins import loaded_plugins
 from w2s.progress import Progress, no_progress
@@ -120,7 +121,7 @@ def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: 
 
 def label(
     task: TaskSpec,
-    model: ModelSpec,
+    model: ModelSpec | WeakSpec,
     *,
     adapter: str | Path | None = None,
     split: str = "transfer",
@@ -129,11 +130,11 @@ def label(
     store: Store | None = None,
     progress: Progress = no_progress,
 ) -> pa.Table:
-    """Ask a model every variation of a split's questions.
+    """Ask a model, or whom a weak source asks, every variation of a split's questions.
 
     Args:
         task: The questions.
-        model: Who is asked.
+        model: Who is asked: a model as it is, or a supervisor of any source that needs no training.
         adapter: A trained adapter on it.
         split: weak_train, transfer or test.
         answering: How it answers.
@@ -144,8 +145,15 @@ def label(
     Returns:
         A table of `tables.ANSWERS`.
     """
-    asked = _asked(task, model, adapter, split)
     spec = answering or AnsweringSpec()
+    if isinstance(model, WeakSpec) and adapter is None:
+        _check_split(split)
+        made = task_from(task)
+        laid = answers_of(Lay(made, made.splits(), loaded_plugins()), model, spec, split=split, seed=seed)
+        return read_table(_run(laid, _Given(), store, progress) / ANSWERS_FILE)
+    if isinstance(model, WeakSpec) and model.source != "prompted":
+        raise InputError(f"source {model.source} wears no adapter: expected source prompted")
+    asked = _asked(task, model, adapter, split)
     step = asked.lay.answers(
         f"answers of {model.name}", asked.model, spec, split=split, seed=seed, adapter=asked.adapter
     )

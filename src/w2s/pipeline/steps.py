@@ -149,6 +149,7 @@ def _answers(settings: Settings, inputs: Folders, out: Path, context: Context) -
             questions,
             num_variations=settings["num_variations"],
             seed=settings["seed"],
+            samples=settings["answering"].get("samples", 1),
             before=_examples(settings, inputs),
             journal=journal,
             progress=context.progress,
@@ -171,6 +172,7 @@ def _predictions(settings: Settings, inputs: Folders, out: Path, context: Contex
             task,
             questions,
             gold_by_id(inputs["gold"]),
+            samples=settings["answering"].get("samples", 1),
             before=_examples(settings, inputs),
             journal=journal,
             progress=context.progress,
@@ -233,8 +235,17 @@ def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> 
 def _judged(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
     from w2s.supervisors.asking import judge
 
-    answers = read_table(inputs["answers"] / ANSWERS_FILE)
+    tables = [_as_answers(inputs[part]) for part in settings["parts"]]
+    columns = ["question_id", "answer", "response", "choice_logprobs"]
+    answers = pa.concat_tables([table.select(columns) for table in tables])
     write_table(judge(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
+
+
+def _as_answers(folder: Path) -> pa.Table:
+    """Answers, or what a supervisor predicted on the test split."""
+    if (folder / ANSWERS_FILE).exists():
+        return read_table(folder / ANSWERS_FILE)
+    return read_table(folder / PREDICTIONS_FILE).rename_columns({"completion": "response"})
 
 
 @_builds("fold")
@@ -257,7 +268,17 @@ def fold_of(ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
 @_builds("joined")
 def _joined(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
     tables = [read_table(inputs[name] / ANSWERS_FILE) for name in settings["parts"]]
+    for number, name in enumerate(settings["supervisors"]):
+        tables[number] = _answered_by(tables[number], name)
     write_table(pa.concat_tables(tables), out / ANSWERS_FILE)
+
+
+def _answered_by(answers: pa.Table, name: str) -> pa.Table:
+    """Answers under the name of their supervisor; several of one source keep theirs behind it."""
+    names = pc.unique(answers["supervisor"])
+    own = pc.binary_join_element_wise(name, answers["supervisor"], ": ") if len(names) > 1 else None
+    column = pa.array([name] * answers.num_rows, pa.string()) if own is None else own
+    return answers.set_column(answers.schema.get_field_index("supervisor"), "supervisor", column)
 
 
 @_builds("scored")

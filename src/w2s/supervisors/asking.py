@@ -17,9 +17,9 @@ import pyarrow as pa
 from w2s.progress import Progress, no_progress
 from w2s.supervisors.base import Answer, Prompt, Supervisor
 from w2s.tables import ANSWERS, PREDICTIONS
-from w2s.tasks.base import Question, Task
+from w2s.tasks.base import Question, Task, Variation
 
-__all__ = ["answer_questions", "gold_answers", "judge", "predict"]
+__all__ = ["answer_questions", "answer_row", "gold_answers", "judge", "predict"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ def answer_questions(
     *,
     num_variations: int,
     seed: int,
+    samples: int = 1,
     before: str = "",
     journal: Path | None = None,
     progress: Progress = no_progress,
@@ -44,6 +45,8 @@ def answer_questions(
         questions: Without their answers.
         num_variations: How many ways each is asked.
         seed: Of the variations.
+        samples: Answers to each variation, of a supervisor that samples them. The second ones are numbered after all
+            the first.
         before: What this supervisor is shown before every prompt, and no student is: examples.
         journal: A JSONL file that takes each batch as it is answered. Where it holds batches already, from a
             try that was killed, those are not asked again. What decides an answer besides prompt and name (weights,
@@ -59,7 +62,7 @@ def answer_questions(
     prompts = [
         Prompt(question, variation, before)
         for question in questions
-        for variation in task.vary(question, num_variations, seed)
+        for variation in task.vary(question, num_variations, seed) * samples
     ]
     answers: dict[int, Answer] = {}
     identity = _identity(supervisor.name, prompts)
@@ -75,25 +78,40 @@ def answer_questions(
             _append(journal, identity, new)
         answers |= new
         progress(len(answers), len(prompts), unit)
-    rows = [_row(prompt, answers[index], task, supervisor.name) for index, prompt in enumerate(prompts)]
+    rows = []
+    for index, prompt in enumerate(prompts):
+        row = answer_row(*prompt[:2], answers[index], task, supervisor.name, asked=prompt.text)
+        rows.append({**row, "variation": index % (num_variations * samples)})
     return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 
-def _row(prompt: Prompt, answer: Answer, task: Task, name: str) -> dict[str, Any]:
-    question, variation, before = prompt
+def answer_row(
+    question: Question, variation: Variation, answer: Answer, task: Task, supervisor: str, *, asked: str
+) -> dict[str, Any]:
+    """A row of `tables.ANSWERS`.
+
+    Args:
+        question: The question.
+        variation: As a student is asked.
+        answer: What was answered.
+        task: Writes it as a student would, where the supervisor was asked otherwise than a student is.
+        supervisor: Who answered.
+        asked: What the supervisor was asked.
+    """
+    otherwise = asked != variation.prompt
     completion = answer.response
-    if before and answer.answer is not None:  # asked otherwise than a student is: written as a student would
+    if otherwise and answer.answer is not None:
         completion = task.complete(answer.answer, question, variation)
     return {
         "question_id": question.id,
         "variation": variation.variation,
         "prompt": variation.prompt,
         "completion": completion,
-        "asked": prompt.text if before else None,
+        "asked": asked if otherwise else None,
         **asdict(answer),
         "choices": list(question.choices) or None,
         "completions": list(variation.completions) or None,
-        "supervisor": name,
+        "supervisor": supervisor,
     }
 
 
@@ -103,6 +121,7 @@ def predict(
     questions: Sequence[Question],
     gold: Mapping[str, str | None],
     *,
+    samples: int = 1,
     before: str = "",
     journal: Path | None = None,
     progress: Progress = no_progress,
@@ -114,7 +133,8 @@ def predict(
         task: Asks and parses.
         questions: Those to be answered.
         gold: The right answers, by question id; questions without one are left out.
-        before: As for `answer_questions`.
+        samples: As for `answer_questions`: the answer that is given most often counts.
+        before: Likewise.
         journal: Likewise.
         progress: Is told the questions done and the questions in all.
 
@@ -123,8 +143,8 @@ def predict(
     """
     known = [question for question in questions if gold.get(question.id) is not None]
     answers = answer_questions(
-        supervisor, task, known, num_variations=1, seed=0, before=before, journal=journal, progress=progress,
-        unit="questions",
+        supervisor, task, known, num_variations=1, seed=0, samples=samples, before=before,
+        journal=journal, progress=progress, unit="questions",
     )  # fmt: skip
     return judge(answers, gold)
 
@@ -177,7 +197,8 @@ def gold_answers(task: Task, questions: Sequence[Question], gold: Mapping[str, s
             continue
         variation = task.vary(question, 1, 0)[0]
         written = task.complete(answer, question, variation)
-        rows.append(_row(Prompt(question, variation), Answer(response=written, answer=answer), task, "ground truth"))
+        right = Answer(response=written, answer=answer)
+        rows.append(answer_row(question, variation, right, task, "ground truth", asked=variation.prompt))
     return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from w2s.config import WeakSpec
+from w2s.config import AnsweringSpec, WeakSpec
 from w2s.progress import Progress, no_progress
 from w2s.step import Json, Step
 from w2s.tasks.base import Question, Task
@@ -44,6 +44,14 @@ class SourceStages(Protocol):
     @property
     def spec(self) -> WeakSpec:
         """The settings of the weak supervisor."""
+
+    @property
+    def task(self) -> Task:
+        """The questions' task."""
+
+    @property
+    def answering(self) -> AnsweringSpec:
+        """How the supervisor answers."""
 
     @property
     def gold(self) -> Step:
@@ -93,16 +101,30 @@ class SourceStages(Protocol):
             sees_gold: Give it the truth of the questions that it is asked: for a supervisor that is simulated.
         """
 
-    def judge(self, answers: Step) -> Step:
-        """The answer that is given most often to each test question, compared with ground truth."""
+    def judge(self, *answers: Step) -> Step:
+        """The answer that is given most often to each test question, compared with ground truth.
+
+        Args:
+            *answers: Answers to the test questions, or what supervisors predicted there.
+        """
 
     # Of answers
 
     def folds(self) -> Sequence[Step]:
         """`weak_train`, cut in `spec.folds` parts: to ask each question of a model that did not learn it."""
 
-    def join(self, answers: Sequence[Step], *, label: str) -> Step:
-        """Several answers tables as one."""
+    def join(self, answers: Sequence[Step], *, label: str, supervisors: Sequence[str] = ()) -> Step:
+        """Several answers tables as one; with names, each under that of its supervisor."""
+
+    # Of other sources
+
+    def of(self, member: Mapping[str, Any], name: str) -> Supervision:
+        """What another source lays.
+
+        Args:
+            member: The fields of its `WeakSpec`.
+            name: What it is called.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

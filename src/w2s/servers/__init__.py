@@ -1,0 +1,1 @@
+"""Servers that speak the OpenAI protocol: what they are asked, at what pace, and what they answered."""

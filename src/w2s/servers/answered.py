@@ -1,0 +1,80 @@
+"""Every reply on disk when it comes, by the key of its request: what was paid for once is not asked again."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+
+from w2s.errors import InputError
+from w2s.servers.replies import Reply
+
+__all__ = ["Answered"]
+
+_FILE = "answered.sqlite"
+_WAIT = 60.0  # seconds, for another process that is writing
+
+
+class Answered:
+    """The replies of all servers, in one file that several processes may use.
+
+    Args:
+        folder: It is made if it is not there.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / _FILE
+        self._lock = Lock()
+        with self._explained():
+            self._database = sqlite3.connect(self._path, timeout=_WAIT, check_same_thread=False)
+            # Not a write-ahead log: that needs memory that processes share, which a network's file system has not.
+            self._database.execute("PRAGMA journal_mode=TRUNCATE").fetchone()
+            with self._database:
+                self._database.execute(
+                    "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+                )
+
+    def get(self, key: str) -> Reply | None:
+        """The reply to a request, or None."""
+        with self._explained(), self._lock:
+            row = self._database.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Reply(**json.loads(row[0]))
+
+    def __contains__(self, key: str) -> bool:
+        with self._explained(), self._lock:
+            found = self._database.execute("SELECT 1 FROM replies WHERE key = ?", (key,)).fetchone()
+        return found is not None
+
+    def put(self, replies: Mapping[str, Reply]) -> None:
+        """Keep replies; on disk when this returns. The first reply to a request stays."""
+        rows = [(key, json.dumps(asdict(reply), ensure_ascii=False)) for key, reply in replies.items()]
+        with self._explained(), self._lock, self._database:
+            self._database.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", rows)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._database.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            for number, said in ((errno.ENOSPC, "full"), (errno.EROFS, "readonly"), (errno.EACCES, "unable to open")):
+                if said in str(error):
+                    raise OSError(number, os.strerror(number), str(self._path)) from None
+            raise InputError(f"{self._path} cannot be used: {error}") from None
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                f"{self._path} is damaged ({error}): move it away; the answers in it will be asked again"
+            ) from None

@@ -1,0 +1,339 @@
+"""Asks a server until all is answered: many requests at once, tried again where that can help, each reply kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from w2s.errors import InputError
+from w2s.progress import Progress, no_progress
+from w2s.servers.answered import Answered
+from w2s.servers.dialect import Dialect
+from w2s.servers.pace import Pace
+from w2s.servers.replies import Reply, UnreadableReplyError, reply_from
+from w2s.servers.requests import PATHS, Request
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["Bill", "Client", "Limits", "secret_of"]
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PATIENCE = 30.0  # seconds: an address that never answered is wrong, rather than a server that is resting
+_MOST_BACKOFF = 30.0
+_TEMPORARY = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+_REFUSED_BY_FILTER = ("content_filter", "content_policy", "content management policy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How hard a server is asked, how long it is waited for, and what it may cost.
+
+    Attributes:
+        concurrency: Requests under way at most.
+        requests_per_minute: 0 = no limit.
+        tokens_per_minute: Likewise.
+        timeout: Seconds for one reply.
+        patience: Seconds without any reply before it is given up, besides the longest pause that the server asked for.
+        max_requests: That are asked in one step; 0 = no limit.
+        max_cost: Of one step, in the unit of the prices; 0 = no limit.
+        price_in: Of a million tokens of prompts.
+        price_out: Of a million tokens of answers.
+    """
+
+    concurrency: int = 16
+    requests_per_minute: float = 0.0
+    tokens_per_minute: float = 0.0
+    timeout: float = 120.0
+    patience: float = 600.0
+    max_requests: int = 0
+    max_cost: float = 0.0
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+    def cost(self, tokens_in: int, tokens_out: int) -> float:
+        """What so many tokens cost."""
+        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
+
+
+@dataclass
+class Bill:
+    """What was asked, as the server counts it, and what it refused.
+
+    Attributes:
+        replies: That came.
+        tokens_in: Of their prompts.
+        tokens_out: Of their answers.
+        not_kept: Replies that are no answers, by the key of their request.
+    """
+
+    replies: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    not_kept: dict[str, Reply] = field(default_factory=dict)
+
+
+class _TroubleError(Exception):
+    """What may be gone the next time."""
+
+    def __init__(self, said: str, *, retry_after: float | None = None, overloaded: bool = False) -> None:
+        super().__init__(said)
+        self.retry_after = retry_after
+        self.overloaded = overloaded
+
+
+def secret_of(key_env: str | None) -> str | None:
+    """The key in an environment variable; None where none is named.
+
+    Raises:
+        InputError: The variable is not set.
+    """
+    if key_env is None:
+        return None
+    key = os.environ.get(key_env, "").strip()
+    if not key:
+        raise InputError(f"key_env names {key_env}, which is not set: expected the server's key in it")
+    return key
+
+
+class Client:
+    """Asks one server.
+
+    Args:
+        url: Of the API, such as `http://localhost:8000/v1`.
+        key: Sent with every request, and written nowhere.
+        limits: How hard it is asked.
+        answered: Where each reply is kept.
+    """
+
+    def __init__(self, url: str, key: str | None, limits: Limits, answered: Answered) -> None:
+        self._url = url.rstrip("/")
+        self._key = key
+        self._limits = limits
+        self._answered = answered
+
+    def ask(self, requests: Iterator[Request], *, total: int, progress: Progress = no_progress) -> Bill:
+        """Have every request answered that is not yet.
+
+        Args:
+            requests: Those that are not answered; they are taken as they are needed.
+            total: How many there are.
+            progress: Is told the replies that came and the replies in all.
+
+        Raises:
+            InputError: The server refuses what would be refused again, is gone for longer than the patience, or has
+                cost more than it may. What came before is kept.
+        """
+        self._bill, self._total, self._progress = Bill(), total, progress
+        self._gave_up: list[str] = []
+        self._last_reply: float | None = None
+        self._began, self._asked_pause = time.monotonic(), 0.0
+        self._dialect = Dialect()
+        try:
+            _run(self._ask(requests))
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        if self._gave_up:
+            raise InputError(
+                f"{self._url} did not answer {len(self._gave_up)} of {total} requests: {self._gave_up[-1]}; "
+                "the others are kept: run it again to ask for the rest"
+            )
+        return self._bill
+
+    async def _ask(self, requests: Iterator[Request]) -> None:
+        import httpx2
+
+        limits = self._limits
+        self._pace = Pace(
+            concurrency=limits.concurrency,
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+        )
+        self._to_keep: asyncio.Queue[tuple[str, Reply, asyncio.Future[None]]] = asyncio.Queue()
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        connections = httpx2.Limits(
+            max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency, keepalive_expiry=30
+        )
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=limits.timeout, limits=connections) as http,
+            asyncio.TaskGroup() as group,
+        ):
+            keeping = group.create_task(self._keep())
+            workers = [group.create_task(self._work(http, requests)) for _ in range(limits.concurrency)]
+            await asyncio.wait(workers)
+            keeping.cancel()
+
+    async def _work(self, http: httpx2.AsyncClient, requests: Iterator[Request]) -> None:
+        for request in requests:  # which all workers share
+            await self._answer(http, request)
+
+    async def _answer(self, http: httpx2.AsyncClient, request: Request) -> None:
+        """One request, tried until there is a reply or no hope."""
+        first_trouble, tries = None, 0
+        while True:
+            await self._pace.enter(request.tokens_in + request.tokens_out)
+            try:
+                reply = await self._send(http, request)
+                if reply is None:
+                    continue  # at once: it is asked in another way now
+                await self._take(request, reply)
+                return
+            except _TroubleError as trouble:
+                now = time.monotonic()
+                first_trouble, tries = first_trouble or now, tries + 1
+                if trouble.overloaded or trouble.retry_after is not None:
+                    self._pace.overloaded(trouble.retry_after)
+                    self._asked_pause = max(self._asked_pause, trouble.retry_after or 0.0)
+                if tries == 1 and not self._bill.replies:
+                    logger.info("%s: %s; it is tried again", self._url, trouble)
+                self._check_patience(now, str(trouble))
+                if tries >= 5 and now - first_trouble > self._limits.patience:  # while others are answered
+                    self._gave_up.append(str(trouble))
+                    return
+            finally:
+                await self._pace.leave()
+            await asyncio.sleep(min(_MOST_BACKOFF, 0.1 * 2**tries) * random.uniform(0.5, 1.5))
+
+    def _check_patience(self, now: float, trouble: str) -> None:
+        """Give up where the server has answered nobody for too long, apart from the longest pause that it asked for."""
+        patience = self._limits.patience
+        if self._last_reply is None:
+            patience = min(patience, _FIRST_PATIENCE)
+        silence = now - (self._last_reply or self._began)
+        if silence > patience + self._asked_pause:
+            raise InputError(
+                f"{self._url} has answered nothing for {silence:.0f} s: {trouble}; "
+                f"{self._bill.replies} of {self._total} answers came and are kept: run it again to go on"
+            )
+
+    async def _send(self, http: httpx2.AsyncClient, request: Request) -> Reply | None:
+        """The reply to a request; None where it should be asked again in the server's dialect."""
+        import httpx2
+
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                body = self._dialect.apply(request)
+                response = await http.post(self._url + PATHS[request.api], json=body)
+        except TimeoutError:
+            raise _TroubleError(f"no reply in {self._limits.timeout:g} s") from None
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise _TroubleError(self._scrubbed(f"{type(error).__name__} {error}".strip())) from None
+        except (httpx2.InvalidURL, UnicodeError) as error:
+            raise InputError(f"url {self._url!r} is none: {self._scrubbed(str(error))}") from None
+        if response.status_code == 200:
+            try:
+                return reply_from(request.api, response.json(), self._dialect.without)
+            except (UnreadableReplyError, ValueError) as error:
+                raise _TroubleError(f"its reply cannot be read: {error}") from None
+        return self._refusal(request, body, response)
+
+    def _refusal(self, request: Request, body: dict[str, Any], response: httpx2.Response) -> Reply | None:
+        """What a status other than 200 means."""
+        status = response.status_code
+        said = self._scrubbed(_message(response))
+        told = f"it answers {status}: {said}"
+        if status in _TEMPORARY and "insufficient_quota" not in response.text:
+            raise _TroubleError(told, retry_after=_retry_after(response), overloaded=status in (429, 503, 529))
+        if status in (400, 403, 422) and any(word in response.text for word in _REFUSED_BY_FILTER):
+            return Reply(text=said, finish="refusal")
+        if status in (400, 422, 501) and self._dialect.learn(body, response.text):
+            return None
+        hint = ""
+        if status in (401, 403):
+            hint = "; expected its key in the environment variable that key_env names"
+        if status == 404:
+            hint = f"; is the address right, and does it serve {request.body['model']!r}?"
+        raise InputError(f"{self._url}{PATHS[request.api]} answers {status}: {said}{hint}")
+
+    async def _take(self, request: Request, reply: Reply) -> None:
+        """Count a reply, and keep it if it is an answer."""
+        bill, limits = self._bill, self._limits
+        self._last_reply, self._asked_pause = time.monotonic(), 0.0
+        self._pace.went_well()
+        bill.replies += 1
+        bill.tokens_in += reply.tokens_in or request.tokens_in
+        bill.tokens_out += reply.tokens_out
+        if reply.is_answer:
+            kept = asyncio.get_running_loop().create_future()
+            self._to_keep.put_nowait((request.key, reply, kept))
+            await kept
+        else:
+            bill.not_kept[request.key] = reply
+        self._progress(bill.replies, self._total, "answers")
+        cost = limits.cost(bill.tokens_in, bill.tokens_out)
+        if limits.max_cost and cost > limits.max_cost:
+            raise InputError(
+                f"{bill.replies} answers cost {cost:.2f}, max_cost is {limits.max_cost:g}: they are kept, no more are "
+                "asked for"
+            )
+
+    async def _keep(self) -> None:
+        """Put replies on disk, those together that came while the last ones were written."""
+        while True:
+            waiting = [await self._to_keep.get()]
+            while not self._to_keep.empty():
+                waiting.append(self._to_keep.get_nowait())
+            await asyncio.to_thread(self._answered.put, {key: reply for key, reply, _ in waiting})
+            for _, _, kept in waiting:
+                if not kept.cancelled():
+                    kept.set_result(None)
+
+    def _scrubbed(self, text: str) -> str:
+        """A text of the server's in one line, without the key: some repeat it."""
+        if self._key:
+            text = text.replace(self._key, "***")
+        text = "".join(character if character.isprintable() else " " for character in text)
+        return " ".join(text.split())[:300]
+
+
+def _message(response: httpx2.Response) -> str:
+    try:
+        data = response.json()
+        error = data.get("error", data.get("detail", data.get("message")))
+        if isinstance(error, dict):
+            error = error.get("message")
+        return str(error or data)
+    except (ValueError, AttributeError):
+        return response.text
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Seconds that a server asks to be left alone: a number, or a date."""
+    told = response.headers.get("retry-after")
+    if told is None:
+        return None
+    try:
+        return max(0.0, float(told))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _run(coroutine: Any) -> None:
+    """Run to the end, also where a loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(coroutine)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, coroutine).result()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first; the others are workers that ran into the same."""
+    errors: Sequence[BaseException] = group.exceptions
+    first = errors[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

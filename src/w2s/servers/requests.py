@@ -1,0 +1,90 @@
+"""What a server is asked: one request an answer, known by all that decides what comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["PATHS", "Api", "Asking", "Request"]
+
+Api = Literal["chat", "completion"]
+PATHS: Mapping[str, str] = {"chat": "/chat/completions", "completion": "/completions"}
+
+_TOP_LOGPROBS = 20
+# Of a letter: some models put a space, a bracket or a few words before it.
+_LETTER_TOKENS: Mapping[str, int] = {"chat": 10, "completion": 3}
+_BYTES_PER_TOKEN = 4  # roughly, of English text
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    Attributes:
+        key: The hash of all that decides the answer.
+        api: Which of `PATHS` it goes to.
+        body: As it is sent.
+    """
+
+    key: str
+    api: Api
+    body: Mapping[str, Any]
+
+    @property
+    def tokens_in(self) -> int:
+        """About how many tokens it has."""
+        texts = [str(self.body.get("prompt", "")), *(str(turn["content"]) for turn in self.body.get("messages", ()))]
+        return sum(len(text.encode()) for text in texts) // _BYTES_PER_TOKEN + 8 * len(texts)
+
+    @property
+    def tokens_out(self) -> int:
+        """How many tokens the answer has at most."""
+        return int(self.body["max_tokens"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How a server is asked: makes requests of prompts.
+
+    Attributes:
+        service: Who answers: the server's address, or a name that it keeps where its address changes.
+        model: What the server calls the model.
+        api: Prompts go into a user's turn ("chat"), or are continued as they are ("completion").
+        letters: The answer is a letter, and the log-probabilities of the likeliest tokens are asked for.
+        temperature: 0 is greedy.
+        max_new_tokens: Of an answer that is not a letter.
+        instructions: A system's turn before the user's, where there is one; chat alone.
+        extra: More fields of the request's body, as this server knows them.
+    """
+
+    service: str
+    model: str
+    api: Api
+    letters: bool
+    temperature: float
+    max_new_tokens: int
+    instructions: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def request(self, prompt: str, sample: int = 0) -> Request:
+        """The request of one answer to a prompt; samples of one prompt differ in their number alone."""
+        body: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": _LETTER_TOKENS[self.api] if self.letters else self.max_new_tokens,
+            "temperature": self.temperature,
+        }
+        if self.api == "chat":
+            turns = [{"role": "user", "content": prompt}]
+            body["messages"] = [{"role": "system", "content": self.instructions}] * bool(self.instructions) + turns
+        else:
+            body["prompt"] = prompt
+        if self.letters and self.api == "chat":
+            body |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+        elif self.letters:
+            body["logprobs"] = _TOP_LOGPROBS
+        body |= self.extra
+        decides = json.dumps([self.service, self.api, body, sample], sort_keys=True)
+        return Request(hashlib.sha256(decides.encode()).hexdigest()[:40], self.api, body)

@@ -1,0 +1,75 @@
+"""Replies on disk: there after a kill, once each, and said to be damaged where they are."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.faulty import FaultyServer, serving
+from w2s.errors import InputError
+from w2s.servers.answered import Answered
+from w2s.servers.replies import Reply
+
+ASKS = """
+import sys
+from pathlib import Path
+from w2s.servers.answered import Answered
+from w2s.servers.client import Client, Limits
+from w2s.servers.requests import Asking
+
+asking = Asking(service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
+answered = Answered(Path(sys.argv[2]))
+requests = [asking.request(f"Question {number}?") for number in range(int(sys.argv[3]))]
+left = [request for request in requests if request.key not in answered]
+Client(sys.argv[1], None, Limits(concurrency=4), answered).ask(iter(left), total=len(left))
+"""
+
+
+def test_a_kill_costs_the_requests_that_were_under_way_at_most(tmp_path: Path) -> None:
+    kills, count, concurrency, dice = 0, 400, 4, random.Random(0)
+    with serving(FaultyServer(seconds=0.01)) as server:
+        while True:
+            command = [sys.executable, "-c", ASKS, server.url, str(tmp_path), str(count)]
+            process = subprocess.Popen(command, stderr=subprocess.PIPE)
+            before = server.requests
+            while process.poll() is None and server.requests == before:
+                time.sleep(0.005)
+            try:
+                process.wait(dice.uniform(0.0, 0.5) if kills < 6 else 60)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+                continue
+            assert process.returncode == 0 and process.stderr is not None, process.stderr and process.stderr.read()
+            break
+        assert kills >= 3 and server.requests <= count + kills * concurrency
+
+
+def test_the_first_reply_stays_and_other_processes_see_it(tmp_path: Path) -> None:
+    one, other = Answered(tmp_path), Answered(tmp_path)
+    one.put({"k": Reply(text="A", finish="stop", places=[("A", [("A", -0.5)])])})
+    other.put({"k": Reply(text="B", finish="stop")})
+    found = other.get("k")
+    assert found is not None and found.text == "A" and "k" in one and "l" not in other and other.get("l") is None
+    assert [(token, [tuple(top) for top in tops]) for token, tops in found.places] == [("A", [("A", -0.5)])]
+
+
+def test_a_damaged_file_is_said_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "answered.sqlite"
+    file.write_bytes(b"no database at all" * 100)
+    with pytest.raises(InputError, match=r"answered\.sqlite is damaged .* move it away"):
+        Answered(tmp_path)
+    assert file.read_bytes() == b"no database at all" * 100
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        Answered(tmp_path / "file" / "cache")

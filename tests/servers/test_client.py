@@ -1,0 +1,290 @@
+"""A server with every fault: all answers in the end, nothing asked twice that was answered, no key anywhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.faulty import Fault, FaultyServer, Handler, serving
+from w2s.errors import InputError
+from w2s.servers import client, pace
+from w2s.servers.answered import Answered
+from w2s.servers.client import Bill, Client, Limits, secret_of
+from w2s.servers.requests import Asking, Request
+
+KEY = "sk-secret-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits of a test's length."""
+    monkeypatch.setattr(pace, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(client, "_MOST_BACKOFF", 0.05)
+
+
+@pytest.fixture
+def answered(tmp_path: Path) -> Iterator[Answered]:
+    found = Answered(tmp_path / "cache")
+    yield found
+    found.close()
+
+
+def requests(count: int, *, letters: bool = True, api: Any = "chat", **given: Any) -> list[Request]:
+    asking = Asking(service="s", model="m", api=api, letters=letters, temperature=0.0, max_new_tokens=9, **given)
+    return [asking.request(f"Question {number}?") for number in range(count)]
+
+
+def ask(server: FaultyServer, answered: Answered, wanted: Sequence[Request], **limits: Any) -> Bill:
+    key = limits.pop("key", None)
+    limits = {"concurrency": 8, "timeout": 0.5, "patience": 20.0, **limits}
+    left = [request for request in wanted if request.key not in answered]
+    return Client(server.url, key, Limits(**limits), answered).ask(iter(left), total=len(left))
+
+
+def status(code: int, content: Any = None, **headers: str) -> Fault:
+    def fault(handler: Handler, body: dict[str, Any]) -> bool:
+        handler.reply(
+            code, content or {"error": {"message": "too bad"}}, {k.replace("_", "-"): v for k, v in headers.items()}
+        )
+        return True
+
+    return fault
+
+
+def hang(handler: Handler, body: dict[str, Any]) -> bool:
+    time.sleep(1.0)
+    return True
+
+
+def cut(handler: Handler, body: dict[str, Any]) -> bool:
+    handler.send_response(200)
+    handler.send_header("content-length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices": [')
+    handler.close_connection = True
+    return True
+
+
+def trickle(handler: Handler, body: dict[str, Any]) -> bool:
+    handler.send_response(200)
+    handler.send_header("content-length", "1000")
+    handler.end_headers()
+    for _ in range(20):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.1)
+    return True
+
+
+PASSING = {
+    "429": [status(429)] * 6,
+    "429 that says when": [status(429, retry_after="0.2")] * 3,
+    "429 with a date": [status(429, retry_after="Wed, 21 Oct 2015 07:28:00 GMT")] * 3,
+    "500 in a burst": [status(500)] * 12,
+    "503": [status(503, b"<html>busy</html>")] * 4,
+    "hangs": [hang] * 2,
+    "cut connections": [cut] * 4,
+    "trickles": [trickle] * 2,
+    "broken JSON": [status(200, b'{"choices": [{"mess')] * 4,
+    "another form": [status(200, ["no"])] * 2,
+    "no choice": [status(200, {"choices": []})] * 4,
+}
+
+
+@pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING.keys())
+@pytest.mark.parametrize("api", ["chat", "completion"])
+def test_all_is_answered_once_whatever_goes_wrong_between(faults: list[Fault], api: str, answered: Answered) -> None:
+    wanted = requests(30, api=api)
+    with serving(FaultyServer(faults=faults)) as server:
+        bill = ask(server, answered, wanted)
+        assert bill.replies == 30 and not bill.not_kept
+        assert set(server.asked.values()) == {1} and len(server.asked) == 30
+        assert all(request.key in answered for request in wanted)
+        assert ask(server, answered, wanted).replies == 0 and server.requests <= 30 + len(faults) + 8
+
+
+def test_after_a_429_everybody_waits(answered: Answered) -> None:
+    times: list[float] = []
+
+    def note(handler: Handler, body: dict[str, Any]) -> bool:
+        times.append(time.monotonic())
+        return False
+
+    faults = [status(429, retry_after="0.6"), *[note] * 40]
+    with serving(FaultyServer(faults=faults)) as server:
+        ask(server, answered, requests(20), concurrency=4)
+    assert times[3] - times[2] > 0.5  # three were under way when the first was told
+
+
+def test_no_more_are_under_way_than_allowed_and_fewer_after_an_overload(answered: Answered) -> None:
+    with serving(FaultyServer(seconds=0.02)) as server:
+        ask(server, answered, requests(60), concurrency=5)
+        assert server.most == 5
+
+
+def test_a_rate_is_kept(answered: Answered) -> None:
+    with serving(FaultyServer()) as server:
+        began = time.monotonic()
+        ask(server, answered, requests(11), requests_per_minute=600)
+        assert time.monotonic() - began >= 0.95
+
+
+FATAL = {
+    "wrong key": (
+        status(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}),
+        "answers 401: Incorrect API",
+    ),
+    "wrong model": (status(404, {"error": {"message": "no model m"}}), r"answers 404: no model m; .* serve 'm'\?"),
+    "too long": (
+        status(400, {"error": {"message": "context length exceeded"}}),
+        "answers 400: context length exceeded",
+    ),
+    "elsewhere": (status(301, location="http://127.0.0.1/"), "answers 301"),
+    "no money": (status(429, {"error": {"message": "pay", "code": "insufficient_quota"}}), "answers 429: pay"),
+}
+
+
+@pytest.mark.parametrize(("fault", "said"), FATAL.values(), ids=FATAL.keys())
+def test_what_would_be_refused_again_is_one_line_at_once(fault: Fault, said: str, answered: Answered) -> None:
+    with serving(FaultyServer(faults=[None] * 5 + [fault] * 100)) as server:
+        with pytest.raises(InputError, match=said) as raised:
+            ask(server, answered, requests(50), concurrency=2, key=KEY)
+        assert "\n" not in str(raised.value) and KEY not in str(raised.value)
+        assert server.requests <= 5 + 2
+    kept = sum(request.key in answered for request in requests(50))
+    assert 3 <= kept <= 5
+
+
+def test_a_server_that_is_gone_is_given_up_and_goes_on_later(
+    answered: Answered, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(client, "_FIRST_PATIENCE", 0.3)
+    with serving(FaultyServer()) as server:
+        ask(server, answered, requests(10))
+    with (
+        caplog.at_level(logging.INFO, "w2s"),
+        pytest.raises(InputError, match=r"has answered nothing for .* run it again"),
+    ):
+        ask(server, answered, requests(30))
+    assert "it is tried again" in caplog.text
+    with serving(FaultyServer()) as server:
+        assert ask(server, answered, requests(30)).replies == 20
+
+
+def test_one_request_that_always_fails_leaves_the_others_answered(answered: Answered) -> None:
+    def poison(handler: Handler, body: dict[str, Any]) -> bool:
+        if "Question 7?" not in str(body):
+            return False
+        handler.reply(500, {"error": {"message": "poison"}})
+        return True
+
+    with serving(FaultyServer(faults=[poison] * 1000, seconds=0.05)) as server:
+        with pytest.raises(
+            InputError, match="did not answer 1 of 40 requests: it answers 500: poison; the others are kept"
+        ):
+            ask(server, answered, requests(40), concurrency=2, patience=0.4)
+        assert len(server.asked) == 39 and set(server.asked.values()) == {1}
+
+
+@pytest.mark.parametrize("content", [None, "", "  "])
+def test_an_empty_answer_is_told_and_not_kept(content: str | None, answered: Answered) -> None:
+    reply = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
+    with serving(FaultyServer(faults=[status(200, reply)])) as server:
+        bill = ask(server, answered, requests(3), concurrency=1)
+        assert list(bill.not_kept) == [requests(3)[0].key] and bill.replies == 3
+        assert requests(3)[0].key not in answered and requests(3)[1].key in answered
+
+
+REFUSALS = [
+    status(200, {"choices": [{"message": {"content": None, "refusal": "I will not."}, "finish_reason": "stop"}]}),
+    status(200, {"choices": [{"message": {"content": "I"}, "finish_reason": "content_filter"}]}),
+    status(400, {"error": {"message": "no", "code": "content_filter"}}),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refusal_is_told_and_not_kept(refusal: Fault, answered: Answered) -> None:
+    with serving(FaultyServer(faults=[refusal])) as server:
+        bill = ask(server, answered, requests(2), concurrency=1)
+        (reply,) = bill.not_kept.values()
+        assert reply.finish == "refusal" and reply.text
+
+
+@pytest.mark.parametrize(("gives", "without"), [("few", []), ("never", ["logprobs", "top_logprobs"])])
+@pytest.mark.parametrize("api", ["chat", "completion"])
+def test_a_server_that_refuses_logprobs_is_asked_otherwise(
+    gives: str, without: list[str], api: str, answered: Answered
+) -> None:
+    with serving(FaultyServer(logprobs=gives)) as server:
+        ask(server, answered, requests(12, api=api), concurrency=4)
+        assert len(server.asked) == 12 and server.requests <= 12 + 4 * 2
+        last = answered.get(requests(12, api=api)[-1].key)
+        assert last is not None and list(last.without) == without and bool(last.places) == (gives == "few")
+
+
+def test_a_model_that_takes_max_completion_tokens_gets_them(answered: Answered) -> None:
+    def newer(handler: Handler, body: dict[str, Any]) -> bool:
+        if "max_tokens" in body or body.get("temperature") == 0:
+            field = "max_tokens" if "max_tokens" in body else "temperature"
+            handler.reply(400, {"error": {"message": f"Unsupported parameter: '{field}'"}})
+            return True
+        return False
+
+    with serving(FaultyServer(faults=[newer] * 20)) as server:
+        ask(server, answered, requests(2), concurrency=1)
+        assert {"max_tokens", "temperature"} & server.bodies[0].keys() == set()
+        assert server.bodies[0]["max_completion_tokens"] == 10
+
+
+def test_costs_are_counted_and_an_end_is_an_end(answered: Answered) -> None:
+    with serving(FaultyServer()) as server:
+        bill = ask(server, answered, requests(10))
+        assert (bill.tokens_in, bill.tokens_out) == (20, 10)
+        with pytest.raises(InputError, match=r"answers cost .*, max_cost is 2e-05: they are kept"):
+            ask(server, answered, requests(500), max_cost=2e-5, price_in=1.0, concurrency=1)
+        assert server.requests < 30
+
+
+def test_a_key_is_sent_and_written_nowhere(
+    answered: Answered, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THE_KEY", f" {KEY}\n")
+    echoes = status(500, {"error": {"message": f"what is {KEY}?"}})
+    with caplog.at_level(logging.DEBUG), serving(FaultyServer(faults=[echoes] * 3, key=KEY)) as server:
+        ask(server, answered, requests(10), key=secret_of("THE_KEY"))
+        assert len(server.asked) == 10
+    assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert "***" in caplog.text and KEY not in caplog.text
+    assert KEY not in repr(Client(server.url, KEY, Limits(), answered))
+
+
+def test_a_key_that_is_not_set_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_KEY", raising=False)
+    with pytest.raises(InputError, match="NO_KEY, which is not set"):
+        secret_of("NO_KEY")
+    assert secret_of(None) is None
+
+
+@pytest.mark.parametrize("url", ["http://nobody.invalid/v1", "http://127.0.0.1:1/v1", "http://[bad/v1"])
+def test_an_address_that_nobody_answers_is_one_line(
+    url: str, answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_FIRST_PATIENCE", 0.1)
+    with pytest.raises(InputError) as raised:
+        ask(FaultyServer(url=url), answered, requests(3))
+    assert "\n" not in str(raised.value) and url in str(raised.value)
+
+
+def test_it_asks_in_a_loop_that_is_running(answered: Answered) -> None:
+    import asyncio
+
+    async def in_a_notebook(server: FaultyServer) -> Bill:
+        return ask(server, answered, requests(3))
+
+    with serving(FaultyServer()) as server:
+        assert asyncio.run(in_a_notebook(server)).replies == 3

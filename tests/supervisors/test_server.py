@@ -1,0 +1,294 @@
+"""A supervisor behind a server: asked by letter, kept by request, and never the student's wording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.experiments import in_splits, questions, small_experiment, write_rows
+from support.faulty import FaultyServer, serving
+from w2s.cli import main
+from w2s.config import AnsweringSpec, Experiment, TaskSpec, WeakSpec
+from w2s.errors import InputError
+from w2s.pipeline import stages
+from w2s.pipeline.graph import Graph
+from w2s.runners import local
+from w2s.store import Store
+from w2s.supervisors import SOURCES
+from w2s.tables import read_table
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    return write_rows(tmp_path / "questions.jsonl", in_splits(questions()))
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    with serving(FaultyServer()) as state:
+        yield state
+
+
+def task(data: str, **fields: Any) -> TaskSpec:
+    sizes = {"weak_train": 8, "transfer": 16, "test": 12}
+    return TaskSpec(**{"name": "file", "data": data, "num_variations": 3, **sizes, **fields})
+
+
+def weak(server: FaultyServer, **fields: Any) -> WeakSpec:
+    return WeakSpec(**{"source": "server", "url": server.url, "name": "big", **fields})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def laid(experiment: Experiment) -> Any:
+    return Graph(experiment).seed_runs[0].supervision
+
+
+def test_its_letters_become_answers_and_probabilities_of_the_options(
+    data: str, server: FaultyServer, store: Store
+) -> None:
+    server.answer = lambda prompt: "B"
+    rows = stages.label(task(data), weak(server), store=store).to_pylist()
+    assert len(rows) == 16 * 3 and {row["supervisor"] for row in rows} == {"big"}
+    for row in rows:
+        assert row["position"] == 1 and row["response"] == "B" and row["completion"] == " B"
+        lines = row["prompt"].splitlines()
+        assert f"B. {row['answer']}" in lines and row["asked"] is None
+        assert row["choice_logprobs"].index(max(row["choice_logprobs"])) == row["choices"].index(row["answer"])
+    first = server.bodies[0]
+    assert first["model"] == "big" and first["temperature"] == 0 and first["top_logprobs"] == 20
+    assert first["messages"][0]["role"] == "system"
+
+
+def test_a_task_in_words_is_asked_by_letter_and_learned_in_words(data: str, server: FaultyServer, store: Store) -> None:
+    rows = stages.label(task(data, answer_format="text"), weak(server), store=store).to_pylist()
+    for row in rows:
+        assert "A. " in row["asked"] and "A. " not in row["prompt"]
+        assert row["completion"] == f" {row['answer']}" and len(row["response"]) == 1
+
+
+def test_more_variations_and_other_splits_ask_only_what_is_new(data: str, server: FaultyServer, store: Store) -> None:
+    stages.label(task(data, num_variations=2), weak(server), store=store)
+    assert server.requests == 32
+    more = stages.label(task(data, num_variations=3), weak(server), store=store)
+    assert server.requests == 48 and set(server.asked.values()) == {1} and more.num_rows == 48
+    # The same questions, cut otherwise.
+    stages.label(task(data, num_variations=3, transfer=15), weak(server), store=store)
+    assert server.requests == 48
+
+
+def test_another_server_model_or_sampling_is_another_request(data: str, server: FaultyServer, store: Store) -> None:
+    asks = task(data, num_variations=1)
+    for number, spec in enumerate(
+        [weak(server), weak(server, name="small"), weak(server, settings={"api": "completion"}),
+         weak(server, settings={"extra": {"seed": 1}}), weak(server, settings={"service": "another"})], start=1
+    ):  # fmt: skip
+        stages.label(asks, spec, store=store)
+        assert server.requests == 16 * number
+    # How hard it is asked changes nothing, nor does the address of a service that has a name.
+    named = {"service": "another", "concurrency": 2}
+    stages.label(asks, weak(server, settings=named, url="http://127.0.0.1:1/v1"), store=store)
+    assert server.requests == 16 * 5
+
+
+def test_samples_are_variations_of_their_own(data: str, server: FaultyServer, store: Store) -> None:
+    answering = AnsweringSpec(sampling_temperature=0.8, samples=3)
+    rows = stages.label(task(data, num_variations=2), weak(server), answering=answering, store=store).to_pylist()
+    assert [row["variation"] for row in rows[:6]] == [0, 1, 2, 3, 4, 5]
+    assert [row["prompt"] for row in rows[:2]] == [row["prompt"] for row in rows[2:4]]
+    assert server.requests == 16 * 6 and {body["temperature"] for body in server.bodies} == {0.8}
+
+
+def test_free_answers_keep_the_servers_words_and_one_that_is_cut_off_is_none(
+    tmp_path: Path, server: FaultyServer, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"id": f"q{n}", "question": f"What is {n}?", "answer": str(n), "split": "transfer"} for n in range(3)]
+    asks = TaskSpec(
+        name="file", data=write_rows(tmp_path / "free.jsonl", rows), weak_train=0, transfer=3, test=0, num_variations=1
+    )
+    server.answer = lambda prompt: "42"
+    found = stages.label(asks, weak(server), store=store).to_pylist()
+    assert {(row["answer"], row["response"], row["completion"]) for row in found} == {("42", "42", " 42")}
+    assert "logprobs" not in server.bodies[0] and server.bodies[0]["max_tokens"] == 50
+    server.finish = "length"
+    found = stages.label(asks, weak(server, name="wordy"), store=store).to_pylist()
+    assert {(row["answer"], row["response"]) for row in found} == {(None, "42")}
+    assert "3 answers were cut off at max_new_tokens" in caplog.text
+
+
+def test_a_run_is_supervised_and_has_a_pgr(
+    data: str, server: FaultyServer, store: Store, tiny_llama: Path, tiny_gemma: Path
+) -> None:
+    base = small_experiment(data, tiny_llama, tiny_gemma, methods=["naive"])
+    experiment = replace(base, weak=weak(server), task=task(data, weak_train=0))
+    supervision = laid(experiment)
+    assert supervision.training is None
+    local.run([supervision.answers, supervision.predictions], store)
+    predictions = read_table(store.path(supervision.predictions) / "predictions.parquet")
+    assert predictions.num_rows == 12 and server.requests == 48 + 12
+    naive = Graph(experiment).seed_runs[0].methods["naive"].student.rounds[0].training_set
+    local.run([naive], store)
+    assert set(read_table(store.path(naive) / "training_set.parquet")["completion"].to_pylist()) <= {
+        " A",
+        " B",
+        " C",
+        " D",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"url": None}, r"needs weak\.url"),
+        ({"url": "localhost:8000"}, "expected an address such as"),
+        ({"url": "http://me:pass@host/v1"}, "holds more than an address"),
+        ({"url": "http://host/v1?api_key=1"}, "holds more than an address"),
+        ({"examples": 2}, "source server shows none"),
+        ({"settings": {"api": "chta"}}, "did you mean 'chat'"),
+        ({"settings": {"concurency": 3}}, "did you mean 'concurrency'"),
+        ({"settings": {"concurrency": 0}}, "concurrency is 0: expected 1 or more"),
+        ({"settings": {"timeout": "long"}}, "timeout of source server is 'long': expected a number"),
+    ],
+)
+def test_what_it_cannot_use_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said) as raised:
+        SOURCES["server"].check(WeakSpec(**{"source": "server", "url": "http://host/v1", **fields}))
+    assert "pass" not in str(raised.value)
+
+
+def test_limits_are_told_before_anything_is_asked(data: str, server: FaultyServer, store: Store) -> None:
+    for settings, said in (
+        ({"max_requests": 10}, "48 requests to 'big' at .*, max_requests is 10: nothing was asked"),
+        ({"max_cost": 1.0}, "max_cost says nothing without price_in"),
+        ({"max_cost": 1e-6, "price_in": 1.0}, "max_cost is 1e-06: nothing was asked"),
+    ):
+        with pytest.raises(InputError, match=said):
+            stages.label(task(data), weak(server, settings=settings), store=store)
+    assert server.requests == 0
+
+
+# Files of requests
+
+
+def words(data: str, tmp_path: Path, *more: str) -> list[str]:
+    asks = ["--task.name=file", f"--task.data={data}", "--task.num_variations=3"]
+    sizes = ["--task.weak_train=8", "--task.transfer=16", "--task.test=12", f"--store={tmp_path / 'store'}"]
+    return ["label", *asks, *sizes, "--model.source=server", "--model.name=big", *more]
+
+
+def test_requests_go_out_in_a_file_and_answers_come_back_in_another(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_name = "--model.settings={service: batch}"
+    out = tmp_path / "requests.jsonl"
+    main(words(data, tmp_path, by_name, f"--requests-out={out}"))
+    assert f"48 requests: {out}" in capsys.readouterr().out
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len({line["custom_id"] for line in lines}) == 48
+    kinds = {(line["method"], line["url"], line["body"]["model"]) for line in lines}
+    assert kinds == {("POST", "/v1/chat/completions", "big")}
+
+    def response(line: dict[str, Any], status: int = 200) -> str:
+        choice = {"message": {"role": "assistant", "content": "C"}, "finish_reason": "stop"}
+        answer = {"status_code": status, "body": {"model": "big", "choices": [choice]}}
+        return json.dumps({"custom_id": line["custom_id"], "response": answer, "error": None})
+
+    # In another order, two failed, one missing.
+    back = tmp_path / "back.jsonl"
+    back.write_text("\n".join([response(line) for line in lines[:2:-1]] + [response(line, 500) for line in lines[1:3]]))
+    table = tmp_path / "answers.parquet"
+    with pytest.raises(SystemExit) as ended:
+        main(words(data, tmp_path, by_name, f"--responses={back}", f"--out={table}"))
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and not table.exists()
+    assert "45 answers from" in said.out and "2 responses failed with status 500" in said.err
+    assert "3 requests are not answered, and there is no url to ask" in said.err
+
+    # The gaps alone are asked again.
+    main(words(data, tmp_path, by_name, f"--requests-out={tmp_path / 'rest.jsonl'}"))
+    rest = [json.loads(line) for line in (tmp_path / "rest.jsonl").read_text().splitlines()]
+    assert rest == lines[:3]
+    back.write_text("\n".join(map(response, rest)))
+    main(words(data, tmp_path, by_name, f"--responses={back}", f"--out={table}"))
+    rows = read_table(table).to_pylist()
+    assert len(rows) == 48 and {row["response"] for row in rows} == {"C"} and {row["position"] for row in rows} == {2}
+    main(words(data, tmp_path, by_name, f"--requests-out={tmp_path / 'none.jsonl'}"))
+    assert "all is answered" in capsys.readouterr().out and not (tmp_path / "none.jsonl").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"id": 1}', "no"])
+def test_what_is_no_response_is_named_by_its_line(
+    content: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "back.jsonl").write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        main(words(data, tmp_path, "--model.settings={service: batch}", f"--responses={tmp_path / 'back.jsonl'}"))
+    assert ended.value.code == 2 and "back.jsonl, line 1: expected a response" in capsys.readouterr().err
+
+
+def test_large_sets_of_requests_are_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from w2s.servers import batch_files
+    from w2s.servers.requests import Asking
+
+    monkeypatch.setattr(batch_files, "_MOST_REQUESTS", 4)
+    asking = Asking(service="s", model="m", api="completion", letters=False, temperature=0.0, max_new_tokens=5)
+    wanted = [asking.request(f"Number {number}?") for number in range(9)]
+    written = batch_files.write_requests(iter(wanted), tmp_path / "out.jsonl")
+    assert {path.name: count for path, count in written.items()} == {"out.jsonl": 4, "out-2.jsonl": 4, "out-3.jsonl": 1}
+    ids = [json.loads(line)["custom_id"] for path in written for line in path.read_text().splitlines()]
+    assert ids == [request.key for request in wanted]
+    monkeypatch.setattr(batch_files, "_MOST_BYTES", 10)
+    with pytest.raises(InputError, match="batch services take files of 10"):
+        batch_files.write_requests(iter(wanted), tmp_path / "small.jsonl")
+    assert not (tmp_path / "small.jsonl").exists()
+
+
+# Several at once
+
+
+def test_supervisors_are_pooled_under_their_names(
+    data: str, server: FaultyServer, store: Store, tiny_llama: Path, tiny_gemma: Path
+) -> None:
+    members = [
+        {"name": "first", "weak": {"source": "server", "url": server.url, "name": "big"}},
+        {"name": "second", "weak": {"source": "simulated", "settings": {"annotators": 2}}},
+        {"name": "third", "weak": {"source": "trained", "name": str(tiny_llama), "dtype": "float32"}},
+    ]
+    base = small_experiment(data, tiny_llama, tiny_gemma, methods=["naive"])
+    pooled = replace(base, weak=WeakSpec(source="pooled", settings={"members": members}), task=task(data))
+    supervision = laid(pooled)
+    local.run([supervision.answers, supervision.predictions], store)
+    answers = read_table(store.path(supervision.answers) / "answers.parquet")
+    names = answers["supervisor"].to_pylist()
+    assert {name: names.count(name) for name in set(names)} == {
+        "first": 48, "second: simulated-1": 48, "second: simulated-2": 48, "third": 48,
+    }  # fmt: skip
+    assert read_table(store.path(supervision.predictions) / "predictions.parquet").num_rows == 12
+    assert supervision.calibration is not None
+    with pytest.raises(InputError, match="supervisor third is trained, which needs questions"):
+        laid(replace(pooled, task=task(data, weak_train=0)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "members is None: expected a list"),
+        ({"members": [{"name": "a", "weak": {}}]}, "expected a list"),
+        ({"members": [{"name": "a", "weak": {}}, {"name": "a", "weak": {}}]}, "are called 'a'"),
+        ({"members": [{"name": "a", "weak": {}}, {"weak": {}}]}, "expected {name: "),
+        ({"members": [{"name": "a", "weak": {"sourc": "x"}}, {"name": "b", "weak": {}}]}, "weak.source"),
+        ({"members": [{"name": "a", "weak": {"source": "pooled"}}, {"name": "b", "weak": {}}]}, "pooled itself"),
+        ({"member": []}, "did you mean 'members'"),
+    ],
+)
+def test_members_that_are_none_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        SOURCES["pooled"].check(WeakSpec(source="pooled", settings=settings))
