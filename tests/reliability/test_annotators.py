@@ -16,6 +16,7 @@ from w2s.errors import InputError
 from w2s.reliability import check_answers
 from w2s.reliability.annotators import Annotators, compare_annotators
 from w2s.reliability.ballots import ballots_of
+from w2s.report.annotators import annotators_verdict
 
 
 def table_of(rows: list[tuple[str, str, str | None]]) -> pa.Table:
@@ -150,3 +151,18 @@ def test_the_order_of_rows_changes_nothing() -> None:
     assert again.pairs == found.pairs and again.overruled == found.overruled
     for one, other in zip(found.annotators, again.annotators, strict=True):
         assert other.name == one.name and other.accuracy == pytest.approx(one.accuracy, abs=1e-6)
+
+
+def test_those_who_never_differ_and_those_with_one_answer_are_named() -> None:
+    rng = np.random.default_rng(2)
+    truth = "".join(rng.choice(list("xyz"), 60))
+    copied = "".join(rng.choice(list("xyz"), 60))
+    found = compare_annotators(by_column(good=truth, one=copied, two=copied, lazy="x" * 60))
+    assert [pair.annotators for pair in found.identical] == [("one", "two")]
+    assert {one.name for one in found.annotators if one.answers == 1} == {"lazy"}
+    verdict = annotators_verdict(found)
+    assert "one and two never differ on 60 questions: if one copied the other" in verdict
+    assert "lazy gave one answer to all questions" in verdict
+    honest = compare_annotators(by_column(a=truth, b=truth, c=truth))
+    assert not honest.identical  # where all agree there is nothing strange in it
+    assert "never differ" not in annotators_verdict(honest)

@@ -19,6 +19,8 @@ from w2s.reliability.dawid_skene import DawidSkene, fit_dawid_skene
 
 __all__ = ["Annotator", "Annotators", "Disputed", "Pair", "compare_annotators"]
 
+_MANY = 20  # questions that two who work apart do not answer alike,
+_DIFFER = 0.1  # where all pairs differ on this share
 _Z = 1.959963984540054  # of a 95% interval
 
 
@@ -29,6 +31,7 @@ class Annotator:
     Attributes:
         name: The supervisor of the table.
         questions: How many the annotator answered.
+        answers: How many different answers the annotator gave.
         agreement: Mean share of the others with the same answer, over the questions that others answered too.
         majority_accuracy: Share of the questions on which the annotator is with the majority of the others.
         majority_questions: How many they are: those on which the others have one.
@@ -39,6 +42,7 @@ class Annotator:
 
     name: str
     questions: int
+    answers: int
     agreement: float | None
     majority_accuracy: float | None
     majority_questions: int
@@ -94,6 +98,7 @@ class Annotators:
         overruled: For how many Dawid and Skene's answer is another than that of a majority.
         form: Of the Dawid-Skene model: "full" or "one-coin"; None where no question has two annotators.
         pairs: Those who disagree most, by the lower end of the interval of their disagreement.
+        identical: Those who never differ on 20 questions and more, where all pairs together differ on a tenth or more.
         disputed: The questions whose votes are most divided.
     """
 
@@ -105,6 +110,7 @@ class Annotators:
     overruled: int
     form: str | None
     pairs: tuple[Pair, ...]
+    identical: tuple[Pair, ...]
     disputed: tuple[Disputed, ...]
 
 
@@ -128,6 +134,7 @@ def compare_annotators(answers: pa.Table, *, most: int = 10, **settings: Any) ->
     found = fit_dawid_skene(answers, **settings) if several.any() else None  # else it would give back its prior
     best = _best(found) if found else None
     majority = ballots.majority
+    pairs, identical = _pairs(ballots, most)
     return Annotators(
         annotators=_annotators(ballots, found),
         alpha=ballots.alpha(),
@@ -136,7 +143,8 @@ def compare_annotators(answers: pa.Table, *, most: int = 10, **settings: Any) ->
         ties=int((majority < 0).sum()),
         overruled=int(((majority >= 0) & (best[0] != majority)).sum()) if best else 0,
         form=found.form if found else None,
-        pairs=_pairs(ballots, most),
+        pairs=pairs,
+        identical=identical,
         disputed=_disputed(ballots, best, answers["question_id"].unique().to_pylist(), most) if best else (),
     )
 
@@ -147,10 +155,13 @@ def _annotators(ballots: Ballots, found: DawidSkene | None) -> tuple[Annotator, 
     majority, decided = ballots.with_majority_of_others()
     accuracy = found.accuracy if found else np.full(len(questions), np.nan)
     low, high = _wilson(accuracy, questions)
+    given = np.unique(ballots.annotator * len(ballots.options.labels) + ballots.label_of_class[ballots.cls])
+    answers = np.bincount(given // len(ballots.options.labels), minlength=len(questions))
     made = [
         Annotator(
             name=name,
             questions=int(questions[i]),
+            answers=int(answers[i]),
             agreement=float(agreement[i]) if compared[i] else None,
             majority_accuracy=float(majority[i]) if decided[i] else None,
             majority_questions=int(decided[i]),
@@ -178,20 +189,27 @@ def _best(found: DawidSkene) -> tuple[Codes, Floats]:
     return options.label_of_option[last], found.posterior[last]
 
 
-def _pairs(ballots: Ballots, most: int) -> tuple[Pair, ...]:
+def _pairs(ballots: Ballots, most: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Those who disagree most, and those who never do."""
     first, second, questions, same = ballots.pairs()
     disagreement = np.clip(1 - same / questions, 0, 1)
     low, _ = _wilson(disagreement, questions)
-    order = np.lexsort((second, first, -low))[:most]
     names = ballots.annotators
-    return tuple(
-        Pair(
-            annotators=(names[first[i]], names[second[i]]),
-            questions=int(questions[i]),
-            disagreement=float(disagreement[i]),
+
+    def listed(order: Codes) -> tuple[Pair, ...]:
+        return tuple(
+            Pair(
+                annotators=(names[first[i]], names[second[i]]),
+                questions=int(questions[i]),
+                disagreement=float(disagreement[i]),
+            )
+            for i in order[:most].tolist()
         )
-        for i in order.tolist()
-    )
+
+    never = np.flatnonzero((disagreement < 1e-9) & (questions >= _MANY))
+    if same.sum() > (1 - _DIFFER) * questions.sum():
+        never = never[:0]
+    return listed(np.lexsort((second, first, -low))), listed(never[np.lexsort((second[never], first[never]))])
 
 
 def _disputed(ballots: Ballots, best: tuple[Codes, Floats], ids: list[str], most: int) -> tuple[Disputed, ...]:

@@ -17,6 +17,7 @@ __all__ = ["annotators_tables", "annotators_verdict", "labels_notes"]
 _SHOWN = 5  # of a list: the rest is in the JSON
 _MOST_ROWS = 20
 _CLEARLY = 0.05  # a difference of accuracies that is worth a word
+_MANY = 20  # questions, to say of somebody that all answers are one
 _HARDLY = 0.2  # an alpha below which nothing else is worth much
 
 
@@ -113,7 +114,20 @@ def annotators_verdict(found: Annotators) -> str:
             f"they hardly agree (alpha {words.share(found.alpha, 2)}), so little can be said; see what they dispute"
         )
         text = f"{hardly}. If at all: {text}"
-    return f"{text} {_against_majority(found)} An error that most of them share does not show here."
+    return " ".join([text, _against_majority(found), *_doubts(found)])
+
+
+def _doubts(found: Annotators) -> list[str]:
+    """What would make the estimates wrong."""
+    doubts = [
+        f"{_both(pair.annotators)} never differ on {pair.questions:,} questions: if one copied the other, "
+        "the estimates are wrong."
+        for pair in found.identical[:1]
+    ]
+    lazy = [one.name for one in found.annotators if one.answers == 1 and one.questions >= _MANY]
+    if found.form == "full" and lazy and len(lazy) < len(found.annotators):
+        doubts.append(f"{_both(lazy[:3])} gave one answer to all questions, which tells nothing, however often right.")
+    return [*doubts, "An error that most of them share does not show here."]
 
 
 def _below(annotators: Sequence[Annotator]) -> list[Annotator]:
