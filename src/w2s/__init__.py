@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from w2s.plugins import register
     from w2s.presets import preset
     from w2s.reliability import agreement_signal, score_answers, summarize
+    from w2s.reliability.annotators import compare_annotators
     from w2s.reliability.base import Estimator, estimator_from
     from w2s.results.records import Record
     from w2s.running import Result, run
@@ -68,6 +69,7 @@ _HOMES = {
     "w2s.plugins": ["register"],
     "w2s.presets": ["preset"],
     "w2s.reliability": ["agreement_signal", "score_answers", "summarize"],
+    "w2s.reliability.annotators": ["compare_annotators"],
     "w2s.reliability.base": ["Estimator", "estimator_from"],
     "w2s.results.records": ["Record"],
     "w2s.running": ["Result", "run"],
@@ -105,6 +107,7 @@ __all__ = [
     "agreement_signal",
     "auroc",
     "candidates_from",
+    "compare_annotators",
     "difference_interval",
     "estimator_from",
     "evaluate",

@@ -8,14 +8,15 @@ keeps the named ones first and leaves the others alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 
 from w2s import reading
-from w2s.errors import InputError
+from w2s.errors import InputError, unknown_name
 from w2s.files import written_beside
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "read_table",
     "write_table",
 ]
+
+logger = logging.getLogger(__name__)
 
 QUESTIONS = pa.schema(
     {
@@ -97,6 +100,7 @@ Unparsed = Literal["class", "drop_question", "drop_answer"]
 """What becomes of an answer that could not be parsed: a class of its own, or it, or its question, is dropped."""
 
 _TYPES = {field.name: field.type for schema in (QUESTIONS, SCORED, TRAINING_SET, PREDICTIONS) for field in schema}
+_TYPES["annotator"] = _TYPES["supervisor"]
 _BATCH = 4096  # rows that are made into text at once
 
 
@@ -143,18 +147,27 @@ def check_suffix(path: Path) -> None:
         raise InputError(f"{path}: expected a file named {reading.EXPECTED}, not {path.suffix!r}")
 
 
-def read_table(path: str | Path) -> pa.Table:
+def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pa.Table:
     """Read Parquet, CSV, TSV, JSONL or a JSON array, each of them perhaps gzipped, by the name's suffix.
 
     Text stays text: the columns that a schema here names as such from the first byte on, so that "007" is not 7,
     and two long ids are never one. Missing are null, NaN, an empty cell of a CSV file, and an answer of nothing.
 
+    Args:
+        path: The file.
+        columns: What the file calls its columns, by our names.
+
     Raises:
-        InputError: The file is missing, empty, of another kind, or broken.
+        InputError: The file is missing, empty, of another kind, or broken, or has no such column.
     """
     import pyarrow.compute as pc
 
-    table = reading.read_table(Path(path), _TYPES)
+    columns = columns or {}
+    for ours in columns:
+        if ours not in (known := [*ANSWERS.names, "annotator"]):
+            raise unknown_name("column", ours, known)
+    types = {**_TYPES, **{theirs: _TYPES[ours] for ours, theirs in columns.items()}}
+    table = _renamed(reading.read_table(Path(path), types), columns, path)
     if "answer" in table.column_names:
         answer = table["answer"]
         given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
@@ -162,6 +175,20 @@ def read_table(path: str | Path) -> pa.Table:
             table.column_names.index("answer"), "answer", pc.if_else(given, answer, pa.scalar(None, pa.string()))
         )
     return table
+
+
+def _renamed(table: pa.Table, columns: Mapping[str, str], path: str | Path) -> pa.Table:
+    """The columns under our names; one of the file's own that has such a name makes room."""
+    for ours, theirs in columns.items():
+        if theirs not in table.column_names:
+            raise unknown_name(f"column of {path},", theirs, table.column_names)
+        if list(columns.values()).count(theirs) > 1:
+            raise InputError(f"{path}: column {theirs!r} is named twice: expected a column of its own for {ours!r}")
+        if ours in table.column_names and ours not in columns.values():
+            logger.info("%s: %r is read as %r; its own column %r is left out", path, theirs, ours, ours)
+            table = table.drop_columns([ours])
+    by_theirs = {theirs: ours for ours, theirs in columns.items()}
+    return table.rename_columns([by_theirs.get(name, name) for name in table.column_names])
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:

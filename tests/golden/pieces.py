@@ -122,7 +122,11 @@ def calibration() -> Calibration:
 
 def _estimator(name: str) -> Any:
     views = {"calibration": calibration(), "second_view": answers()}
-    scored = score_answers(answers(), estimator=name, **{need: views[need] for need in ESTIMATORS[name].needs})
+    given = answers()
+    if name == "dawid-skene":  # it compares supervisors: each variation is one
+        place = given.column_names.index("supervisor")
+        given = given.set_column(place, "supervisor", given["variation"].cast(pa.string()))
+    scored = score_answers(given, estimator=name, **{need: views[need] for need in ESTIMATORS[name].needs})
     columns = [column for column in scored.column_names if column not in ANSWERS.names]
     return {column: scored[column].to_pylist() for column in sorted(columns)}
 

@@ -92,24 +92,43 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
 
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.reliability import score_answers, summarize
+    from w2s.reliability.annotators import compare_annotators
+    from w2s.reading.labels import labels_of
+    from w2s.report.annotators import annotators_tables, annotators_verdict, labels_notes
     from w2s.report.tables import reliability_table, show
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    answers = read_table(arguments.answers)
+    answers = read_table(arguments.answers, arguments.columns)
     if not answers.num_rows:
         raise InputError(f"{arguments.answers} is empty: it has no rows")
+    rules = [arguments.normalize] if isinstance(arguments.normalize, str) else arguments.normalize
+    labels = labels_of(answers, normalize=rules, keep_missing=None if arguments.unparsed is None else True)
     settings = dict(arguments.settings)
     if arguments.temperature is not None:
         settings["temperature"] = arguments.temperature
-    scored = score_answers(answers, estimator=arguments.estimator, unparsed=arguments.unparsed, **settings)
+    unparsed = {} if arguments.unparsed is None else {"unparsed": arguments.unparsed}
+    scored = score_answers(labels.table, estimator=arguments.estimator, **unparsed, **settings)
+    summary = summarize(scored)
+    several = "supervisor" in scored.column_names and len(scored["supervisor"].unique()) > 1
+    own = settings if arguments.estimator == "dawid-skene" else {}
+    compared = compare_annotators(labels.table, **own) if several or labels.by_people else None
     if arguments.out:
         write_table(scored, arguments.out)
-    summary = summarize(scored)
     if arguments.json:
-        print(json.dumps(dataclasses.asdict(summary), indent=1, default=list))
+        found = dataclasses.asdict(summary)
+        if compared:
+            said = {"merged": labels.merged, "missing": labels.missing, "verdict": annotators_verdict(compared)}
+            found |= {**dataclasses.asdict(compared), **said}
+        print(json.dumps(found, indent=1, default=list))
         return
+    for note in labels_notes(labels):
+        print(note)
     show(reliability_table(summary))
+    if compared:
+        print()
+        show(annotators_tables(compared))
+        print(f"\nverdict: {annotators_verdict(compared)}")
     if arguments.out:
         print(f"\n{scored.num_rows} scored answers: {arguments.out}")
 

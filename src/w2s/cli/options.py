@@ -189,11 +189,28 @@ def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
-    parser.add_argument("answers", type=str, help="a table with question_id, variation and answer")
+    parser.add_argument("answers", type=str, help="a table with question_id, answer, and variation or annotator")
+    parser.add_argument(
+        "--columns",
+        type=dict[str, str],
+        default={},
+        help="what the table calls them: '{question_id: item, answer: label}'",
+    )
+    parser.add_argument(
+        "--normalize",
+        type=list[str] | str,
+        default=[],
+        help="labels: space, case, a YAML or CSV file, or '[space, case]'",
+    )
     parser.add_argument("--estimator", type=str, default="votes", help="an estimator that w2s estimators lists")
     parser.add_argument("--temperature", type=float, default=None, help="of the reliability score (default: 0.2)")
     parser.add_argument("--settings", type=dict[str, Any], default={}, help="of the estimator: '{temperature: 2}'")
-    parser.add_argument("--unparsed", type=str, default="class", help="class, drop_question or drop_answer")
+    parser.add_argument(
+        "--unparsed",
+        type=str,
+        default=None,
+        help="class, drop_question or drop_answer (default: class; rows of annotators without a label are left out)",
+    )
     parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 

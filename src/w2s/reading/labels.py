@@ -1,0 +1,160 @@
+"""Labels as people give them: who gave each, which are missing, and which spellings are one label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2s.errors import InputError, unknown_name
+from w2s.reading import read_rows, suffix_of
+
+__all__ = ["Labels", "labels_of"]
+
+_RULES = ("space", "case")
+
+
+class Labels(NamedTuple):
+    """A table of answers, and what was done to make it one.
+
+    Attributes:
+        table: With `supervisor` and `variation`, where the table has an annotator or a supervisor.
+        by_people: Whether it names annotators.
+        missing: How many rows were left out since they have no label.
+        merged: By label, the other spellings of it and their rows; what a mapping makes missing is under "".
+        notes: What else a reader should know of the labels, a sentence each.
+    """
+
+    table: pa.Table
+    by_people: bool
+    missing: int
+    merged: Mapping[str, Mapping[str, int]]
+    notes: tuple[str, ...]
+
+
+def labels_of(table: pa.Table, *, normalize: Sequence[str] = (), keep_missing: bool | None = None) -> Labels:
+    """Read a table as answers: `annotator` is its supervisor, and a row without a variation is the only one.
+
+    Args:
+        table: With `question_id`, `answer` and perhaps `annotator`, `supervisor`, `variation`.
+        normalize: Which spellings of a label are one: "space" (no space around it), "case" (whatever the case of its
+            letters, spelled as most often), and files that map a spelling to a label: YAML, or CSV with the columns
+            `from` and `to`. What maps to nothing is missing.
+        keep_missing: Whether rows without a label stay, as unparsed answers; by default where no people gave them.
+
+    Raises:
+        InputError: The table has both columns or lacks an annotator in a row, or a rule or a file of it is none.
+    """
+    by_people = "annotator" in table.column_names
+    if by_people:
+        if "supervisor" in table.column_names:
+            raise InputError("the table has a column 'annotator' and a column 'supervisor': expected one of them")
+        if table["annotator"].null_count:
+            row = pc.index(pc.is_null(table["annotator"]), True).as_py()
+            raise InputError(f"answers table, row {row + 1}: expected an annotator, it is null")
+        names = ["supervisor" if name == "annotator" else name for name in table.column_names]
+        table = table.rename_columns(names)
+    if "supervisor" in table.column_names and "variation" not in table.column_names:
+        table = table.append_column("variation", pa.array(np.zeros(table.num_rows, np.int32)))
+    merged: dict[str, dict[str, int]] = {}
+    notes: list[str] = []
+    if "answer" in table.column_names and table["answer"].type == pa.string():
+        found = _counted(table["answer"])
+        spelled, unused = _spelled(found, normalize)
+        if unused:
+            notes.append(f"the mapping's {_listed(unused)} {'is' if len(unused) == 1 else 'are'} no label of the table")
+        for label, new in spelled.items():
+            if new != label:
+                merged.setdefault(new or "", {})[label] = found[label]
+        if merged:
+            before, after = pa.array(list(spelled), pa.string()), pa.array(list(spelled.values()), pa.string())
+            place = pc.index_in(table["answer"], value_set=before)
+            table = table.set_column(table.column_names.index("answer"), "answer", after.take(place.combine_chunks()))
+        if by_people:
+            notes += _alike(set(filter(None, spelled.values())))
+    missing = 0
+    if not (keep_missing if keep_missing is not None else not by_people):
+        given = table.filter(pc.is_valid(table["answer"])) if "answer" in table.column_names else table
+        missing, table = table.num_rows - given.num_rows, given
+    return Labels(table, by_people, missing, merged, tuple(notes))
+
+
+def _counted(answers: pa.ChunkedArray) -> dict[str, int]:
+    """How many rows have each label."""
+    counts = pc.value_counts(answers).to_pylist()
+    return {count["values"]: count["counts"] for count in counts if count["values"] is not None}
+
+
+def _spelled(found: Mapping[str, int], normalize: Sequence[str]) -> tuple[dict[str, str | None], list[str]]:
+    """Each label as it is to be spelled, and the spellings of the mappings that no label has."""
+    files = [rule for rule in normalize if rule not in _RULES]
+    for file in files:
+        if not suffix_of(Path(file)) and not Path(file).is_file():
+            raise unknown_name("rule to normalize by", file, (*_RULES, "a YAML or CSV file"))
+
+    def key(label: str) -> str:
+        label = label.strip() if "space" in normalize else label
+        return label.casefold() if "case" in normalize else label
+
+    mapping = _mapping(files, key)
+    mapped = {label: mapping.get(key(label), label) for label in found}
+    spelled = {label: (new.strip() if "space" in normalize else new) for label, new in mapped.items()}
+    if "case" in normalize:
+        rows: dict[str, int] = {}
+        for label, new in spelled.items():
+            rows[new] = rows.get(new, 0) + found[label]
+        often: dict[str, str] = {}
+        for new in sorted(rows, key=lambda new: (-rows[new], new)):
+            often.setdefault(new.casefold(), new)
+        spelled = {label: often[new.casefold()] for label, new in spelled.items()}
+    there = {key(label) for label in found}
+    return {label: new or None for label, new in spelled.items()}, sorted(set(mapping) - there)
+
+
+def _mapping(files: Sequence[str], key: Callable[[str], str]) -> dict[str, str]:
+    """The labels by the keys of their spellings, of all files together."""
+    found: dict[str, str] = {}
+    for file in files:
+        for spelling, label in _pairs(Path(file)):
+            if found.setdefault(key(spelling), label) != label:
+                raise InputError(f"{file}: {spelling!r} is mapped to {found[key(spelling)]!r} and to {label!r}")
+    return found
+
+
+def _pairs(path: Path) -> list[tuple[str, str]]:
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        rows = read_rows(path)
+        if not {"from", "to"} <= set(rows.columns):
+            raise InputError(f"{path}: expected the columns 'from' and 'to', it has {', '.join(rows.columns)}")
+        return [(str(row["from"]), str(row.get("to") or "")) for row in rows.cells if row.get("from") is not None]
+    import yaml
+
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # yes and no are texts, as 1 is
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(value, dict) or not all(isinstance(label, str) for label in value.values()):
+        raise InputError(f"{path}: expected a mapping of spellings to labels, such as 'biling: billing'")
+    return list(value.items())
+
+
+def _alike(labels: set[str]) -> list[str]:
+    """A note on labels that differ by case and outer space alone."""
+    by_key: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        by_key.setdefault(label.strip().casefold(), []).append(label)
+    alike = [_listed(group) for group in by_key.values() if len(group) > 1]
+    if not alike:
+        return []
+    return [f"labels that differ by case or outer space alone: {'; '.join(alike)}: --normalize '[space, case]' merges"]
+
+
+def _listed(labels: Sequence[str]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:5])
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} others"

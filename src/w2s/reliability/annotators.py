@@ -1,0 +1,235 @@
+"""Several annotators of the same questions: how far they agree, how often each is right, and what they dispute.
+
+All without ground truth. Beside Dawid and Skene's estimate stands the plain majority, which is often as good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2s.errors import InputError
+from w2s.reliability.ballots import Ballots, ballots_of
+from w2s.reliability.base import Codes, Floats, check_answers
+from w2s.reliability.dawid_skene import DawidSkene, fit_dawid_skene
+
+__all__ = ["Annotator", "Annotators", "Disputed", "Pair", "compare_annotators"]
+
+_MANY = 20  # questions that two who work apart do not answer alike,
+_DIFFER = 0.1  # where all pairs differ on this share
+_Z = 1.959963984540054  # of a 95% interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotator:
+    """One annotator; what is not defined is None.
+
+    Attributes:
+        name: The supervisor of the table.
+        questions: How many the annotator answered.
+        answers: How many different answers the annotator gave.
+        agreement: Mean share of the others with the same answer, over the questions that others answered too.
+        majority_accuracy: Share of the questions on which the annotator is with the majority of the others.
+        majority_questions: How many they are: those on which the others have one.
+        accuracy: Dawid and Skene's estimate of how often the annotator is right.
+        accuracy_low: Lower end of its 95% interval, as though the right answers were known: it is too narrow by that.
+        accuracy_high: Upper end.
+    """
+
+    name: str
+    questions: int
+    answers: int
+    agreement: float | None
+    majority_accuracy: float | None
+    majority_questions: int
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two annotators who answered the same questions.
+
+    Attributes:
+        annotators: Their names.
+        questions: How many both answered.
+        disagreement: Share of these to which their answers differ.
+    """
+
+    annotators: tuple[str, str]
+    questions: int
+    disagreement: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disputed:
+    """A question whose answers differ.
+
+    Attributes:
+        question_id: Which.
+        votes: How many annotators gave each answer, most first.
+        majority: The answer of most; None where two have as many.
+        label: Dawid and Skene's most probable answer.
+        probability: Of its being right.
+    """
+
+    question_id: str
+    votes: dict[str, float]
+    majority: str | None
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotators:
+    """What the answers of several annotators say of each other.
+
+    Attributes:
+        annotators: The most accurate first, by Dawid and Skene.
+        alpha: Krippendorff's alpha for names: 1 is full agreement, 0 that of chance; None where nothing can differ.
+        compared: How many questions two annotators or more answered.
+        unanimous: To how many of these all gave one answer.
+        ties: For how many questions two answers have the most votes.
+        overruled: For how many Dawid and Skene's answer is another than that of a majority.
+        form: Of the Dawid-Skene model: "full" or "one-coin"; None where no question has two annotators.
+        pairs: Those who disagree most, by the lower end of the interval of their disagreement.
+        identical: Those who never differ on 20 questions and more, where all pairs together differ on a tenth or more.
+        disputed: The questions whose votes are most divided.
+    """
+
+    annotators: tuple[Annotator, ...]
+    alpha: float | None
+    compared: int
+    unanimous: int
+    ties: int
+    overruled: int
+    form: str | None
+    pairs: tuple[Pair, ...]
+    identical: tuple[Pair, ...]
+    disputed: tuple[Disputed, ...]
+
+
+def compare_annotators(answers: pa.Table, *, most: int = 10, **settings: Any) -> Annotators:
+    """Compare the annotators of a table. The answers of one to a question share one vote; missing ones do not count.
+
+    Args:
+        answers: With `supervisor`.
+        most: How many pairs and disputed questions to list.
+        **settings: Of `fit_dawid_skene`.
+
+    Raises:
+        InputError: As `fit_dawid_skene`, save that one annotator is welcome; or there is no answer.
+    """
+    answers = check_answers(answers)
+    answers = answers.filter(pc.is_valid(answers["answer"]))
+    if not answers.num_rows:
+        raise InputError("the table has no answers: expected some to compare annotators by")
+    ballots = ballots_of(answers)
+    several, is_one = ballots.voters > 1, np.diff(ballots.starts, append=len(ballots.votes)) == 1
+    found = fit_dawid_skene(answers, **settings) if several.any() else None  # else it would give back its prior
+    best = _best(found) if found else None
+    majority = ballots.majority
+    pairs, identical = _pairs(ballots, most)
+    return Annotators(
+        annotators=_annotators(ballots, found),
+        alpha=ballots.alpha(),
+        compared=int(several.sum()),
+        unanimous=int((several & is_one).sum()),
+        ties=int((majority < 0).sum()),
+        overruled=int(((majority >= 0) & (best[0] != majority)).sum()) if best else 0,
+        form=found.form if found else None,
+        pairs=pairs,
+        identical=identical,
+        disputed=_disputed(ballots, best, answers["question_id"].unique().to_pylist(), most) if best else (),
+    )
+
+
+def _annotators(ballots: Ballots, found: DawidSkene | None) -> tuple[Annotator, ...]:
+    questions = np.asarray(ballots.answered.sum(axis=1)).reshape(-1)
+    agreement, compared = ballots.with_others()
+    majority, decided = ballots.with_majority_of_others()
+    accuracy = found.accuracy if found else np.full(len(questions), np.nan)
+    low, high = _wilson(accuracy, questions)
+    given = np.unique(ballots.annotator * len(ballots.options.labels) + ballots.label_of_class[ballots.cls])
+    answers = np.bincount(given // len(ballots.options.labels), minlength=len(questions))
+    made = [
+        Annotator(
+            name=name,
+            questions=int(questions[i]),
+            answers=int(answers[i]),
+            agreement=float(agreement[i]) if compared[i] else None,
+            majority_accuracy=float(majority[i]) if decided[i] else None,
+            majority_questions=int(decided[i]),
+            accuracy=float(accuracy[i]) if found else None,
+            accuracy_low=float(low[i]) if found else None,
+            accuracy_high=float(high[i]) if found else None,
+        )
+        for i, name in enumerate(ballots.annotators)
+    ]
+    return tuple(sorted(made, key=lambda one: (-(one.accuracy or 0), one.name)))
+
+
+def _wilson(share: Floats, questions: Floats) -> tuple[Floats, Floats]:
+    """The 95% score interval of shares of so many questions (Wilson 1927)."""
+    centre = (share + _Z**2 / (2 * questions)) / (1 + _Z**2 / questions)
+    half = _Z * np.sqrt(share * (1 - share) / questions + _Z**2 / (4 * questions**2)) / (1 + _Z**2 / questions)
+    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+
+
+def _best(found: DawidSkene) -> tuple[Codes, Floats]:
+    """(questions,) the label that is most probable by Dawid and Skene, and its probability."""
+    options = found.options
+    order = np.lexsort((found.posterior, options.question_of_option))
+    last = order[np.flatnonzero(np.diff(options.question_of_option[order], append=-1))]
+    return options.label_of_option[last], found.posterior[last]
+
+
+def _pairs(ballots: Ballots, most: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Those who disagree most, and those who never do."""
+    first, second, questions, same = ballots.pairs()
+    disagreement = np.clip(1 - same / questions, 0, 1)
+    low, _ = _wilson(disagreement, questions)
+    names = ballots.annotators
+
+    def listed(order: Codes) -> tuple[Pair, ...]:
+        return tuple(
+            Pair(
+                annotators=(names[first[i]], names[second[i]]),
+                questions=int(questions[i]),
+                disagreement=float(disagreement[i]),
+            )
+            for i in order[:most].tolist()
+        )
+
+    never = np.flatnonzero((disagreement < 1e-9) & (questions >= _MANY))
+    if same.sum() > (1 - _DIFFER) * questions.sum():
+        never = never[:0]
+    return listed(np.lexsort((second, first, -low))), listed(never[np.lexsort((second[never], first[never]))])
+
+
+def _disputed(ballots: Ballots, best: tuple[Codes, Floats], ids: list[str], most: int) -> tuple[Disputed, ...]:
+    label, probability = best
+    labels, ends = ballots.options.labels, np.append(ballots.starts[1:], len(ballots.votes))
+    divided = np.flatnonzero(ends - ballots.starts > 1).tolist()
+    entropy, sure = np.round(ballots.entropy, 9).tolist(), np.round(probability, 6).tolist()
+    divided.sort(key=lambda question: (-entropy[question], sure[question], ids[question]))
+    made = []
+    for question in divided[:most]:
+        classes = range(ballots.starts[question], ends[question])
+        votes = {labels[ballots.label_of_class[cls]]: round(float(ballots.votes[cls]), 6) for cls in classes}
+        majority = ballots.majority[question]
+        made.append(
+            Disputed(
+                question_id=ids[question],
+                votes=dict(sorted(votes.items(), key=lambda item: (-item[1], item[0]))),
+                majority=labels[majority] if majority >= 0 else None,
+                label=labels[label[question]],
+                probability=float(probability[question]),
+            )
+        )
+    return tuple(made)

@@ -1,0 +1,168 @@
+"""Annotators compared: agreement by hand and by plain loops, and what the comparison says of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2s.errors import InputError
+from w2s.reliability import check_answers
+from w2s.reliability.annotators import Annotators, compare_annotators
+from w2s.reliability.ballots import ballots_of
+from w2s.report.annotators import annotators_verdict
+
+
+def table_of(rows: list[tuple[str, str, str | None]]) -> pa.Table:
+    """Answers from (question, annotator, answer), each a variation of its own."""
+    question, annotator, answer = (list(column) for column in zip(*rows, strict=True))
+    names = {"question_id": question, "variation": list(range(len(rows))), "answer": pa.array(answer, pa.string())}
+    return pa.table({**names, "supervisor": annotator})
+
+
+def by_column(**given: str) -> pa.Table:
+    """Answers of an annotator each, a letter a question; "." is missing."""
+    return table_of([(f"q{q}", who, a) for who, all_of in given.items() for q, a in enumerate(all_of) if a != "."])
+
+
+def test_alpha_is_krippendorffs_in_his_own_examples() -> None:
+    """Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, A and C."""
+    assert compare_annotators(by_column(meg="0100000010", owen="1110010000")).alpha == pytest.approx(0.095, abs=5e-4)
+    four = by_column(a="123321412...", b="1233224125.3", c=".3332342251.", d="12332441251.")
+    assert compare_annotators(four).alpha == pytest.approx(0.743, abs=5e-4)
+
+
+def test_alpha_of_full_agreement_is_one_and_of_one_label_undefined() -> None:
+    assert compare_annotators(by_column(a="xyx", b="xyx")).alpha == 1
+    assert compare_annotators(by_column(a="xxx", b="xxx")).alpha is None
+
+
+def test_each_annotator_is_compared_with_the_others_alone() -> None:
+    found = compare_annotators(by_column(a="xxyx", b="xxyy", c="xyy."))
+    one = {annotator.name: annotator for annotator in found.annotators}
+    # q0 all x; q1 x x y; q2 all y; q3 x y.
+    assert one["a"].agreement == pytest.approx((1 + 1 / 2 + 1 + 0) / 4)
+    assert one["c"].agreement == pytest.approx((1 + 0 + 1) / 3)
+    # The others of a: xx, xy (a tie), yy, y. Of c: xx, xx, yy.
+    assert (one["a"].majority_accuracy, one["a"].majority_questions) == (pytest.approx(2 / 3), 3)
+    assert (one["c"].majority_accuracy, one["c"].majority_questions) == (pytest.approx(2 / 3), 3)
+    assert (found.compared, found.unanimous, found.ties) == (4, 2, 1)
+    assert {pair.annotators: (pair.questions, pair.disagreement) for pair in found.pairs} == {
+        ("a", "b"): (4, 0.25),
+        ("a", "c"): (3, pytest.approx(1 / 3)),
+        ("b", "c"): (3, pytest.approx(1 / 3)),
+    }
+    assert [(one.question_id, one.votes, one.majority) for one in found.disputed] == [
+        ("q3", {"x": 1, "y": 1}, None),
+        ("q1", {"x": 2, "y": 1}, "x"),
+    ]
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("pqrs"), st.sampled_from("abcd"), st.sampled_from("xyz")), min_size=1, max_size=25
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(ROWS)
+def test_the_numbers_are_those_of_plain_loops(rows: list[Any]) -> None:
+    """An annotator's several answers to a question share one vote."""
+    ballots = ballots_of(check_answers(table_of(rows)))
+    share: dict[tuple[str, str], dict[str, float]] = {}
+    for question, who, _ in rows:
+        own = [answer for q, w, answer in rows if (q, w) == (question, who)]
+        share[question, who] = {answer: count / len(own) for answer, count in Counter(own).items()}
+    agreement, compared = ballots.with_others()
+    majority, decided = ballots.with_majority_of_others()
+    for index, who in enumerate(ballots.annotators):
+        same, with_most = [], []
+        for question in {q for q, w in share if w == who}:
+            own = share[question, who]
+            others = [votes for (q, w), votes in share.items() if q == question and w != who]
+            if not others:
+                continue
+            total = {label: sum(votes.get(label, 0) for votes in others) for label in "xyz"}
+            same.append(sum(own.get(label, 0) * total[label] for label in "xyz") / len(others))
+            most = [label for label in "xyz" if total[label] > max(total.values()) - 1e-9]
+            if len(most) == 1:
+                with_most.append(own.get(most[0], 0))
+        assert (compared[index], decided[index]) == (len(same), len(with_most))
+        assert agreement[index] == pytest.approx(np.mean(same) if same else 0)
+        assert majority[index] == pytest.approx(np.mean(with_most) if with_most else 0)
+    first, second, questions, agreed = ballots.pairs()
+    found = {
+        (ballots.annotators[i], ballots.annotators[j]): (n, same)
+        for i, j, n, same in zip(first, second, questions, agreed, strict=True)
+    }
+    for a, b in combinations(ballots.annotators, 2):
+        both = [q for q, w in share if w == a and (q, b) in share]
+        expected = sum(share[q, a].get(label, 0) * share[q, b].get(label, 0) for q in both for label in "xyz")
+        assert found.get((a, b), (0, 0)) == (len(both), pytest.approx(expected))
+
+
+def test_the_better_annotators_are_estimated_to_be_better() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 4, 300)
+    skills = {"ann": 0.92, "bob": 0.88, "carl": 0.5}
+    rows = [
+        (f"q{q}", who, f"l{t if rng.random() < skill else (t + rng.integers(1, 4)) % 4}")
+        for q, t in enumerate(truth)
+        for who, skill in skills.items()
+    ]
+    found = compare_annotators(table_of(rows))
+    assert [one.name for one in found.annotators] == ["ann", "bob", "carl"]
+    for one in found.annotators:
+        assert one.accuracy == pytest.approx(skills[one.name], abs=0.06)
+        assert one.accuracy_low is not None and one.accuracy_high is not None and one.accuracy is not None
+        assert 0 < one.accuracy_low < one.accuracy < one.accuracy_high < 1
+    assert found.form == "full" and found.pairs[0].disagreement > 0.4 and "carl" in found.pairs[0].annotators
+
+
+def without_accuracy(found: Annotators) -> bool:
+    return all(one.accuracy is None and one.agreement is None for one in found.annotators)
+
+
+def test_where_nobody_shares_a_question_nothing_is_estimated() -> None:
+    for table in (by_column(a="xy"), table_of([("p", "a", "x"), ("q", "b", "y")])):
+        found = compare_annotators(table)
+        assert without_accuracy(found)
+        assert (found.form, found.alpha, found.compared, found.pairs, found.disputed) == (None, None, 0, (), ())
+
+
+def test_missing_answers_do_not_count_and_none_at_all_is_refused() -> None:
+    found = compare_annotators(table_of([("p", "a", "x"), ("p", "b", None), ("q", "a", "x"), ("q", "b", "x")]))
+    assert {one.name: one.questions for one in found.annotators} == {"a": 2, "b": 1}
+    with pytest.raises(InputError, match="the table has no answers"):
+        compare_annotators(table_of([("p", "a", None)]))
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    rng = np.random.default_rng(1)
+    rows = [(f"q{q}", who, str(rng.integers(0, 3))) for q in range(30) for who in "abc"]
+    found = compare_annotators(table_of(rows))
+    again = compare_annotators(table_of([rows[place] for place in rng.permutation(len(rows))]))
+    assert [one.question_id for one in again.disputed] == [one.question_id for one in found.disputed]
+    assert again.pairs == found.pairs and again.overruled == found.overruled
+    for one, other in zip(found.annotators, again.annotators, strict=True):
+        assert other.name == one.name and other.accuracy == pytest.approx(one.accuracy, abs=1e-6)
+
+
+def test_those_who_never_differ_and_those_with_one_answer_are_named() -> None:
+    rng = np.random.default_rng(2)
+    truth = "".join(rng.choice(list("xyz"), 60))
+    copied = "".join(rng.choice(list("xyz"), 60))
+    found = compare_annotators(by_column(good=truth, one=copied, two=copied, lazy="x" * 60))
+    assert [pair.annotators for pair in found.identical] == [("one", "two")]
+    assert {one.name for one in found.annotators if one.answers == 1} == {"lazy"}
+    verdict = annotators_verdict(found)
+    assert "one and two never differ on 60 questions: if one copied the other" in verdict
+    assert "lazy gave one answer to all questions" in verdict
+    honest = compare_annotators(by_column(a=truth, b=truth, c=truth))
+    assert not honest.identical  # where all agree there is nothing strange in it
+    assert "never differ" not in annotators_verdict(honest)
