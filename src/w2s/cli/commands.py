@@ -91,9 +91,9 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
 
 
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.reading.labels import labels_of
     from w2s.reliability import score_answers, summarize
     from w2s.reliability.annotators import compare_annotators
-    from w2s.reading.labels import labels_of
     from w2s.report.annotators import annotators_tables, annotators_verdict, labels_notes
     from w2s.report.tables import reliability_table, show
     from w2s.tables import read_table, write_table

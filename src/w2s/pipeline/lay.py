@@ -67,9 +67,11 @@ class Lay:
         execution: dict[str, Json] = {"task": execution_of_task(self.task.spec)}
         return self._step("questions", f"questions of {split}", settings, {}, execution=execution)
 
-    def has_questions(self, split: str) -> bool:
-        """Whether a split has any."""
-        return bool(pc.any(pc.equal(self._splits.questions["split"], split), min_count=0).as_py())
+    def question_ids(self, split: str) -> list[str]:
+        """The questions of a split."""
+        questions = self._splits.questions
+        ids: list[str] = questions.filter(pc.equal(questions["split"], split))["question_id"].to_pylist()
+        return ids
 
     def gold(self, split: str) -> Step:
         """Ground truth of a split, as answers. A step of its own, so that who reads it shows in the graph."""

@@ -46,6 +46,9 @@ class LaidSource:
     def task(self) -> Task:
         return self.lay.task
 
+    def question_ids(self, split: str) -> Sequence[str]:
+        return self.lay.question_ids(self._split(split))
+
     @cached_property
     def model(self) -> PreparedModel:
         return PreparedModel(self.spec)
@@ -120,7 +123,7 @@ class LaidSource:
         spec = weak_from_dict(member)
         source = SOURCES.find(spec.source)
         source.check(spec)
-        if source.needs_weak_train(spec) and not self.lay.has_questions("weak_train"):
+        if source.needs_weak_train(spec) and not self.lay.question_ids("weak_train"):
             raise InputError(f"weak_train is 0: supervisor {name} is {source.name}, which needs questions there")
         return supervision_of(
             LaidSource(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from w2s.reliability.annotators import Annotator, Annotators
 from w2s.reading.labels import Labels
+from w2s.reliability.annotators import Annotator, Annotators
 from w2s.report import words
 from w2s.report.tables import plain_table
 

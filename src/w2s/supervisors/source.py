@@ -49,6 +49,9 @@ class SourceStages(Protocol):
     def task(self) -> Task:
         """The questions' task."""
 
+    def question_ids(self, split: str) -> Sequence[str]:
+        """Which questions a split has."""
+
     @property
     def answering(self) -> AnsweringSpec:
         """How the supervisor answers."""

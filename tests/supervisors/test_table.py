@@ -1,0 +1,151 @@
+"""Answers that are there already: read as labels, given the task's own prompts, judged where they answer the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from support.experiments import in_splits, questions, small_experiment, write_rows
+from w2s.config import Experiment, WeakSpec
+from w2s.errors import InputError
+from w2s.pipeline.graph import Graph
+from w2s.runners import local
+from w2s.store import Store
+from w2s.supervisors import SOURCES
+from w2s.tables import read_table, write_table
+
+ROWS = in_splits(questions())
+TRANSFER = [row for row in ROWS if row["split"] == "transfer"]
+TEST = [row for row in ROWS if row["split"] == "test"]
+
+
+@pytest.fixture
+def base(tmp_path: Path, tiny_llama: Path, tiny_gemma: Path) -> Experiment:
+    data = write_rows(tmp_path / "questions.jsonl", ROWS)
+    return small_experiment(data, tiny_llama, tiny_gemma, methods=["naive"])
+
+
+def laid(base: Experiment, path: Path, **settings: Any) -> Any:
+    weak = WeakSpec(source="table", settings={"answers": str(path), **settings})
+    experiment = replace(base, weak=weak, task=replace(base.task, weak_train=0))
+    return Graph(experiment).seed_runs[0].supervision
+
+
+def answers_of(supervision: Any, tmp_path: Path) -> list[dict[str, Any]]:
+    store = Store(tmp_path / "store")
+    local.run([supervision.answers], store)
+    rows: list[dict[str, Any]] = read_table(store.path(supervision.answers) / "answers.parquet").to_pylist()
+    return rows
+
+
+def by_people(rows: list[dict[str, Any]], label: Callable[[dict[str, Any], str], str | None]) -> list[dict[str, Any]]:
+    people = ("ann", "bob", "cid")
+    return [{"question_id": row["id"], "annotator": who, "answer": label(row, who)} for row in rows for who in people]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_the_labels_of_three_people_start_an_experiment(base: Experiment, tmp_path: Path) -> None:
+    rows = by_people(TRANSFER + TEST, lambda row, who: row["choices"][1] if who == "cid" else row["answer"])
+    supervision = laid(base, write(tmp_path / "labels.csv", rows))
+    found = answers_of(supervision, tmp_path)
+    assert len(found) == 48 and {row["supervisor"] for row in found} == {"ann", "bob", "cid"}
+    right = {row["id"]: row["answer"] for row in ROWS}
+    for row in found:
+        assert row["prompt"].count("\nA. ") == 1 and row["completion"] in (" A", " B", " C", " D")
+        assert row["supervisor"] == "cid" or row["answer"] == right[row["question_id"]]
+    assert [row["question_id"] for row in found] == [row["id"] for row in TRANSFER for _ in range(3)]
+    store = Store(tmp_path / "store")
+    local.run([supervision.predictions], store)
+    judged = read_table(store.path(supervision.predictions) / "predictions.parquet")
+    assert judged["correct"].to_pylist() == [True] * 12, "the majority of three is right"
+
+
+def test_a_column_an_annotator_is_the_same_table(base: Experiment, tmp_path: Path) -> None:
+    long = write(tmp_path / "long.csv", by_people(TRANSFER, lambda row, who: row["answer"] if who != "bob" else None))
+    wide = write(
+        tmp_path / "wide.csv",
+        [{"item": row["id"], "ann": row["answer"], "bob": None, "cid": row["answer"]} for row in TRANSFER],
+    )
+    one = answers_of(laid(base, long), tmp_path)
+    settings = {"columns": {"question_id": "item"}, "annotators": ["ann", "bob", "cid"]}
+    other = answers_of(laid(base, wide, **settings), tmp_path)
+    order = ["question_id", "supervisor"]
+    assert sorted(one, key=lambda row: [row[k] for k in order]) == sorted(
+        other, key=lambda row: [row[k] for k in order]
+    )
+    assert len(one) == 32, "what bob did not label is missing, not an answer"
+
+
+def test_answers_of_nobody_in_particular_are_counted_through(base: Experiment, tmp_path: Path) -> None:
+    rows = [{"question_id": row["id"], "answer": answer} for row in TRANSFER for answer in row["choices"][:3]]
+    supervision = laid(base, write(tmp_path / "samples.jsonl", rows))
+    found = answers_of(supervision, tmp_path)
+    assert [row["variation"] for row in found[:4]] == [0, 1, 2, 0] and {row["supervisor"] for row in found} == {
+        "samples"
+    }
+    assert supervision.predictions is None and "samples.jsonl answers no test questions" in supervision.missing
+
+
+def test_a_label_is_a_choice_by_text_whatever_its_case_or_by_letter(base: Experiment, tmp_path: Path) -> None:
+    def written(row: dict[str, Any], who: str) -> str:
+        letter = "ABCD"[row["choices"].index(row["answer"])]
+        return {"ann": f"  {row['answer'].upper()} ", "bob": letter, "cid": f"({letter})"}[who]
+
+    right = {row["id"]: row["answer"] for row in ROWS}
+    found = answers_of(laid(base, write(tmp_path / "labels.csv", by_people(TRANSFER, written))), tmp_path)
+    assert all(row["answer"] == right[row["question_id"]] for row in found) and len(found) == 48
+
+
+def test_a_label_that_is_no_choice_is_named_with_the_nearest(base: Experiment, tmp_path: Path) -> None:
+    first = TRANSFER[0]["answer"]
+    rows = by_people(TRANSFER, lambda row, who: f"{first}x" if row is TRANSFER[0] else row["answer"])
+    path = write(tmp_path / "labels.csv", rows)
+    with pytest.raises(InputError, match=rf"'{first}x' \(3\), nearest '{first}': weak.settings.normalize"):
+        answers_of(laid(base, path), tmp_path)
+    (tmp_path / "map.yaml").write_text(f"{first}x: {first}\n")
+    assert len(answers_of(laid(base, path, normalize=[str(tmp_path / "map.yaml")]), tmp_path)) == 48
+
+
+def test_other_labels_are_another_step_and_a_changed_file_is_refused(base: Experiment, tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.csv", by_people(TRANSFER, lambda row, who: row["answer"]))
+    before = laid(base, path)
+    path.rename(tmp_path / "moved.csv")
+    write(path, by_people(TRANSFER, lambda row, who: row["choices"][0]))
+    assert laid(base, path).answers.key != before.answers.key
+    with pytest.raises(InputError, match="changed since the run began"):
+        local.run([before.answers], Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "said"),
+    [
+        (
+            [{"id": "q08", "answer": "x"}],
+            {},
+            r"has no column 'question_id', it has id, answer: weak\.settings\.columns",
+        ),
+        ([{"question_id": "q08", "label": "x"}], {}, "has no column 'answer'"),
+        ([{"question_id": "other", "answer": "x"}], {}, r"answers no question of transfer: its ids are as \['other'\]"),
+        ([{"question_id": "q08", "ann": "x"}], {"annotators": ["an"]}, "no column 'an'; did you mean 'ann'"),
+        ([{"question_id": "q08", "answer": "x"}], {"column": {}}, "did you mean 'columns'"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_before_anything_runs(
+    rows: list[dict[str, Any]], settings: dict[str, Any], said: str, base: Experiment, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        laid(base, write(tmp_path / "labels.csv", rows), **settings)
+
+
+def test_a_table_must_be_named_and_there() -> None:
+    with pytest.raises(InputError, match=r"needs weak\.settings\.answers"):
+        SOURCES["table"].check(WeakSpec(source="table"))
