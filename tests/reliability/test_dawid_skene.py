@@ -214,6 +214,8 @@ def test_options_that_differ_by_question_take_one_coin_and_the_same_ones_a_matri
     assert fit_dawid_skene(check_answers(table_of(free))).form == "one-coin"
     labels = [(f"q{q}", who, ["yes", "no"][q % 2]) for q in range(20) for who in "ab"]
     assert fit_dawid_skene(check_answers(table_of(labels))).form == "full"
+    many = table_of(rows, choices=[["x", "y", *map(str, range(49))]] * 4)
+    assert fit_dawid_skene(check_answers(many)).form == "one-coin"
 
 
 def test_an_answer_alone_is_as_probable_as_its_supervisor_is_accurate() -> None:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from w2s.errors import InputError, unknown_name
 from w2s.reliability.base import Codes, Floats, add_scores, estimator_from
 from w2s.reliability.em import Stop, fit_coins, fit_matrices
-from w2s.reliability.options import Options, options_of
+from w2s.reliability.options import MOST_LABELS, Options, options_of
 
 __all__ = ["ESTIMATORS", "DawidSkene", "dawid_skene", "fit_dawid_skene"]
 
@@ -67,7 +67,7 @@ def fit_dawid_skene(
       alike. Where no options are stated, a question has one more than the most different answers that any question
       got: the only answer to a question is as probable as its supervisor's accuracy.
     * **auto**: full where all questions have the same `choices`, or where there are none and the answers are at most
-      50 labels and at most half as many as questions; else one-coin.
+      half as many labels as questions; in both cases at most 50. Else one-coin.
 
     The answers of one supervisor to a question have one vote together: they err together. Unparsed answers say nothing.
 
@@ -94,7 +94,7 @@ def fit_dawid_skene(
     supervisors, supervisor = _supervisors(answers)
     options = options_of(answers)
     if form == "auto":
-        form = "full" if options.fixed else "one-coin"
+        form = "full" if options.fixed and len(options.labels) <= MOST_LABELS else "one-coin"
     stop = Stop(tolerance, max_iterations)
     if form == "full":
         options = options.with_all_labels()

@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from w2s.errors import InputError, unknown_name
 from w2s.reliability.base import Codes, codes
 
-__all__ = ["Options", "options_of"]
+__all__ = ["MOST_LABELS", "Options", "options_of"]
 
-_MOST_LABELS = 50  # that free answers may be for all questions to have the same ones
+MOST_LABELS = 50
+"""A confusion matrix of more has far more cells than anybody gives answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ def options_of(answers: pa.Table) -> Options:
     option_of_row[parsed] = index
     return Options(
         labels=labels,
-        fixed=2 <= len(labels) <= min(_MOST_LABELS, num_questions // 2),
+        fixed=2 <= len(labels) <= min(MOST_LABELS, num_questions // 2),
         stated=False,
         question=question,
         num_questions=num_questions,
