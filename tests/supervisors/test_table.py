@@ -62,7 +62,8 @@ def test_the_labels_of_three_people_start_an_experiment(base: Experiment, tmp_pa
     for row in found:
         assert row["prompt"].count("\nA. ") == 1 and row["completion"] in (" A", " B", " C", " D")
         assert row["supervisor"] == "cid" or row["answer"] == right[row["question_id"]]
-    assert [row["question_id"] for row in found] == [row["id"] for row in TRANSFER for _ in range(3)]
+    assert sorted(row["question_id"] for row in found) == [row["id"] for row in TRANSFER for _ in range(3)]
+    assert [row["supervisor"] for row in found[:3]] == ["ann", "bob", "cid"], "a question's answers stand together"
     store = Store(tmp_path / "store")
     local.run([supervision.predictions], store)
     judged = read_table(store.path(supervision.predictions) / "predictions.parquet")
@@ -78,10 +79,11 @@ def test_a_column_an_annotator_is_the_same_table(base: Experiment, tmp_path: Pat
     one = answers_of(laid(base, long), tmp_path)
     settings = {"columns": {"question_id": "item"}, "annotators": ["ann", "bob", "cid"]}
     other = answers_of(laid(base, wide, **settings), tmp_path)
-    order = ["question_id", "supervisor"]
-    assert sorted(one, key=lambda row: [row[k] for k in order]) == sorted(
-        other, key=lambda row: [row[k] for k in order]
-    )
+
+    def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(rows, key=lambda row: (row["question_id"], row["supervisor"]))
+
+    assert ordered(one) == ordered(other)
     assert len(one) == 32, "what bob did not label is missing, not an answer"
 
 
@@ -89,9 +91,8 @@ def test_answers_of_nobody_in_particular_are_counted_through(base: Experiment, t
     rows = [{"question_id": row["id"], "answer": answer} for row in TRANSFER for answer in row["choices"][:3]]
     supervision = laid(base, write(tmp_path / "samples.jsonl", rows))
     found = answers_of(supervision, tmp_path)
-    assert [row["variation"] for row in found[:4]] == [0, 1, 2, 0] and {row["supervisor"] for row in found} == {
-        "samples"
-    }
+    assert [row["variation"] for row in found[:4]] == [0, 1, 2, 0]
+    assert {row["supervisor"] for row in found} == {"samples"}
     assert supervision.predictions is None and "samples.jsonl answers no test questions" in supervision.missing
 
 
@@ -131,7 +132,7 @@ def test_other_labels_are_another_step_and_a_changed_file_is_refused(base: Exper
         (
             [{"id": "q08", "answer": "x"}],
             {},
-            r"has no column 'question_id', it has id, answer: weak\.settings\.columns",
+            r"no column 'question_id', it has id, answer: weak\.settings\.columns",
         ),
         ([{"question_id": "q08", "label": "x"}], {}, "has no column 'answer'"),
         ([{"question_id": "other", "answer": "x"}], {}, r"answers no question of transfer: its ids are as \['other'\]"),
