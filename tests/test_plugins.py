@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import w2s
-from support.experiments import in_splits, questions, write_rows
+from support.experiments import SIZES, in_splits, questions, write_rows
 from w2s import plugins
 from w2s.cli import main
 from w2s.errors import InputError
@@ -183,6 +183,22 @@ def test_the_option_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["methods", "--plugin"])
     assert ended.value.code == 2 and capsys.readouterr().err == "w2s: --plugin: expected a Python file\n"
+
+
+def test_a_settings_file_can_name_plugins(tmp_path: Path, tiny_llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(METHOD.format(name="mine"))
+    data = write_rows(tmp_path / "questions.jsonl", in_splits(questions()))
+    settings = {
+        "plugins": [str(tmp_path / "mine.py")],
+        "methods": ["mine"],
+        "task": {"name": "file", "data": data, **SIZES},
+        "weak": {"name": str(tiny_llama)},
+        "strong": {"name": str(tiny_llama)},
+    }
+    (tmp_path / "a.yaml").write_text(json.dumps(settings))
+    main(["run", "--config", str(tmp_path / "a.yaml"), "--store", str(tmp_path / "store"), "--dry-run"])
+    assert "mine: training · seed 0" in keys(capsys.readouterr().out)
+    assert loaded_plugins() == settings["plugins"]
 
 
 @pytest.mark.parametrize("value", ["mine.py", 3, [3], {"a": "b"}])
