@@ -12,7 +12,7 @@ quickstart: $(INSTALLED)
 	$(BIN)/w2s run --config studies/quickstart.yaml --out runs/quickstart
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Read when huggingface_hub and torch are imported: before anything else here.
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower on several
+# Tiny models are slower on several threads, and each worker of pytest-xdist has a core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,12 @@ from hypothesis import settings
 
 settings.register_profile("w2s", deadline=None)  # how long an example takes says nothing on a shared machine
 settings.load_profile("w2s")
+
+
+def pytest_collection_finish() -> None:
+    """Every training collects garbage, which walks all that lives: leave out the modules, which live for ever."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

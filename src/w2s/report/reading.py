@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from w2s.errors import InputError
-from w2s.reliability.base import check_scored, scores_in
+from w2s.reliability.base import check_scored, codes, scores_in
 from w2s.reliability.signal import trust
 from w2s.results.records import RunRecords
 from w2s.tables import GOLD, QUESTIONS, SCORED, TRAINING_SET, check, read_table
@@ -113,10 +113,11 @@ class Run:
         tables = [seed.scored for seed in self.seeds]
         numbers, offset = [], 0
         for table in tables:
-            numbers.append(_codes(table["question_id"]) + offset)
-            offset = int(numbers[-1].max(initial=offset - 1)) + 1
+            found, count = codes(table["question_id"])
+            numbers.append(found + offset)
+            offset += count
         scored = pa.concat_tables([table.select(SCORED.names) for table in tables] or [SCORED.empty_table()])
-        margin = _margin(question_codes(numbers), _codes(scored["answer"]), scored["vote_share"].to_numpy())
+        margin = _margin(question_codes(numbers), codes(scored["answer"])[0], scored["vote_share"].to_numpy())
         question = question_codes(numbers)
         ids, label = scored["question_id"].to_pylist(), scored["answer"].to_pylist()
         truth = [self.gold.get(id) for id in ids]
@@ -221,9 +222,3 @@ def _margin(question: Ints, answer: Ints, share: Floats) -> Floats:
     np.maximum.at(second, question[other], share[other])
     margin: Floats = (highest - second)[question]
     return margin
-
-
-def _codes(column: pa.ChunkedArray) -> Ints:
-    codes = column.combine_chunks().dictionary_encode(null_encoding="encode").indices
-    numbers: Ints = codes.to_numpy(zero_copy_only=False).astype(np.int64)
-    return numbers
