@@ -164,7 +164,7 @@ def test_a_yaml_of_aliases_upon_aliases_is_refused(
 ) -> None:
     (here / "bomb.yaml").write_text(bomb(12))  # 9 to the 12th texts
     said = refused([*words, "--config=bomb.yaml"], capsys)
-    assert said == "bomb.yaml has 99 aliases (*name): expected at most 20"
+    assert said == "bomb.yaml has more than 20 aliases (*name): expected fewer"
 
 
 def test_a_few_aliases_are_settings_as_others(here: Path, small: list[str], capsys: pytest.CaptureFixture[str]) -> None:

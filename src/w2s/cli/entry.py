@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2s.cli import commands, lists, options, run
+from w2s.cli.settings_file import with_files_read
 from w2s.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _dispatch(words: list[str]) -> None:
     command.options(parser, rest)
     options.check_groups(parser, rest)
     try:
-        arguments = parser.parse_args(rest)
+        arguments = parser.parse_args(with_files_read(parser, rest))
     except ArgumentError as error:
         raise InputError(_one_line(str(error), parser, rest)) from None
     command.call(arguments, parser, rest)

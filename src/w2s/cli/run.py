@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s.cli.options import store_of, value_of
+from w2s.cli.options import store_of
+from w2s.cli.settings_file import value_of, with_files_read
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -96,7 +97,7 @@ def _origins(experiment: Experiment, preset_name: str, parser: ArgumentParser, w
     final = _flat(dataclasses.asdict(experiment))
     begun = _flat(dataclasses.asdict(preset(preset_name, experiment.task.name)))
     file = value_of(words, "--config")
-    filed = _flat(parser.parse_args(["--config", file]).as_dict()) if file else begun
+    filed = _flat(parser.parse_args(with_files_read(parser, ["--config", file])).as_dict()) if file else begun
     origins = {}
     for name, value in final.items():
         if filed.get(name) != value:
