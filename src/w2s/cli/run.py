@@ -122,7 +122,18 @@ def _save_settings(parser: ArgumentParser, arguments: Namespace, folder: RunFold
     kept = arguments.clone()
     for name in ("config", "dry_run", "json", "store", "out"):
         kept.pop(name, None)
+    for name in ("task.data", "task.paraphrases", "weak.name", "strong.name"):
+        kept[name] = _wherever(kept[name])
+    kept.plugins = [_wherever(file) for file in kept.plugins]
     atomic_write(folder.claim(folder.settings), parser.dump(kept, skip_validation=True))
+
+
+def _wherever(name: str | None) -> str | None:
+    """A path that holds in any folder, where the name is that of a file or folder here; any other name as it is."""
+    from w2s.models.bundled import BUNDLED
+
+    path = Path(name or "no name").expanduser()
+    return str(path.absolute()) if name not in BUNDLED and path.exists() else name
 
 
 def _dry_run(experiment: Experiment, store: Store) -> None:
