@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2s.cli import commands, lists, options, run
@@ -32,6 +33,8 @@ _UNWRITABLE = {
     errno.ENOTDIR,
     errno.EISDIR,
     errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
 }
 
 
@@ -70,10 +73,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             _complain(f"{error.filename or 'cannot write'}: {os.strerror(error.errno).lower()}")
             sys.exit(2)
+        if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_folder():
+            _complain("the working folder was removed: go to one that is there")
+            sys.exit(2)
         name = type(error).__name__
         text = " ".join(str(error).split())
         _complain(f"{name}: {text} (not expected; --debug shows where)")
         sys.exit(1)
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _make_streams_safe() -> None:
