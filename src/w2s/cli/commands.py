@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2s.cli.options import store_of
 from w2s.errors import InputError
@@ -30,6 +30,11 @@ def _out_file(path: str | None) -> None:
 
     if path is not None:
         check_suffix(Path(path))
+
+
+def _named(settings: Mapping[Any, Any]) -> dict[str, Any]:
+    """Settings by their names: what YAML takes for a number is the name of none, and refused as such."""
+    return {str(name): value for name, value in settings.items()}
 
 
 def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -72,7 +77,7 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     answers = read_table(arguments.answers)
     if not answers.num_rows:
         raise InputError(f"{arguments.answers} is empty: it has no rows")
-    settings = dict(arguments.settings)
+    settings = _named(arguments.settings)
     if arguments.temperature is not None:
         settings["temperature"] = arguments.temperature
     scored = score_answers(answers, estimator=arguments.estimator, unparsed=arguments.unparsed, **settings)
@@ -92,7 +97,9 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    found = stages.select(read_table(arguments.scored), arguments.method, seed=arguments.seed, **arguments.settings)
+    found = stages.select(
+        read_table(arguments.scored), arguments.method, seed=arguments.seed, **_named(arguments.settings)
+    )
     write_table(found.table, arguments.out)
     selection = found.selection
     print(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")
