@@ -90,6 +90,7 @@ def test_what_is_printed_as_settings_is_read_back_as_the_same(
         (b"preset: !!timestamp x\n", "a.yaml is not YAML: "),
         (b"preset: !!int x\n", "a.yaml is not YAML: "),
         (b'task: {data: "\\ud800"}\n', "a.yaml, line 1: an escape such as \\ud800 that is half a character"),
+        (b'weak: {name: "a\\0b"}\n', "a.yaml, line 1: an escape such as \\ud800 that is half a character, or \\0"),
         (b"task: {data: \xe9}\n", "a.yaml, line 1, byte 14: not UTF-8; it looks like Windows-1252"),
         (b"t\0a\0", "a.yaml looks like UTF-16 without a byte order mark"),
         (b"\xff\xfet", "a.yaml is no UTF-16, as its first bytes say"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2s.cli import commands, lists, options, run
-from w2s.cli.settings_file import with_files_read
+from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def _dispatch(words: list[str]) -> None:
 
         print(f"w2s {version('w2s')}")
         return
+    if wrong := next((word for word in words if not is_text(word)), None):
+        raise InputError(f"{wrong[:60]!r}: expected text in UTF-8, without null bytes")
     name, rest = words[0], words[1:]
     if name not in _COMMANDS:
         raise unknown_name("command", name, _COMMANDS)

@@ -13,10 +13,18 @@ from w2s.errors import InputError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-__all__ = ["file_settings", "value_of", "with_files_read"]
+__all__ = ["file_settings", "is_text", "value_of", "with_files_read"]
 
 # Far more than settings need. Beyond them a few lines stand for gigabytes, for minutes, or for a full stack.
 _MOST_ALIASES, _MOST_BYTES, _MOST_DEPTH = 20, 2**18, 50
+
+
+def is_text(value: str) -> bool:
+    """Whether a text can be written down: it holds no half of a character, and no null byte."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def value_of(words: Sequence[str], option: str) -> str | None:
@@ -133,12 +141,9 @@ def _check_events(file: str, events: Iterable[Any]) -> None:
         if depth > _MOST_DEPTH:
             raise InputError(f"{file}: lists and mappings lie more than {_MOST_DEPTH} deep in one another")
         value = getattr(event, "value", None)
-        if isinstance(value, str) and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                line = event.start_mark.line + 1
-                raise InputError(f"{file}, line {line}: an escape such as \\ud800 that is half a character") from None
+        if isinstance(value, str) and not is_text(value):
+            line = event.start_mark.line + 1
+            raise InputError(f"{file}, line {line}: an escape such as \\ud800 that is half a character, or \\0")
 
 
 def _refuse_twice(file: str, root: Any) -> None:
