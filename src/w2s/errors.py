@@ -21,6 +21,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
         known: All valid names.
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    # A name from a settings file may be a number.
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return InputError(f"unknown {kind} {name!r}: expected one of {', '.join(names)}{hint}")

@@ -56,6 +56,32 @@ def test_a_name_that_does_not_exist_is_named_with_the_nearest(
         assert part.strip() in found
 
 
+@pytest.mark.parametrize("words", [["run", "--weak=caf\udce9"], ["tasks", "a\0b"], ["\udce9"]])
+def test_a_word_that_is_no_utf8_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(words, capsys) == f"{words[-1]!r}: expected text in UTF-8, without null bytes"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["score", "a.csv", "--settings={1: 2}"],
+        ["select", "a.csv", "--method=filtering", "--out=b.csv", "--settings={1: 2}"],
+    ],
+)
+def test_a_number_is_the_name_of_no_setting(words: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.csv").write_text("question_id,variation,answer,prompt,completion\nq,0,a,p, a\n")
+    assert "'1'" in refused(words, capsys)
+
+
+def test_a_number_is_the_name_of_no_setting_of_a_run(small: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--reliability.settings={1: 2}", "--methods=[{method: filtering, 1: 2}]"):
+        assert "1" in refused([*small, "--dry-run", option], capsys)
+
+
+def test_a_store_of_too_long_a_name_is_refused(small: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused([*small, "--dry-run", "--store=" + "9" * 400], capsys).endswith("file name too long")
+
+
 def test_a_rule_for_unparsed_answers_that_does_not_exist_is_refused(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,7 +190,7 @@ def test_a_yaml_of_aliases_upon_aliases_is_refused(
 ) -> None:
     (here / "bomb.yaml").write_text(bomb(12))  # 9 to the 12th texts
     said = refused([*words, "--config=bomb.yaml"], capsys)
-    assert said == "bomb.yaml has 99 aliases (*name): expected at most 20"
+    assert said == "bomb.yaml has more than 20 aliases (*name): expected fewer"
 
 
 def test_a_few_aliases_are_settings_as_others(here: Path, small: list[str], capsys: pytest.CaptureFixture[str]) -> None:

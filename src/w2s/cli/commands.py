@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2s.cli.options import store_of
 from w2s.errors import InputError
@@ -32,6 +32,11 @@ def _out_file(path: str | None) -> None:
 
     if path is not None:
         check_suffix(Path(path))
+
+
+def _named(settings: Mapping[Any, Any]) -> dict[str, Any]:
+    """Settings by their names: what YAML takes for a number is the name of none, and refused as such."""
+    return {str(name): value for name, value in settings.items()}
 
 
 def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -104,7 +109,7 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         raise InputError(f"{arguments.answers} is empty: it has no rows")
     rules = [arguments.normalize] if isinstance(arguments.normalize, str) else arguments.normalize
     labels = labels_of(answers, normalize=rules, keep_missing=None if arguments.unparsed is None else True)
-    settings = dict(arguments.settings)
+    settings = _named(arguments.settings)
     if arguments.temperature is not None:
         settings["temperature"] = arguments.temperature
     unparsed = {} if arguments.unparsed is None else {"unparsed": arguments.unparsed}
@@ -138,7 +143,9 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    found = stages.select(read_table(arguments.scored), arguments.method, seed=arguments.seed, **arguments.settings)
+    found = stages.select(
+        read_table(arguments.scored), arguments.method, seed=arguments.seed, **_named(arguments.settings)
+    )
     write_table(found.table, arguments.out)
     selection = found.selection
     print(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")

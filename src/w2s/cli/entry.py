@@ -10,9 +10,11 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2s.cli import commands, lists, options, run
+from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ _UNWRITABLE = {
     errno.ENOTDIR,
     errno.EISDIR,
     errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
 }
 
 
@@ -69,10 +73,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             _complain(f"{error.filename or 'cannot write'}: {os.strerror(error.errno).lower()}")
             sys.exit(2)
+        if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_folder():
+            _complain("the working folder was removed: go to one that is there")
+            sys.exit(2)
         name = type(error).__name__
         text = " ".join(str(error).split())
         _complain(f"{name}: {text} (not expected; --debug shows where)")
         sys.exit(1)
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _make_streams_safe() -> None:
@@ -97,6 +112,8 @@ def _dispatch(words: list[str]) -> None:
 
         print(f"w2s {version('w2s')}")
         return
+    if wrong := next((word for word in words if not is_text(word)), None):
+        raise InputError(f"{wrong[:60]!r}: expected text in UTF-8, without null bytes")
     name, rest = words[0], words[1:]
     if name not in _COMMANDS:
         raise unknown_name("command", name, _COMMANDS)
@@ -114,7 +131,7 @@ def _dispatch(words: list[str]) -> None:
     command.options(parser, rest)
     options.check_groups(parser, rest)
     try:
-        arguments = parser.parse_args(rest)
+        arguments = parser.parse_args(with_files_read(parser, rest))
     except ArgumentError as error:
         raise InputError(_one_line(str(error), parser, rest)) from None
     command.call(arguments, parser, rest)

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from w2s.cli.settings_file import file_settings, value_of
 from w2s.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ __all__ = [
     "store_of",
     "tasks_options",
     "train_options",
-    "value_of",
 ]
 
 
@@ -46,55 +46,18 @@ def store_of(folder: str | None) -> Store:
     return Store(Path(folder) if folder else default_root())
 
 
-def value_of(words: Sequence[str], option: str) -> str | None:
-    """What follows an option, before the options are known."""
-    for index, word in enumerate(words):
-        if word == option and index + 1 < len(words):
-            return words[index + 1]
-        if word.startswith(option + "="):
-            return word.split("=", 1)[1]
-    return None
-
-
 def _task_name(words: Sequence[str]) -> str:
     """The task that the command line or the settings file names: a preset depends on it."""
     from w2s.tasks import TASKS
 
     name = value_of(words, "--task.name")
     if name is None:
-        task = _file_settings(words).get("task")
+        task = file_settings(words).get("task")
         name = task.get("name") if isinstance(task, dict) else None
     name = "geography" if name is None else name
     if name not in TASKS:
         raise unknown_name("task", str(name), TASKS)
     return name
-
-
-_MOST_ALIASES = 20
-
-
-def _file_settings(words: Sequence[str]) -> dict[str, Any]:
-    """What the settings file holds, if there is one."""
-    file = value_of(words, "--config")
-    if file is None:
-        return {}
-    if not Path(file).is_file():
-        raise InputError(f"no such file: {file}")
-    import yaml
-
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-        aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
-        if aliases > _MOST_ALIASES:  # a few lines of them stand for gigabytes
-            raise InputError(f"{file} has {aliases} aliases (*name): expected at most {_MOST_ALIASES}")
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
-    if content is None:
-        raise InputError(f"{file} is empty: expected settings, as --print_config shows them")
-    if not isinstance(content, dict):
-        raise InputError(f"{file} holds a {type(content).__name__}: expected settings, as --print_config shows them")
-    return content
 
 
 def load_plugins_of(words: Sequence[str]) -> list[str]:
@@ -114,7 +77,7 @@ def load_plugins_of(words: Sequence[str]) -> list[str]:
             files.append(file)
         else:
             rest.append(word)
-    named = _file_settings(words).get("plugins") or []
+    named = file_settings(words).get("plugins") or []
     if not isinstance(named, list) or not all(isinstance(file, str) for file in named):
         raise InputError(f"plugins is {named!r}: expected a list of Python files, such as [a.py]")
     if files or named or entry_points(group="w2s.plugins"):
@@ -133,13 +96,13 @@ _PLUGINS: list[str] = []
 def check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:
     """Make sure that a settings file has settings where there is a group of them; jsonargparse takes anything."""
     known = parser._option_string_actions
-    for name, value in _file_settings(words).items():
+    for name, value in file_settings(words).items():
         if not isinstance(value, dict) and any(option.startswith(f"--{name}.") for option in known):
             raise InputError(f"{name} is {value!r} in {value_of(words, '--config')}: expected settings below it")
 
 
 def _config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
-    _file_settings(words)
+    file_settings(words)
     parser.add_argument("--config", action="config", help="a YAML file with any of these options")
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s.cli.options import store_of, value_of
+from w2s.cli.options import store_of
+from w2s.cli.settings_file import value_of, with_files_read
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -96,7 +97,7 @@ def _origins(experiment: Experiment, preset_name: str, parser: ArgumentParser, w
     final = _flat(dataclasses.asdict(experiment))
     begun = _flat(dataclasses.asdict(preset(preset_name, experiment.task.name)))
     file = value_of(words, "--config")
-    filed = _flat(parser.parse_args(["--config", file]).as_dict()) if file else begun
+    filed = _flat(parser.parse_args(with_files_read(parser, ["--config", file])).as_dict()) if file else begun
     origins = {}
     for name, value in final.items():
         if filed.get(name) != value:
@@ -121,7 +122,18 @@ def _save_settings(parser: ArgumentParser, arguments: Namespace, folder: RunFold
     kept = arguments.clone()
     for name in ("config", "dry_run", "json", "store", "out"):
         kept.pop(name, None)
+    for name in ("task.data", "task.paraphrases", "weak.name", "strong.name"):
+        kept[name] = _wherever(kept[name])
+    kept.plugins = [_wherever(file) for file in kept.plugins]
     atomic_write(folder.claim(folder.settings), parser.dump(kept, skip_validation=True))
+
+
+def _wherever(name: str | None) -> str | None:
+    """A path that holds in any folder, where the name is that of a file or folder here; any other name as it is."""
+    from w2s.models.bundled import BUNDLED
+
+    path = Path(name or "no name").expanduser()
+    return str(path.absolute()) if name not in BUNDLED and path.exists() else name
 
 
 def _dry_run(experiment: Experiment, store: Store) -> None:

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from w2s.config import ModelSpec
 from w2s.errors import InputError
 from w2s.files import tree_sha256
+from w2s.models.bundled import BUNDLED
 from w2s.models.checks import check_finite, check_vocabulary, check_whole, pad_id_for
 from w2s.models.memory import keep_freed_memory
 
@@ -36,6 +37,8 @@ class LanguageModel:
         dtype: Of the weights.
         chat_template: Whether prompts go through the tokenizer's chat template.
         automatic_attention: Whether the attention implementation may be changed for speed.
+        public_name: The bundled name or hub id by which it is found on any machine; None for a folder or file.
+        revision: The commit of a hub id.
     """
 
     model: PreTrainedModel
@@ -44,6 +47,8 @@ class LanguageModel:
     dtype: torch.dtype
     chat_template: bool
     automatic_attention: bool = True
+    public_name: str | None = None
+    revision: str | None = None
 
     def __str__(self) -> str:
         size = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
@@ -131,7 +136,13 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         dtype=dtype,
         chat_template=spec.chat_template,
         automatic_attention=spec.attention == "auto",
+        public_name=_public_name(spec, revision),
+        revision=revision,
     )
+
+
+def _public_name(spec: ModelSpec, revision: str | None) -> str | None:
+    return spec.name if spec.name in BUNDLED or revision is not None else None
 
 
 def _content(location: str | Path, identity: str | None) -> str | None:
@@ -168,7 +179,7 @@ def load_model(
     found = _content(location, identity)
     key = (str(location), revision, found, spec.dtype, spec.device, spec.attention, spec.trust_remote_code)
     if _held is not None and _held[0] == key:
-        return replace(_held[1], chat_template=spec.chat_template)
+        return replace(_held[1], chat_template=spec.chat_template, public_name=_public_name(spec, revision))
     _held = None  # frees the other model before this one asks for memory
     loaded = _load(str(location), revision, spec)
     logger.info("%s: %s", spec.name, loaded)

@@ -66,15 +66,24 @@ def new_adapter(lm: LanguageModel, lora: LoraSpec, init: Path | None) -> Iterato
         lm.model.eval()
 
 
-def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write an adapter's folder, whole or not at all."""
+def save_adapter(model: PeftModel, folder: Path, base: LanguageModel) -> None:
+    """Write an adapter's folder, whole or not at all.
+
+    Args:
+        model: The model under the adapter.
+        folder: Where it goes.
+        base: The model itself. Others find it by its public name, not by where it lies on this machine; one that has
+            none is named by its folder, from which peft can load it here.
+    """
     new = folder.with_name(f".{folder.name}")
     remove(new)
     model.save_pretrained(new, safe_serialization=True)
     config = _read_config(new)
     if isinstance(config["target_modules"], list):  # a set of peft's, in another order in every process
         config["target_modules"].sort()
-        (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    if base.public_name is not None:
+        config |= {"base_model_name_or_path": base.public_name, "revision": base.revision}
+    (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
     put_in_place(new, folder)
 
 

@@ -244,7 +244,7 @@ def train_student(
             seconds=time.perf_counter() - began,
         )
         if trainer.is_world_process_zero():
-            save_adapter(model, out / "adapter")
+            save_adapter(model, out / "adapter", lm)
             atomic_write(out / "training.json", json.dumps(asdict(report), indent=2))
             remove(checkpoints)
         trainer.accelerator.wait_for_everyone()
