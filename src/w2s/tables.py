@@ -143,18 +143,22 @@ def check_suffix(path: Path) -> None:
         raise InputError(f"{path}: expected a file named {reading.EXPECTED}, not {path.suffix!r}")
 
 
-def read_table(path: str | Path) -> pa.Table:
+def read_table(path: str | Path, encoding: str | None = None) -> pa.Table:
     """Read Parquet, CSV, TSV, JSONL or a JSON array, each of them perhaps gzipped, by the name's suffix.
 
     Text stays text: the columns that a schema here names as such from the first byte on, so that "007" is not 7,
     and two long ids are never one. Missing are null, NaN, an empty cell of a CSV file, and an answer of nothing.
 
+    Args:
+        path: The file.
+        encoding: Of its text; by default UTF-8, or what a byte order mark says.
+
     Raises:
-        InputError: The file is missing, empty, of another kind, or broken.
+        InputError: The file is missing, empty, of another kind or encoding, or broken.
     """
     import pyarrow.compute as pc
 
-    table = reading.read_table(Path(path), _TYPES)
+    table = reading.read_table(Path(path), _TYPES, encoding)
     if "answer" in table.column_names:
         answer = table["answer"]
         given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")

@@ -69,7 +69,7 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    answers = read_table(arguments.answers)
+    answers = read_table(arguments.answers, arguments.encoding)
     if not answers.num_rows:
         raise InputError(f"{arguments.answers} is empty: it has no rows")
     settings = dict(arguments.settings)
@@ -92,7 +92,8 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    found = stages.select(read_table(arguments.scored), arguments.method, seed=arguments.seed, **arguments.settings)
+    scored = read_table(arguments.scored, arguments.encoding)
+    found = stages.select(scored, arguments.method, seed=arguments.seed, **arguments.settings)
     write_table(found.table, arguments.out)
     selection = found.selection
     print(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")
@@ -108,7 +109,7 @@ def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.report.words import duration
     from w2s.tables import read_table
 
-    table = read_table(arguments.training_set)
+    table = read_table(arguments.training_set, arguments.encoding)
     ready = parser.instantiate(arguments)
     with Display() as display:
         report = stages.train(

@@ -98,7 +98,7 @@ class File(MultipleChoice, FreeAnswer):
             raise InputError("task file needs data: a JSONL, CSV or Parquet file with the columns question and answer")
         if Path(data).is_dir():
             raise InputError(f"data={data!r} is a folder: task file reads one JSONL, CSV or Parquet file")
-        return records_of(Path(data))
+        return records_of(Path(data), encoding=self.spec.encoding)
 
     def template_fields(self, name: str) -> set[str]:
         """What a template may name: what the task's own does, and the other columns of the file."""
