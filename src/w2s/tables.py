@@ -19,6 +19,7 @@ from w2s.errors import InputError
 from w2s.files import written_beside
 
 __all__ = [
+    "ALIASES",
     "ANSWERS",
     "GOLD",
     "PREDICTIONS",
@@ -43,6 +44,7 @@ QUESTIONS = pa.schema(
     }
 )
 GOLD = pa.schema({"question_id": pa.string(), "split": pa.string(), "answer": pa.string()})
+ALIASES = pa.field("aliases", pa.list_(pa.string()))  # of gold, where a question has other right answers as well
 
 # No gold column, here or in what follows from it: a student must never see one.
 ANSWERS = pa.schema(
@@ -96,7 +98,9 @@ PREDICTIONS = pa.schema(
 Unparsed = Literal["class", "drop_question", "drop_answer"]
 """What becomes of an answer that could not be parsed: a class of its own, or it, or its question, is dropped."""
 
-_TYPES = {field.name: field.type for schema in (QUESTIONS, SCORED, TRAINING_SET, PREDICTIONS) for field in schema}
+_TYPES = {
+    field.name: field.type for schema in (QUESTIONS, [ALIASES], SCORED, TRAINING_SET, PREDICTIONS) for field in schema
+}
 _BATCH = 4096  # rows that are made into text at once
 
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec
 from w2s.errors import InputError, unknown_name
 from w2s.files import tree_sha256
+from w2s.gold import aliases_of
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay, training_step
@@ -158,7 +159,7 @@ def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
     made = task_from(task)
     splits = made.splits()
     questions = questions_of(splits.questions, split)
-    return gold_answers(made, questions, gold_of(splits.gold, split))
+    return gold_answers(made, questions, gold_of(splits.gold, split), aliases_of(splits.gold))
 
 
 def select(scored: pa.Table, method: str, *, seed: int = 0, **settings: Any) -> TrainingSet:

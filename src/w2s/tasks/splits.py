@@ -16,6 +16,7 @@ import pyarrow.compute
 
 from w2s.config import TaskSpec
 from w2s.errors import InputError, unknown_name
+from w2s.gold import with_aliases
 from w2s.tables import GOLD, QUESTIONS
 from w2s.tasks.near_duplicates import repeats, shingles_of
 from w2s.tasks.questions import SPLITS, Example, Pool, Question
@@ -57,8 +58,8 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
     """Draw the splits.
 
     The draw depends on the examples and on `spec.split_seed`, not on the order of the examples. Of several
-    copies of a question one is kept, and none where their answers differ. Copies are the same text and choices
-    but for case, spacing and the order of the choices.
+    copies of a question one is kept, and none where no answer is right in all of them. Copies are the same text
+    and choices but for case, spacing and the order of the choices.
 
     Args:
         examples: All examples of the task.
@@ -95,6 +96,7 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
         [{"question_id": example.question.id, "split": name, "answer": example.answer} for name, example in rows],
         schema=GOLD,
     )
+    gold = with_aliases(gold, {example.question.id: example.aliases for _, example in rows})
     return Splits(questions=questions, gold=gold, dropped=dropped, near_duplicates=_near_duplicates(drawn))
 
 
@@ -148,7 +150,8 @@ def _without_duplicates(examples: Iterable[Example]) -> tuple[list[Example], dic
             copies[_same(question)].append(example)
     kept: dict[str, Example] = {}
     for same in copies.values():
-        if len({_gold(example) for example in same if example.answer is not None}) > 1:
+        answered = [_right(example) for example in same if example.answer is not None]
+        if answered and not set.intersection(*answered):
             dropped["contradictory answers"] += len(same)  # which of them is right, nobody knows
             continue
         if len(same) > 1:
@@ -179,9 +182,10 @@ def _near_duplicates(drawn: Mapping[str, Sequence[Example]]) -> int:
     return len(pairs)
 
 
-def _precedence(example: Example) -> tuple[int, str, str, tuple[str, ...], str]:
-    question = example.question
-    return (_KEPT_FIRST.index(example.pool), question.id, question.text, question.choices, example.answer or "")
+def _precedence(example: Example) -> tuple[int, str, str, tuple[str, ...], str, tuple[str, ...]]:
+    question, answer = example.question, example.answer or ""
+    pool = _KEPT_FIRST.index(example.pool)
+    return (pool, question.id, question.text, question.choices, answer, example.aliases)
 
 
 def _same(question: Question) -> tuple[str, ...]:
@@ -189,12 +193,14 @@ def _same(question: Question) -> tuple[str, ...]:
     return (_words(question.text), *sorted(map(_words, question.choices)))
 
 
-def _gold(example: Example) -> str:
-    """The answer as two copies would have it in common."""
-    answer = str(example.answer)
-    # Choices that differ in case only, as genotypes do, are different answers.
-    alike = [choice for choice in example.question.choices if _words(choice) == _words(answer)]
-    return _composed(answer) if len(alike) > 1 else _words(answer)
+def _right(example: Example) -> set[str]:
+    """The right answers, each as two copies would have it in common."""
+    written = set()
+    for answer in (str(example.answer), *example.aliases):
+        # Choices that differ in case only, as genotypes do, are different answers.
+        alike = [choice for choice in example.question.choices if _words(choice) == _words(answer)]
+        written.add(_composed(answer) if len(alike) > 1 else _words(answer))
+    return written
 
 
 def _words(text: str) -> str:
