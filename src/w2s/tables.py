@@ -162,7 +162,7 @@ def read_table(path: str | Path, encoding: str | None = None) -> pa.Table:
     """
     import pyarrow.compute as pc
 
-    table = reading.read_table(Path(path), _TYPES, encoding)
+    table = reading.read_table(Path(path).expanduser(), _TYPES, encoding)
     if "answer" in table.column_names:
         answer = table["answer"]
         given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
@@ -182,7 +182,7 @@ def write_table(table: pa.Table, path: str | Path) -> None:
     Raises:
         InputError: The form has no way to say what is in a column.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     check_suffix(path)
     suffix = path.suffix.lower()
     with written_beside(path) as file:

@@ -43,7 +43,8 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     _out_file(arguments.out)
     out = Path(arguments.out or "answers.parquet")
     if arguments.gold:
-        table = stages.ground_truth(ready.task, split=arguments.split)
+        with Display():
+            table = stages.ground_truth(ready.task, split=arguments.split)
         write_table(table, out)
         print(f"{table.num_rows} right answers: {out}")
         return
@@ -64,18 +65,24 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
 
 
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.display import Display
     from w2s.reliability import score_answers, summarize
     from w2s.report.tables import reliability_table, show
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    answers = read_table(arguments.answers, arguments.encoding)
+    with Display():
+        answers = read_table(arguments.answers, arguments.encoding)
     if not answers.num_rows:
         raise InputError(f"{arguments.answers} is empty: it has no rows")
     settings = dict(arguments.settings)
     if arguments.temperature is not None:
         settings["temperature"] = arguments.temperature
     scored = score_answers(answers, estimator=arguments.estimator, unparsed=arguments.unparsed, **settings)
+    if not scored.num_rows:
+        raise InputError(
+            f"{arguments.answers}: --unparsed {arguments.unparsed} leaves none of {answers.num_rows} answers"
+        )
     if arguments.out:
         write_table(scored, arguments.out)
     summary = summarize(scored)
@@ -88,11 +95,13 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
 
 
 def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.display import Display
     from w2s.pipeline import stages
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    scored = read_table(arguments.scored, arguments.encoding)
+    with Display():
+        scored = read_table(arguments.scored, arguments.encoding)
     found = stages.select(scored, arguments.method, seed=arguments.seed, **arguments.settings)
     write_table(found.table, arguments.out)
     selection = found.selection
@@ -109,9 +118,9 @@ def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.report.words import duration
     from w2s.tables import read_table
 
-    table = read_table(arguments.training_set, arguments.encoding)
     ready = parser.instantiate(arguments)
     with Display() as display:
+        table = read_table(arguments.training_set, arguments.encoding)
         report = stages.train(
             table,
             ready.model,

@@ -30,7 +30,7 @@ from w2s.step import Build, Context, Step, walk
 from w2s.store import Store, default_root
 from w2s.supervisors.asking import gold_answers
 from w2s.tables import TRAINING_SET, check, read_table, write_table
-from w2s.tasks import gold_of, questions_of, task_from
+from w2s.tasks import Splits, Task, gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def _adapter(folder: str | Path | None) -> Path | None:
     root = Path(folder).expanduser()
     for candidate in (root, root / "adapter"):
         if (candidate / "adapter_config.json").is_file():
+            if not (candidate / "adapter_model.safetensors").is_file():
+                raise InputError(
+                    f"adapter {str(folder)!r} has no adapter_model.safetensors: weights in another form, as a pickled "
+                    "adapter_model.bin is, are not loaded"
+                )
             return candidate
     raise InputError(f"adapter {str(folder)!r}: expected a folder with adapter_config.json, as w2s train writes it")
 
@@ -110,12 +115,19 @@ class _Asked(NamedTuple):
     given: _Given
 
 
+def _splits(task: Task) -> Splits:
+    splits = task.splits()
+    for reason, count in splits.dropped.items():
+        logger.info("left out: %d %s", count, reason)
+    return splits
+
+
 def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: str) -> _Asked:
     """Find task, model and adapter; whatever is wrong with them is said before anything is computed."""
     _check_split(split)
     folder, given = _adapter(adapter), _Given()
     made = task_from(task)
-    lay = Lay(made, made.splits(), loaded_plugins())
+    lay = Lay(made, _splits(made), loaded_plugins())
     return _Asked(lay, PreparedModel(model), given.adapter(folder) if folder else None, given)
 
 
@@ -157,7 +169,7 @@ def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
     """The right answers to a split's questions, as an answers table: for the weak supervisor and the ceiling."""
     _check_split(split)
     made = task_from(task)
-    splits = made.splits()
+    splits = _splits(made)
     questions = questions_of(splits.questions, split)
     return gold_answers(made, questions, gold_of(splits.gold, split), aliases_of(splits.gold))
 
@@ -260,7 +272,7 @@ def _complete(table: pa.Table) -> pa.Table:
         table = table.append_column("question_id", pa.array([str(row) for row in range(table.num_rows)]))
     required: Sequence[str] = ["prompt", "completion", "weight", "question_id"]
     table = check(table, TRAINING_SET, name="training set", required=required)
-    for column in ("prompt", "completion", "weight"):
+    for column in required:
         if table[column].null_count:
             row = table[column].is_null().index(True).as_py()
             raise InputError(f"training set, row {row + 1}, column {column!r}: expected a value")

@@ -155,7 +155,7 @@ class Task(ABC):
 
     @cached_property
     def _paraphrases(self) -> dict[str, list[str]]:
-        path = Path(str(self.spec.paraphrases))
+        path = Path(str(self.spec.paraphrases)).expanduser()
         found: dict[str, list[str]] = {}
         for number, row in enumerate(read_rows(path, encoding=self.spec.encoding), start=1):
             question, paraphrases = row.get("question"), row.get("paraphrases")

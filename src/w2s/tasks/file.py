@@ -97,9 +97,9 @@ class File(MultipleChoice, FreeAnswer):
         data = self.spec.data
         if data is None:
             raise InputError("task file needs data: a JSONL, CSV or Parquet file with the columns question and answer")
-        if Path(data).is_dir():
+        if Path(data).expanduser().is_dir():
             raise InputError(f"data={data!r} is a folder: task file reads one JSONL, CSV or Parquet file")
-        return records_of(Path(data), encoding=self.spec.encoding)
+        return records_of(Path(data).expanduser(), encoding=self.spec.encoding)
 
     def template_fields(self, name: str) -> set[str]:
         """What a template may name: what the task's own does, and the other columns of the file."""

@@ -188,7 +188,7 @@ def read_records(
         if hub is None:
             raise InputError(f"task {task} needs data: a file named {reading.EXPECTED}")
         return _from_hub(hub, pools)
-    if (path := Path(data)).is_file():
+    if (path := Path(data).expanduser()).is_file():
         return records_of(path, "any", csv_columns, encoding)
     if path.is_dir():
         files = _files_of(path, pools)

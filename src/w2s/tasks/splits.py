@@ -76,7 +76,8 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
         kept, repeated = _without_near_duplicates(kept)
         dropped |= {"near-duplicate": repeated} if repeated else {}
     pools = _in_drawing_order(kept, spec.split_seed)
-    drawn = _draw(pools, {name: _size(spec, name) for name in SPLITS}, len(kept))
+    total = f"{len(kept)} in all" + "".join(f"; left out: {count} {reason}" for reason, count in dropped.items())
+    drawn = _draw(pools, {name: _size(spec, name) for name in SPLITS}, total)
     rows = [(name, example) for name in SPLITS for example in drawn[name]]
     questions = pa.Table.from_pylist(
         [
@@ -222,13 +223,13 @@ def _in_drawing_order(examples: Iterable[Example], seed: int) -> dict[str, list[
     return pools
 
 
-def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total: int) -> dict[str, list[Example]]:
+def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total: str) -> dict[str, list[Example]]:
     drawn: dict[str, list[Example]] = {}
     for name in _DRAWING_ORDER:
         if isinstance(size := sizes[name], int):
             left = sum(len(pools[pool]) for pool in _POOLS_OF[name])
             if size > left:
-                raise InputError(f"{name} asks for {size} questions: there are {left} left for it, of {total} in all")
+                raise InputError(f"{name} asks for {size} questions: there are {left} left for it, of {total}")
             drawn[name] = []
             for pool in _POOLS_OF[name]:
                 missing = size - len(drawn[name])
@@ -241,7 +242,7 @@ def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total
             sharers = [other for other in rest if pool in _POOLS_OF[other]]
             drawn[name] += _share(pools[pool], sharers.index(name), len(sharers))
         if not drawn[name]:
-            raise InputError(f"{name} asks for all that is left: there is nothing left for it, of {total} in all")
+            raise InputError(f"{name} asks for all that is left: there is nothing left for it, of {total}")
     return drawn
 
 
