@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
+from filelock import FileLock
 
 from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec
 from w2s.errors import InputError, unknown_name
@@ -230,6 +230,9 @@ def train(
 
 
 _HANDED_OUT = ("adapter", "log.jsonl", "training.json")
+_MARKER = ".w2s-train"
+"""Says that a folder is ours, however a process died that wrote into it; who holds its lock is the one who writes."""
+_NEW = ".w2s-train-new"
 
 
 def _check_out(out: Path) -> None:
@@ -237,32 +240,32 @@ def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: expected a folder for the adapter, or a name for a new one")
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if names and not (names <= set(_HANDED_OUT) and "training.json" in names):
+    foreign = names - {*_HANDED_OUT, _MARKER, _NEW}
+    if names and (foreign or not names & {_MARKER, "training.json"}):
         raise InputError(
-            f"{out} holds {sorted(names - set(_HANDED_OUT) or names)[0]!r}, which w2s train did not write: expected an "
+            f"{out} holds {sorted(foreign or names)[0]!r}, which w2s train did not write: expected an "
             "empty folder, one that it wrote, or a name for a new one"
         )
 
 
 def _hand_out(result: Path, out: Path) -> None:
-    """Copy a training's result beside the folder, and put it into place whole."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    """Copy a training's result into the folder, whole before any of it takes the place of an older one."""
+    out.mkdir(parents=True, exist_ok=True)
+    _check_out(out)  # again: it may have been hours
+    with FileLock(out / _MARKER):
+        new = out / _NEW
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
         for name in _HANDED_OUT:
             source = result / name
             copy = shutil.copytree if source.is_dir() else shutil.copyfile
-            copy(source, beside / name)
-        _check_out(out)  # again: it may have been hours
-        if out.is_dir():
-            for name in _HANDED_OUT:
-                old = out / name
-                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink(missing_ok=True)
-        out.mkdir(exist_ok=True)
+            copy(source, new / name)
         for name in _HANDED_OUT:
-            (beside / name).rename(out / name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            old = out / name
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink(missing_ok=True)
+            (new / name).rename(old)
+        new.rmdir()
+        (out / _MARKER).touch()
 
 
 def _complete(table: pa.Table) -> pa.Table:
