@@ -74,8 +74,20 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     config = _read_config(new)
     if isinstance(config["target_modules"], list):  # a set of peft's, in another order in every process
         config["target_modules"].sort()
-        (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    base = config["base_model_name_or_path"]
+    config["base_model_name_or_path"] = _without_home(base)
+    (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    if base and (card := new / "README.md").is_file():  # peft's
+        text = card.read_text(encoding="utf-8")
+        card.write_text(text.replace(base, _without_home(base)), encoding="utf-8")
     put_in_place(new, folder)
+
+
+def _without_home(path: str) -> str:
+    """A path that does not tell whose home it was in: an adapter is made to be handed on."""
+    home = Path.home().resolve()
+    below = Path(path).is_absolute() and home in Path(path).parents and home != Path(home.anchor)
+    return f"~/{Path(path).relative_to(home).as_posix()}" if below else path
 
 
 def _begin_from(model: PeftModel, lora: LoraSpec, folder: Path) -> None:
