@@ -18,7 +18,7 @@ FLOORS: list[set[str]] = [
     {"progress", "environment", "files", "registry"},
     {"step", "reading"},
     {"tables", "store", "metrics"},
-    {"config"},
+    {"config", "gold"},
     {"tasks"},
     {"models", "servers"},
     {"engine"},

@@ -58,6 +58,8 @@ class TaskSpec:
     Attributes:
         name: A task that `w2s tasks` lists.
         data: A file or folder in the data set's own form, or a hub id; by default the task's own source.
+        encoding: Of the text in `data` and `paraphrases`, such as windows-1252; by default UTF-8, or what a byte order
+            mark says.
         weak_train: Questions that train the weak supervisor on ground truth, or "all" for what is left.
         transfer: Questions that the weak supervisor answers for the student, or "all".
         test: Questions of the evaluation, or "all".
@@ -73,6 +75,7 @@ class TaskSpec:
 
     name: str = "geography"
     data: str | None = None
+    encoding: str | None = None
     weak_train: int | Literal["all"] = 100
     transfer: int | Literal["all"] = 600
     test: int | Literal["all"] = 400

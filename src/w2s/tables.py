@@ -20,6 +20,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.files import written_beside
 
 __all__ = [
+    "ALIASES",
     "ANSWERS",
     "GOLD",
     "PREDICTIONS",
@@ -46,6 +47,7 @@ QUESTIONS = pa.schema(
     }
 )
 GOLD = pa.schema({"question_id": pa.string(), "split": pa.string(), "answer": pa.string()})
+ALIASES = pa.field("aliases", pa.list_(pa.string()))  # of gold, where a question has other right answers as well
 
 # No gold column, here or in what follows from it: a student must never see one.
 ANSWERS = pa.schema(
@@ -99,7 +101,9 @@ PREDICTIONS = pa.schema(
 Unparsed = Literal["class", "drop_question", "drop_answer"]
 """What becomes of an answer that could not be parsed: a class of its own, or it, or its question, is dropped."""
 
-_TYPES = {field.name: field.type for schema in (QUESTIONS, SCORED, TRAINING_SET, PREDICTIONS) for field in schema}
+_TYPES = {
+    field.name: field.type for schema in (QUESTIONS, [ALIASES], SCORED, TRAINING_SET, PREDICTIONS) for field in schema
+}
 _TYPES["annotator"] = _TYPES["supervisor"]
 _BATCH = 4096  # rows that are made into text at once
 
@@ -147,7 +151,7 @@ def check_suffix(path: Path) -> None:
         raise InputError(f"{path}: expected a file named {reading.EXPECTED}, not {path.suffix!r}")
 
 
-def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pa.Table:
+def read_table(path: str | Path, columns: Mapping[str, str] | None = None, *, encoding: str | None = None) -> pa.Table:
     """Read Parquet, CSV, TSV, JSONL or a JSON array, each of them perhaps gzipped, by the name's suffix.
 
     Text stays text: the columns that a schema here names as such from the first byte on, so that "007" is not 7,
@@ -156,9 +160,10 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pa
     Args:
         path: The file.
         columns: What the file calls its columns, by our names.
+        encoding: Of its text; by default UTF-8, or what a byte order mark says.
 
     Raises:
-        InputError: The file is missing, empty, of another kind, or broken, or has no such column.
+        InputError: The file is missing, empty, of another kind or encoding, or broken, or has no such column.
     """
     import pyarrow.compute as pc
 
@@ -167,7 +172,7 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pa
         if ours not in (known := [*ANSWERS.names, "annotator"]):
             raise unknown_name("column", ours, known)
     types = {**_TYPES, **{theirs: _TYPES[ours] for ours, theirs in columns.items()}}
-    table = _renamed(reading.read_table(Path(path), types), columns, path)
+    table = _renamed(reading.read_table(Path(path).expanduser(), types, encoding), columns, path)
     if "answer" in table.column_names:
         answer = table["answer"]
         given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
@@ -201,7 +206,7 @@ def write_table(table: pa.Table, path: str | Path) -> None:
     Raises:
         InputError: The form has no way to say what is in a column.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     check_suffix(path)
     suffix = path.suffix.lower()
     with written_beside(path) as file:

@@ -27,8 +27,8 @@ _NAMES = {
 }
 
 
-def write_gguf(folder: Path, path: Path) -> Path:
-    """A tiny Llama as llama.cpp would write it."""
+def write_gguf(folder: Path, path: Path, *, without: str = "none") -> Path:
+    """A tiny Llama as llama.cpp would write it, perhaps without some of its tensors, by how their names begin."""
     lm = load_tiny(folder)
     config = lm.model.config
     writer = gguf.GGUFWriter(path, "llama")
@@ -61,7 +61,8 @@ def write_gguf(folder: Path, path: Path) -> Path:
         if stem.endswith(("q_proj", "k_proj")):  # llama.cpp keeps the two halves of a rotary pair side by side
             heads = config.num_attention_heads if stem.endswith("q_proj") else config.num_key_value_heads
             array = array.reshape(heads, 2, -1, array.shape[1]).swapaxes(1, 2).reshape(array.shape)
-        writer.add_tensor(f"{prefix}{_NAMES[stem]}.weight", array)
+        if not f"{prefix}{_NAMES[stem]}".startswith(without):
+            writer.add_tensor(f"{prefix}{_NAMES[stem]}.weight", array)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -50,7 +50,8 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     _out_file(arguments.out)
     out, store = Path(arguments.out or "answers.parquet"), store_of(arguments.store)
     if arguments.gold:
-        table = stages.ground_truth(ready.task, split=arguments.split)
+        with Display():
+            table = stages.ground_truth(ready.task, split=arguments.split)
         write_table(table, out)
         print(f"{table.num_rows} right answers: {out}")
         return
@@ -96,6 +97,7 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
 
 
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.display import Display
     from w2s.reading.labels import labels_of
     from w2s.reliability import score_answers, summarize
     from w2s.reliability.annotators import compare_annotators
@@ -104,7 +106,8 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    answers = read_table(arguments.answers, arguments.columns)
+    with Display():
+        answers = read_table(arguments.answers, arguments.columns, encoding=arguments.encoding)
     if not answers.num_rows:
         raise InputError(f"{arguments.answers} is empty: it has no rows")
     rules = [arguments.normalize] if isinstance(arguments.normalize, str) else arguments.normalize
@@ -114,6 +117,9 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         settings["temperature"] = arguments.temperature
     unparsed = {} if arguments.unparsed is None else {"unparsed": arguments.unparsed}
     scored = score_answers(labels.table, estimator=arguments.estimator, **unparsed, **settings)
+    if not scored.num_rows:
+        rule = f"--unparsed {arguments.unparsed}" if arguments.unparsed else "leaving out what has no label"
+        raise InputError(f"{arguments.answers}: {rule} leaves none of {answers.num_rows} answers")
     summary = summarize(scored)
     several = "supervisor" in scored.column_names and len(scored["supervisor"].unique()) > 1
     own = settings if arguments.estimator == "dawid-skene" else {}
@@ -139,13 +145,14 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
 
 
 def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.display import Display
     from w2s.pipeline import stages
     from w2s.tables import read_table, write_table
 
     _out_file(arguments.out)
-    found = stages.select(
-        read_table(arguments.scored), arguments.method, seed=arguments.seed, **_named(arguments.settings)
-    )
+    with Display():
+        scored = read_table(arguments.scored, encoding=arguments.encoding)
+    found = stages.select(scored, arguments.method, seed=arguments.seed, **_named(arguments.settings))
     write_table(found.table, arguments.out)
     selection = found.selection
     print(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")
@@ -161,9 +168,9 @@ def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.report.words import duration
     from w2s.tables import read_table
 
-    table = read_table(arguments.training_set)
     ready = parser.instantiate(arguments)
     with Display() as display:
+        table = read_table(arguments.training_set, encoding=arguments.encoding)
         report = stages.train(
             table,
             ready.model,

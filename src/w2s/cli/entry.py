@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
 
-__all__ = ["main"]
+__all__ = ["run_words"]
 
 # What the system says where a file cannot be written: the user's to put right, wherever it comes up.
 _UNWRITABLE = {
@@ -46,9 +46,8 @@ class _Command(NamedTuple):
     call: Callable[[Namespace, ArgumentParser, Sequence[str]], None]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command. Exit status: 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
-    words = list(sys.argv[1:] if argv is None else argv)
+def run_words(words: list[str]) -> None:
+    """Run the command of these words, and end the process with the status where it is not done."""
     _make_streams_safe()
     if "--debug" in words:
         _dispatch([word for word in words if word != "--debug"])
@@ -63,9 +62,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     except InputError as error:
         _complain(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("w2s: interrupted; what is finished is kept, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

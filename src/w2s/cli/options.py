@@ -39,6 +39,17 @@ def _add_fields(parser: ArgumentParser, defaults: Any) -> None:
     parser.set_defaults(dataclasses.asdict(defaults))
 
 
+def _encoding_option(parser: ArgumentParser) -> None:
+    """--encoding, wherever a command reads a table: where that is a task's data, it is short for --task.encoding."""
+    action = parser._option_string_actions.get("--task.encoding")
+    if action is None:
+        text = "of the table's text, such as windows-1252 (default: UTF-8, or what a byte order mark says)"
+        parser.add_argument("--encoding", type=str, default=None, help=text)
+    else:
+        action.option_strings = [*action.option_strings, "--encoding"]
+        parser._option_string_actions["--encoding"] = action
+
+
 def store_of(folder: str | None) -> Store:
     """The store that a command uses."""
     from w2s.store import Store, default_root
@@ -118,6 +129,7 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     _add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
+    _encoding_option(parser)
 
 
 def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[ModelSpec], *, split: str) -> None:
@@ -125,6 +137,7 @@ def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[Mod
 
     _config_option(parser, words)
     parser.add_class_arguments(TaskSpec, "task")
+    _encoding_option(parser)
     parser.add_class_arguments(model, "model")
     parser.add_class_arguments(AnsweringSpec, "answering")
     parser.add_argument("--adapter", type=str, default=None, help="a trained adapter, as w2s train leaves it")
@@ -153,6 +166,7 @@ def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("answers", type=str, help="a table with question_id, answer, and variation or annotator")
+    _encoding_option(parser)
     parser.add_argument(
         "--columns",
         type=dict[str, str],
@@ -180,6 +194,7 @@ def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def select_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("scored", type=str, help="a table of scored answers, as w2s score writes it")
+    _encoding_option(parser)
     parser.add_argument("--method", type=str, required=True, help="a method that w2s methods lists")
     parser.add_argument("--out", type=str, required=True, help="a table to write: .parquet, .csv or .jsonl")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
@@ -191,6 +206,7 @@ def train_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
     _config_option(parser, words)
     parser.add_argument("training_set", type=str, help="a table with prompt and completion; weight is optional")
+    _encoding_option(parser)
     parser.add_class_arguments(ModelSpec, "model")
     parser.add_class_arguments(TrainingSpec, "training")
     parser.add_argument("--out", type=str, required=True, help="a folder; the adapter goes to OUT/adapter")

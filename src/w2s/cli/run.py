@@ -28,10 +28,12 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
 
     ready = parser.instantiate(arguments)
     experiment = Experiment(**{field.name: ready[field.name] for field in dataclasses.fields(Experiment)})
-    if arguments.dry_run:
-        _dry_run(experiment, store_of(arguments.store))
-        return
     from w2s.display import Display
+
+    if arguments.dry_run:
+        with Display():
+            _dry_run(experiment, store_of(arguments.store))
+        return
     from w2s.report.tables import results_table, show
     from w2s.running import run
 

@@ -97,7 +97,7 @@ def _read(file: str) -> dict[str, Any]:
         raise InputError(f"no such file: {file}")
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise InputError(f"{file} has {size} bytes: expected a settings file, of at most {_MOST_BYTES}")
-    return _parsed(file, decoded(path, ".yaml", ()))
+    return _parsed(file, decoded(path, ".yaml", (), None))
 
 
 @lru_cache(maxsize=2)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.errors import InputError
+from w2s.gold import Gold, are_right
 from w2s.methods.base import select_then_train
 from w2s.methods.filtering import filter_uncertain
 from w2s.methods.selection import TrainingSet, candidates_from
@@ -72,8 +73,9 @@ def oracle(scored: pa.Table, gold_answers: pa.Table, *, seed: int = 0) -> Traini
     if place.null_count:
         missing = candidates.rows["question_id"].filter(pc.is_null(place))
         raise InputError(f"gold answers: expected one for question {missing[0].as_py()!r}, there is none")
-    correct = pc.equal(candidates.rows["answer"], gold["answer"].take(place))
-    right = candidates.keep(pc.fill_null(correct, False), otherwise="incorrect")
+    rows = candidates.rows
+    correct = are_right(rows["question_id"].to_pylist(), rows["answer"].to_pylist(), Gold.from_table(gold))
+    right = candidates.keep(pa.array(correct, pa.bool_()), otherwise="incorrect")
     drawn = right.draw(right.questions_in, seed=seed)
     return drawn.training_set("as many answers as there were questions, drawn from the correct ones")
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
+from filelock import FileLock
 
 from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import InputError, unknown_name
 from w2s.files import tree_sha256
+from w2s.gold import aliases_of
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay, training_step
@@ -30,7 +31,7 @@ from w2s.step import Build, Context, Step, walk
 from w2s.store import Store, default_root
 from w2s.supervisors.asking import gold_answers
 from w2s.tables import TRAINING_SET, check, read_table, write_table
-from w2s.tasks import gold_of, questions_of, task_from
+from w2s.tasks import Splits, Task, gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def _adapter(folder: str | Path | None) -> Path | None:
     root = Path(folder).expanduser()
     for candidate in (root, root / "adapter"):
         if (candidate / "adapter_config.json").is_file():
+            if not (candidate / "adapter_model.safetensors").is_file():
+                raise InputError(
+                    f"adapter {str(folder)!r} has no adapter_model.safetensors: weights in another form, as a pickled "
+                    "adapter_model.bin is, are not loaded"
+                )
             return candidate
     raise InputError(f"adapter {str(folder)!r}: expected a folder with adapter_config.json, as w2s train writes it")
 
@@ -110,12 +116,19 @@ class _Asked(NamedTuple):
     given: _Given
 
 
+def _splits(task: Task) -> Splits:
+    splits = task.splits()
+    for reason, count in splits.dropped.items():
+        logger.info("left out: %d %s", count, reason)
+    return splits
+
+
 def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: str) -> _Asked:
     """Find task, model and adapter; whatever is wrong with them is said before anything is computed."""
     _check_split(split)
     folder, given = _adapter(adapter), _Given()
     made = task_from(task)
-    lay = Lay(made, made.splits(), loaded_plugins())
+    lay = Lay(made, _splits(made), loaded_plugins())
     return _Asked(lay, PreparedModel(model), given.adapter(folder) if folder else None, given)
 
 
@@ -164,9 +177,9 @@ def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
     """The right answers to a split's questions, as an answers table: for the weak supervisor and the ceiling."""
     _check_split(split)
     made = task_from(task)
-    splits = made.splits()
+    splits = _splits(made)
     questions = questions_of(splits.questions, split)
-    return gold_answers(made, questions, gold_of(splits.gold, split))
+    return gold_answers(made, questions, gold_of(splits.gold, split), aliases_of(splits.gold))
 
 
 def select(scored: pa.Table, method: str, *, seed: int = 0, **settings: Any) -> TrainingSet:
@@ -225,6 +238,9 @@ def train(
 
 
 _HANDED_OUT = ("adapter", "log.jsonl", "training.json")
+_MARKER = ".w2s-train"
+"""Says that a folder is ours, however a process died that wrote into it; who holds its lock is the one who writes."""
+_NEW = ".w2s-train-new"
 
 
 def _check_out(out: Path) -> None:
@@ -232,32 +248,32 @@ def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: expected a folder for the adapter, or a name for a new one")
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if names and not (names <= set(_HANDED_OUT) and "training.json" in names):
+    foreign = names - {*_HANDED_OUT, _MARKER, _NEW}
+    if names and (foreign or not names & {_MARKER, "training.json"}):
         raise InputError(
-            f"{out} holds {sorted(names - set(_HANDED_OUT) or names)[0]!r}, which w2s train did not write: expected an "
+            f"{out} holds {sorted(foreign or names)[0]!r}, which w2s train did not write: expected an "
             "empty folder, one that it wrote, or a name for a new one"
         )
 
 
 def _hand_out(result: Path, out: Path) -> None:
-    """Copy a training's result beside the folder, and put it into place whole."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    """Copy a training's result into the folder, whole before any of it takes the place of an older one."""
+    out.mkdir(parents=True, exist_ok=True)
+    _check_out(out)  # again: it may have been hours
+    with FileLock(out / _MARKER):
+        new = out / _NEW
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
         for name in _HANDED_OUT:
             source = result / name
             copy = shutil.copytree if source.is_dir() else shutil.copyfile
-            copy(source, beside / name)
-        _check_out(out)  # again: it may have been hours
-        if out.is_dir():
-            for name in _HANDED_OUT:
-                old = out / name
-                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink(missing_ok=True)
-        out.mkdir(exist_ok=True)
+            copy(source, new / name)
         for name in _HANDED_OUT:
-            (beside / name).rename(out / name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            old = out / name
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink(missing_ok=True)
+            (new / name).rename(old)
+        new.rmdir()
+        (out / _MARKER).touch()
 
 
 def _complete(table: pa.Table) -> pa.Table:
@@ -267,7 +283,7 @@ def _complete(table: pa.Table) -> pa.Table:
         table = table.append_column("question_id", pa.array([str(row) for row in range(table.num_rows)]))
     required: Sequence[str] = ["prompt", "completion", "weight", "question_id"]
     table = check(table, TRAINING_SET, name="training set", required=required)
-    for column in ("prompt", "completion", "weight"):
+    for column in required:
         if table[column].null_count:
             row = table[column].is_null().index(True).as_py()
             raise InputError(f"training set, row {row + 1}, column {column!r}: expected a value")

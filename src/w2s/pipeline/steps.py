@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from w2s.config import AnsweringSpec, TaskSpec, training_from_dict
 from w2s.errors import InputError
 from w2s.files import atomic_write
+from w2s.gold import Gold, aliases_of
 from w2s.methods import METHODS
 from w2s.models.prepared import CONVERSION, convert, loaded
 from w2s.plugins import load_plugins
@@ -118,14 +119,14 @@ def _gold(settings: Settings, inputs: Folders, out: Path, context: Context) -> N
 
     split = settings["split"]
     questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), split)
-    truth = gold_of(_rows_of("gold", settings, context), split)
-    write_table(gold_answers(task_of(settings["asking"]), questions, truth), out / ANSWERS_FILE)
+    rows = _rows_of("gold", settings, context)
+    table = gold_answers(task_of(settings["asking"]), questions, gold_of(rows, split), aliases_of(rows))
+    write_table(table, out / ANSWERS_FILE)
 
 
-def gold_by_id(folder: Path) -> dict[str, str]:
-    """The canonical right answers of a step of kind `gold`."""
-    table = read_table(folder / ANSWERS_FILE)
-    return dict(zip(table["question_id"].to_pylist(), table["answer"].to_pylist(), strict=True))
+def gold_by_id(folder: Path) -> Gold:
+    """The right answers of a step of kind `gold`."""
+    return Gold.from_table(read_table(folder / ANSWERS_FILE))
 
 
 # Answers, and what they are worth

@@ -16,7 +16,8 @@ from w2s.reading.cells import Rows, guarded, parse_json, text_of, texts_of
 from w2s.reading.csv_files import csv_column, csv_rows
 from w2s.reading.json_files import json_column, json_rows
 from w2s.reading.parquet_files import parquet_rows, parquet_table
-from w2s.reading.texts import EXPECTED, SUFFIXES, decoded, stem_of, suffix_of
+from w2s.reading.texts import check_encoding, decoded
+from w2s.reading.unpacking import EXPECTED, SUFFIXES, stem_of, suffix_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,7 @@ __all__ = [
     "EXPECTED",
     "SUFFIXES",
     "Rows",
+    "check_encoding",
     "guarded",
     "parse_json",
     "read_rows",
@@ -35,44 +37,46 @@ __all__ = [
 ]
 
 
-def read_rows(path: Path, columns: Sequence[str] = ()) -> Rows:
+def read_rows(path: Path, columns: Sequence[str] = (), encoding: str | None = None) -> Rows:
     """Read the rows of a file, by the name's suffix.
 
     Args:
         path: The file.
         columns: The columns of a CSV file that has no header.
+        encoding: Of its text; by default UTF-8, or what a byte order mark says.
 
     Raises:
-        InputError: The file is missing, empty, of another kind, or broken.
+        InputError: The file is missing, empty, of another kind or encoding, or broken.
     """
-    suffix = _checked(path)
+    suffix = _checked(path, encoding)
     if suffix == ".parquet":
         return parquet_rows(path)
-    text = decoded(path, suffix, columns)
+    text = decoded(path, suffix, columns, encoding)
     return csv_rows(path, text, columns, suffix) if suffix in (".csv", ".tsv") else json_rows(path, text, suffix)
 
 
-def read_table(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
+def read_table(path: Path, types: Mapping[str, pa.DataType], encoding: str | None = None) -> pa.Table:
     """Read a file as a table.
 
     Args:
         path: The file.
         types: Of the columns whose type is known. A text column is one from the first byte on. The others
             get the type that all their cells have; a column of a CSV file only one that loses nothing.
+        encoding: As for `read_rows`.
 
     Raises:
-        InputError: The file is missing, empty, of another kind, or broken.
+        InputError: The file is missing, empty, of another kind or encoding, or broken.
     """
     import pyarrow as pa
 
-    if _checked(path) == ".parquet":
+    if _checked(path, encoding) == ".parquet":
         table = parquet_table(path)
         for index, name in enumerate(table.column_names):
             kind, column = types.get(name), table.column(index)
             if kind == pa.string() and column.type != kind:
                 table = table.set_column(index, name, texts_of(path, name, column.to_pylist()))
         return table
-    rows = read_rows(path)
+    rows = read_rows(path, encoding=encoding)
     found = {}
     for name in rows.columns:
         cells = [row.get(name) for row in rows.cells]
@@ -87,11 +91,13 @@ def read_table(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
     return pa.table(found)
 
 
-def _checked(path: Path) -> str:
+def _checked(path: Path, encoding: str | None) -> str:
     if not path.is_file():
         raise InputError(f"no such file: {path}")
     if (suffix := suffix_of(path)) not in SUFFIXES:
         raise InputError(f"{path}: expected a file named {EXPECTED}, not {(suffix or path.suffix)!r}")
+    if encoding is not None and suffix == ".parquet":
+        raise InputError(f"{path} is Parquet, whose texts are always UTF-8: it cannot be read as {encoding}")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty")
     return suffix

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from w2s.errors import InputError
 from w2s.reading.cells import Rows, refuse_twice
-from w2s.reading.texts import bytes_of, is_zipped
+from w2s.reading.unpacking import bomb, bytes_of, is_zipped, most_unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet
 
 __all__ = ["parquet_rows", "parquet_table"]
 
@@ -37,8 +38,12 @@ def parquet_table(path: Path) -> pa.Table:
 
     try:
         source = pa.BufferReader(bytes_of(path)) if is_zipped(path) else path
-        table = pyarrow.parquet.ParquetFile(source).read()
+        file = pyarrow.parquet.ParquetFile(source)
+        _check_size(path, file.metadata)
+        table = file.read()
         table.validate(full=True)
+    except InputError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     refuse_twice(path, table.column_names)
@@ -52,3 +57,19 @@ def parquet_table(path: Path) -> pa.Table:
             column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
         table = table.set_column(index, field.name, column)
     return table
+
+
+def _check_size(path: Path, metadata: pyarrow.parquet.FileMetaData) -> None:
+    """A value that repeats takes no room in a file: some hundred bytes may hold billions of rows."""
+    size = path.stat().st_size
+    columns = [
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    ]
+    for what, held in (
+        ("values", sum(column.num_values for column in columns)),
+        ("bytes", sum(column.total_uncompressed_size for column in columns)),
+    ):
+        if held > most_unpacked(size):
+            raise InputError(bomb(path, size, what))

@@ -1,76 +1,109 @@
-"""The text of a file: unzipped and decoded, or what it is instead."""
+"""The text of a file in its encoding, or where it is of another."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import codecs
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from w2s.errors import InputError
+from w2s.errors import InputError, unknown_name
 from w2s.reading.csv_files import delimiter_of, is_headed, split_records
+from w2s.reading.unpacking import bytes_of
 
-__all__ = ["EXPECTED", "SUFFIXES", "bytes_of", "decoded", "is_zipped", "stem_of", "suffix_of"]
+__all__ = ["check_encoding", "decoded"]
 
-SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".json")
-EXPECTED = ", ".join("*" + suffix for suffix in SUFFIXES)
-_ZIPPED = ".gz"
+_log = logging.getLogger(__name__)
 
-
-def suffix_of(path: Path) -> str:
-    """The suffix that says how a file is read, in lower case and without ".gz"."""
-    name = path.name.lower().removesuffix(_ZIPPED)
-    return Path(name).suffix
-
-
-def stem_of(path: Path) -> str:
-    """A file's name without the suffixes that say how it is read."""
-    return Path(path.stem).stem if is_zipped(path) else path.stem
-
-
-def is_zipped(path: Path) -> bool:
-    """Whether a file is compressed, by its name."""
-    return path.suffix.lower() == _ZIPPED
+_UTF8 = "utf-8-sig"  # with a byte order mark or without
+_MARKS = (
+    (codecs.BOM_UTF8, _UTF8),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the next one does
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+)
+_KNOWN = (
+    *("utf-8", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15", "mac-roman", "windows-1250", "windows-1251"),
+    *("koi8-r", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"),
+)
+"""Common encodings, for the message; Python knows more."""
 
 
-def bytes_of(path: Path) -> bytes:
-    """What is in a file, unzipped."""
-    data = path.read_bytes()
-    if not is_zipped(path):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-
-
-def decoded(path: Path, suffix: str, columns: Sequence[str]) -> str:
-    """The text of a file: UTF-8, or what a byte order mark says.
+def decoded(path: Path, suffix: str, columns: Sequence[str], encoding: str | None) -> str:
+    """The text of a file: in the encoding that is named or, where none is, UTF-8 or what a byte order mark says.
 
     Raises:
-        InputError: It is of another encoding.
+        InputError: There is no such encoding, or the file is of another.
     """
     data = bytes_of(path)
-    encoding = "utf-8-sig"
-    for mark, name in ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            encoding = name
-            break
+    codec = _codec(path, data, encoding)
+    try:
+        text = data.decode(codec)
+    except UnicodeError as error:
+        # The codec counts after the mark.
+        marked = len(codecs.BOM_UTF8) if codec == _UTF8 and data.startswith(codecs.BOM_UTF8) else 0
+        at = error.start + marked if isinstance(error, UnicodeDecodeError) else 0
     else:
-        if b"\0" in data[:2]:
-            raise InputError(f"{path} looks like UTF-16 without a byte order mark: save it as UTF-8")
+        if encoding is not None and not codec.startswith("utf") and not data.isascii() and _is(data, _UTF8):
+            _log.warning("%s: read as %s, as --encoding says, but it could be UTF-8", path, encoding)
+        return text
+    where = f"{path}, {_place(data[:at].decode(codec, 'replace'), suffix, columns, at + 1)}"
+    if encoding is not None:
+        raise InputError(f"{where}: not {encoding}, as --encoding says")
+    if codec != _UTF8:
+        raise InputError(f"{path} is no {codec.upper()}, as its first bytes say: save it as UTF-8")
+    if _is(data, "cp1252"):
+        raise InputError(
+            f"{where}: not UTF-8; it looks like Windows-1252: save it as UTF-8, or add --encoding windows-1252"
+        )
+    raise InputError(f"{where}: not UTF-8: save it as UTF-8, or name what it is with --encoding")
+
+
+def check_encoding(name: str) -> str:
+    """The codec of an encoding's name.
+
+    Raises:
+        InputError: There is no such encoding of text.
+    """
     try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        if encoding != "utf-8-sig":
-            raise InputError(f"{path} is no {encoding.upper()}, as its first bytes say: save it as UTF-8") from None
-        at = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)  # the codec counts after the mark
-    where = _place(data[:at].decode("utf-8-sig"), suffix, columns, at + 1)
+        codec = codecs.lookup(name).name
+        with suppress(UnicodeError):
+            b" ".decode(codec)  # "hex" is a codec, but none of text
+    except (LookupError, ValueError):
+        raise unknown_name("encoding", name, _KNOWN) from None
+    return codec
+
+
+def _codec(path: Path, data: bytes, encoding: str | None) -> str:
+    """The codec of a text: the byte order mark's, the one that is named, or UTF-8's."""
+    named = None if encoding is None else check_encoding(encoding)
+    marked = next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
+    if marked is not None:
+        if named is not None and not named.startswith(marked.removesuffix("-sig")):
+            raise InputError(f"{path} begins with the byte order mark of {_shown(marked)}: it is not {encoding}")
+        return marked
+    if named in ("utf-16", "utf-32"):
+        raise InputError(f"{path} has no byte order mark: expected --encoding {named}-le or {named}-be, not {encoding}")
+    if b"\0" in data[:2] and not (named or "").startswith(("utf-16", "utf-32")):
+        order = "be" if data.startswith(b"\0") else "le"
+        raise InputError(
+            f"{path} looks like UTF-16 without a byte order mark: save it as UTF-8, or add --encoding utf-16-{order}"
+        )
+    return named if named not in (None, "utf-8") else _UTF8
+
+
+def _shown(codec: str) -> str:
+    return codec.removesuffix("-sig").upper()
+
+
+def _is(data: bytes, codec: str) -> bool:
     try:
-        data.decode("cp1252")
+        data.decode(codec)
     except UnicodeDecodeError:
-        raise InputError(f"{path}, {where}: not UTF-8: save it as UTF-8") from None
-    raise InputError(f"{path}, {where}: not UTF-8; it looks like Windows-1252; save it as UTF-8 or UTF-16")
+        return False
+    return True
 
 
 def _place(before: str, suffix: str, columns: Sequence[str], byte: int) -> str:

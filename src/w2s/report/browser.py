@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Any
 
 import numpy as np
 
+from w2s.gold import Gold, are_right
 from w2s.report.reading import Run, SeedFiles
 from w2s.report.words import visible
 
@@ -84,7 +85,7 @@ def browser_data(run: Run, *, max_bytes: int = MAX_BYTES) -> Browser:
 class _SeedWriter:
     """One seed's rows by question, and which methods kept them."""
 
-    def __init__(self, seed: SeedFiles, methods: Sequence[str], gold: Mapping[str, str]) -> None:
+    def __init__(self, seed: SeedFiles, methods: Sequence[str], gold: Gold) -> None:
         self.gold = gold
         self.rows: dict[str, list[dict[str, Any]]] = {}
         for row in seed.scored.select(_COLUMNS).to_pylist():
@@ -119,7 +120,7 @@ class _SeedWriter:
                     "prompt": rest[: len(rest) - len(end)],
                     "said": clip(row["response"]),
                     "answer": clip(row["answer"]),
-                    "right": None if truth is None else row["answer"] == truth,
+                    "right": None if truth is None else are_right([id], [row["answer"]], self.gold)[0],
                     "r": round(row["confidence"], 4),
                     "share": round(row["vote_share"], 4),
                     "kept": self.kept.get((id, row["variation"]), 0),

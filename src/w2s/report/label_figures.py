@@ -248,8 +248,9 @@ class _Table(NamedTuple):
 
 def _cells(answers: Answers, run: Run) -> _Table:
     known = np.flatnonzero(answers.known)
-    label = [answers.label[row] for row in known]
     truth = [str(answers.truth[row]) for row in known]
+    # A right answer of several stands where the first of them does.
+    label = [answers.truth[row] if answers.correct[row] else answers.label[row] for row in known]
     confidence = answers.confidence[known]
     choices = [run.choices.get(answers.question_id[row], []) for row in known]
     distinct = {*truth, *(answer for answer in label if answer is not None)}

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,12 @@ def write_study_page(results: Sequence[RunRecords], path: str | Path) -> Path:
 
 def study_names(results: Sequence[RunRecords]) -> list[str]:
     """A short name for each experiment: its folder's, numbered where two are the same."""
+    own = [result.folder.name or "experiment" for result in results]
     names: list[str] = []
-    for number, result in enumerate(results, 1):
-        name = result.folder.name or "experiment"
-        names.append(f"{name} ({number})" if name in names else name)
+    for number, name in enumerate(own, 1):
+        numbered = (f"{name} ({other})" for other in count(number))
+        free = (one for one in numbered if one not in {*own, *names})
+        names.append(next(free) if name in names else name)
     return names
 
 

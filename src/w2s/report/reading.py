@@ -18,10 +18,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from w2s.errors import InputError
+from w2s.gold import Gold, are_right
 from w2s.reliability.base import check_scored, codes, scores_in
 from w2s.reliability.signal import trust
 from w2s.results.records import RunRecords
-from w2s.tables import GOLD, QUESTIONS, SCORED, TRAINING_SET, check, read_table
+from w2s.tables import ALIASES, GOLD, QUESTIONS, SCORED, TRAINING_SET, check, read_table
 
 __all__ = ["Answers", "Losses", "Run", "SeedFiles", "read_run"]
 
@@ -93,7 +94,7 @@ class Run:
 
     result: RunRecords
     questions: pa.Table
-    gold: Mapping[str, str]
+    gold: Gold
     seeds: tuple[SeedFiles, ...]
 
     @property
@@ -127,7 +128,7 @@ class Run:
             label=label,
             truth=truth,
             known=np.array([answer is not None for answer in truth], bool),
-            correct=np.array([a is not None and a == b for a, b in zip(label, truth, strict=True)], bool),
+            correct=np.array(are_right(ids, label, self.gold), bool),
             entropy=np.round(scored["entropy"].to_numpy(), 9) + 0.0,
             confidence=scored["confidence"].to_numpy(),
             scores={**{name: trust(scored, name) for name in _shown(scored)}, "majority margin": margin},
@@ -153,13 +154,11 @@ def read_run(result: RunRecords) -> Run:
     """
     folder = result.files
     questions = _table(folder.questions, QUESTIONS, required=["question_id"])
-    gold = _table(folder.gold, GOLD, required=["question_id", "answer"])
-    pairs = zip(gold["question_id"].to_pylist(), gold["answer"].to_pylist(), strict=True)
-    known = {id: answer for id, answer in pairs if answer is not None}
+    gold = _table(folder.gold, pa.schema([*GOLD, ALIASES]), required=["question_id", "answer"])
     return Run(
         result=result,
         questions=questions,
-        gold=known,
+        gold=Gold.from_table(gold),
         seeds=tuple(_seed(result, seed) for seed in result.experiment.seeds),
     )
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from w2s.environment import environment
 from w2s.files import atomic_write
+from w2s.gold import Gold, are_right, with_aliases
 from w2s.metrics import Difference, accuracy_interval, difference_interval, holm, pgr_interval
 from w2s.pipeline.graph import Graph, MethodRun, SeedRun
 from w2s.pipeline.steps import (
@@ -111,7 +112,7 @@ class _Collector:
         }
 
     @cached_property
-    def _transfer_gold(self) -> dict[str, str]:
+    def _transfer_gold(self) -> Gold:
         return gold_by_id(self._store.path(self._graph.gold["transfer"]))
 
     # Records
@@ -261,12 +262,14 @@ class _Collector:
         graph = self._graph
         steps = graph.questions.values()
         _write(folder, folder.questions, pa.concat_tables([read_table(self._file(s, QUESTIONS_FILE)) for s in steps]))
-        gold = [
+        golds = {split: gold_by_id(self._store.path(step)) for split, step in graph.gold.items()}
+        rows = [
             {"question_id": id, "split": split, "answer": answer}
-            for split, step in graph.gold.items()
-            for id, answer in gold_by_id(self._store.path(step)).items()
+            for split, gold in golds.items()
+            for id, answer in gold.items()
         ]
-        _write(folder, folder.gold, pa.Table.from_pylist(gold, schema=GOLD))
+        aliases = {id: others for gold in golds.values() for id, others in gold.aliases.items()}
+        _write(folder, folder.gold, with_aliases(pa.Table.from_pylist(rows, schema=GOLD), aliases))
         for run in graph.seed_runs:
             self._copy_file(folder, run.scored, SCORED_FILE, folder.scored(run.seed))
             weak = folder.weak(run.seed)
@@ -301,9 +304,9 @@ def _right(table: pa.Table, gold: Mapping[str, str]) -> tuple[Correct, npt.NDArr
     """Which answers are right, and the weights, of the rows whose ground truth is known."""
     ids, answers = table["question_id"].to_pylist(), table["answer"].to_pylist()
     weights = table["weight"].to_pylist()
-    known = [row for row, id in enumerate(ids) if id in gold]
-    right = np.array([answers[row] == gold[ids[row]] for row in known], dtype=bool)
-    return right, np.array([weights[row] for row in known], dtype=np.float64)
+    known = np.array([id in gold for id in ids], bool)
+    right = np.array(are_right(ids, answers, gold), bool)
+    return right[known], np.array(weights, np.float64)[known]
 
 
 def _finite(value: float | None) -> float | None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s import metrics
+from w2s.gold import are_right
 from w2s.metrics import Interval
 from w2s.metrics.crossed import Z
 from w2s.reliability.base import SCORES, check_scored, codes, scores_in
@@ -146,8 +147,7 @@ class _Rows:
         self.answer = scored["answer"].to_pylist()
         self.truth = [gold.get(id) for id in ids]
         self.known: Bools = np.array([truth is not None for truth in self.truth], bool)
-        pairs = zip(self.answer, self.truth, strict=True)
-        self.correct: Bools = np.array([answer is not None and answer == truth for answer, truth in pairs], bool)
+        self.correct: Bools = np.array(are_right(ids, self.answer, gold), bool)
         self.num_choices = [num_choices.get(id) for id in ids]
 
     def findings(self) -> Findings:

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
+from w2s.gold import are_right, with_aliases
 from w2s.progress import Progress, no_progress
 from w2s.supervisors.base import Answer, Prompt, Supervisor
 from w2s.tables import ANSWERS, PREDICTIONS
@@ -174,7 +176,7 @@ def judge(answers: pa.Table, gold: Mapping[str, str | None]) -> pa.Table:
             {
                 "question_id": id,
                 "answer": answer,
-                "correct": answer is not None and answer == gold[id],
+                "correct": are_right([id], [answer], gold)[0],
                 "completion": first["response"],
                 "choice_logprobs": first["choice_logprobs"],
             }
@@ -182,13 +184,19 @@ def judge(answers: pa.Table, gold: Mapping[str, str | None]) -> pa.Table:
     return pa.Table.from_pylist(judged, schema=PREDICTIONS)
 
 
-def gold_answers(task: Task, questions: Sequence[Question], gold: Mapping[str, str | None]) -> pa.Table:
+def gold_answers(
+    task: Task,
+    questions: Sequence[Question],
+    gold: Mapping[str, str | None],
+    aliases: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> pa.Table:
     """Ground truth as an answers table: the question as it stands, rightly answered.
 
     Args:
         task: Makes the prompts and writes the answers.
         questions: Those without a known answer are left out.
         gold: By question id.
+        aliases: Other right answers; they go into a column of that name.
     """
     rows = []
     for question in questions:
@@ -199,7 +207,7 @@ def gold_answers(task: Task, questions: Sequence[Question], gold: Mapping[str, s
         written = task.complete(answer, question, variation)
         right = Answer(response=written, answer=answer)
         rows.append(answer_row(question, variation, right, task, "ground truth", asked=variation.prompt))
-    return pa.Table.from_pylist(rows, schema=ANSWERS)
+    return with_aliases(pa.Table.from_pylist(rows, schema=ANSWERS), aliases)
 
 
 def _identity(name: str, prompts: Sequence[Prompt]) -> str:

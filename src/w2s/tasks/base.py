@@ -82,6 +82,8 @@ class Task(ABC):
             raise InputError(f"paraphrases={spec.paraphrases!r}: task {self.name} varies its questions without any")
         if spec.answers == "numbers" and not self.takes_numbers:
             raise InputError(f"answers={spec.answers!r}: task {self.name} knows by itself what its answers are")
+        if spec.encoding is not None and spec.data is None:
+            raise InputError(f"encoding={spec.encoding!r}: expected data as well, the file that is read so")
         for name in spec.templates:
             self._check_template(name, spec.templates[name])
         self.templates = {**self.templates, **spec.templates}
@@ -155,7 +157,7 @@ class Task(ABC):
     def _paraphrases(self) -> dict[str, list[str]]:
         path = Path(str(self.spec.paraphrases)).expanduser()
         found: dict[str, list[str]] = {}
-        for number, row in enumerate(read_rows(path), start=1):
+        for number, row in enumerate(read_rows(path, encoding=self.spec.encoding), start=1):
             question, paraphrases = row.get("question"), row.get("paraphrases")
             if not isinstance(question, str) or not isinstance(paraphrases, list):
                 raise InputError(f"{path}, row {number}: expected the text 'question' and the list 'paraphrases'")
@@ -167,7 +169,7 @@ class Task(ABC):
     @cached_property
     def records(self) -> list[Record]:
         """The rows of the data: of `spec.data` if it is given, otherwise of the hub."""
-        return read_records(self.name, self.spec.data, self.hub, self.pools, self.csv_columns)
+        return read_records(self.name, self.spec.data, self.hub, self.pools, self.csv_columns, self.spec.encoding)
 
     def template_fields(self, name: str) -> set[str]:
         """What a template may name: what the task's own template of that name does."""

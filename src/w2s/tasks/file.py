@@ -55,8 +55,9 @@ class File(MultipleChoice, FreeAnswer):
     * `id`: by default a hash of the question and its choices.
 
     Known data sets are read in their own forms: `choices` with `text` and `label`, and `answerKey` (ARC);
-    `question` with `stem` and `choices` (CommonsenseQA); `answer` with `value` (TriviaQA), or `answers` with
-    `text` (SQuAD), of which the first counts; `messages` with one turn of the user.
+    `question` with `stem` and `choices` (CommonsenseQA); `messages` with one turn of the user. A question without
+    choices may have several right answers, and a student learns the first: `answer` with `value` and `aliases`
+    (TriviaQA), `answers` with `text` (SQuAD), a list as `answer`, or a list `aliases` beside it.
 
     Templates may name any other column. Without data there are no examples, and the task can vary, parse and
     complete questions that come from elsewhere.
@@ -99,7 +100,7 @@ class File(MultipleChoice, FreeAnswer):
         path = Path(data).expanduser()
         if path.is_dir():
             raise InputError(f"data={data!r} is a folder: task file reads one JSONL, CSV or Parquet file")
-        return records_of(path)
+        return records_of(path, encoding=self.spec.encoding)
 
     def template_fields(self, name: str) -> set[str]:
         """What a template may name: what the task's own does, and the other columns of the file."""
@@ -133,17 +134,15 @@ class File(MultipleChoice, FreeAnswer):
                 raise record.error("choices", "expected some in every row or in none, and this row is unlike the first")
             if (native := record.optional("id")) and (first := seen.setdefault(native, record.number)) != record.number:
                 raise record.error("id", f"{native!r} is the id of row {first} as well")
-        if aliases := [asked for asked in rows if asked.aliases]:
-            first_row = aliases[0].record
-            _log.warning(
-                "%s: %d questions have several right answers (the first is row %d): only the first of each counts",
-                first_row.source, len(aliases), first_row.number,
-            )  # fmt: skip
         right = right_choices(rows) if rows[0].choices else map(self._free_answer, rows)
         # Only what the templates name goes along: a column of the file may well give the answer away.
         named = {field for name in self.templates for field in fields_of(name, self.templates[name])}
         columns = sorted(named - {"question", "options"})
-        return [_example(asked, answer, columns) for asked, answer in zip(rows, right, strict=True)]
+        examples = [self._example(asked, answer, columns) for asked, answer in zip(rows, right, strict=True)]
+        if several := [number for number, example in enumerate(examples, start=1) if example.aliases]:
+            text = "%s: %d questions have several right answers (the first is row %d): any counts, the first is taught"
+            _log.info(text, rows[0].record.source, len(several), several[0])
+        return examples
 
     def _free_answer(self, asked: Asked) -> str | None:
         if asked.answer is None:
@@ -153,15 +152,16 @@ class File(MultipleChoice, FreeAnswer):
             raise asked.record.error(asked.column, f"expected a text on its first line, not {asked.answer!r}")
         return answer
 
-
-def _example(asked: Asked, answer: str | None, columns: Iterable[str]) -> Example:
-    question = Question(
-        id=asked.record.optional("id") or content_id(asked.text, *asked.choices),
-        text=asked.text,
-        choices=asked.choices,
-        fields={column: asked.record.optional(column) for column in columns},
-    )
-    return Example(question=question, answer=answer, pool=asked.pool)
+    def _example(self, asked: Asked, answer: str | None, columns: Iterable[str]) -> Example:
+        question = Question(
+            id=asked.record.optional("id") or content_id(asked.text, *asked.choices),
+            text=asked.text,
+            choices=asked.choices,
+            fields={column: asked.record.optional(column) for column in columns},
+        )
+        others = dict.fromkeys(_canonical(alias, self.spec.answers) for alias in asked.aliases)
+        aliases = tuple(alias for alias in others if alias is not None and alias != answer)
+        return Example(question=question, answer=answer, aliases=aliases, pool=asked.pool)
 
 
 def _canonical(text: str, answers: str) -> str | None:

@@ -19,7 +19,18 @@ __all__ = ["COLUMNS", "MAX_CHOICES", "Asked", "parse_row", "right_choices"]
 
 _log = logging.getLogger(__name__)
 
-COLUMNS = ("question", "question_stem", "messages", "choices", "answer", "answerKey", "answers", "id", "split")
+COLUMNS = (
+    "question",
+    "question_stem",
+    "messages",
+    "choices",
+    "answer",
+    "answerKey",
+    "answers",
+    "aliases",
+    "id",
+    "split",
+)
 """What is read here; templates may name any other column."""
 
 MAX_CHOICES = 1000
@@ -37,7 +48,7 @@ class Asked:
         column: Where the answer is.
         answer: As the row has it, a text, a label or an index; None where there is none.
         numeric: Whether the answer is a number and the choices are texts: then it can only be an index.
-        aliases: How many other answers the row takes for right.
+        aliases: The other answers that the row takes for right.
         pool: The splits that it may go to.
     """
 
@@ -48,7 +59,7 @@ class Asked:
     column: str
     answer: str | None
     numeric: bool
-    aliases: int
+    aliases: tuple[str, ...]
     pool: Pool
 
 
@@ -65,6 +76,8 @@ def parse_row(record: Record) -> Asked:
     column = given[0] if given else next((c for c in ("answer", "answerKey", "answers") if c in record.row), "answer")
     raw = record.row.get(column) if said is None or given else said
     answers = _answers(record, column, raw)
+    if answers and not choices:
+        answers += _answers(record, "aliases", record.row.get("aliases"))
     if len(answers) > 1 and choices:
         raise record.error(column, f"{len(answers)} answers to a question with choices: expected one")
     if not answers and pool != "transfer":
@@ -79,7 +92,7 @@ def parse_row(record: Record) -> Asked:
         column=column,
         answer=answers[0] if answers else None,
         numeric=texts and isinstance(raw, int | float) and not isinstance(raw, bool),
-        aliases=len(set(answers[1:]) - set(answers[:1])),
+        aliases=tuple(answers[1:]),
         pool=pool,
     )
 
@@ -151,11 +164,12 @@ def _choices(record: Record, cell: Any) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def _answers(record: Record, column: str, cell: Any) -> list[str]:
-    """All right answers of a row, the canonical one first."""
-    if isinstance(cell, str) and (column == "answers" or suffix_of(Path(record.source)) in (".csv", ".tsv")):
+    """All right answers of a row; a student learns the first."""
+    several = column in ("answers", "aliases")
+    if isinstance(cell, str) and (several or suffix_of(Path(record.source)) in (".csv", ".tsv")):
         parsed = record.structured(column, cell)
         # In a column of answers, a text such as "[1, 2]" is an answer unless it is in a form that holds several.
-        cell = parsed if column == "answers" or (isinstance(parsed, dict) and {"value", "text"} & set(parsed)) else cell
+        cell = parsed if several or (isinstance(parsed, dict) and {"value", "text"} & set(parsed)) else cell
     if isinstance(cell, dict):
         if "value" in cell:  # TriviaQA
             aliases = cell.get("aliases") or []

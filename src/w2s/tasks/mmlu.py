@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from w2s.reading.texts import stem_of
+from w2s.reading.unpacking import stem_of
 from w2s.tasks.multiple_choice import MultipleChoice
 from w2s.tasks.questions import Example, Pool, Question
 from w2s.tasks.records import Hub, Record, content_id

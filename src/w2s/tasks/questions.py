@@ -38,11 +38,13 @@ class Example:
     Attributes:
         question: The question.
         answer: The canonical right answer; None where the data has none (an unlabelled transfer set).
+        aliases: Other answers that are right as well; a student learns the first only.
         pool: "train" goes to weak_train or transfer, "any" to every split, a split's own name to that one.
     """
 
     question: Question
     answer: str | None
+    aliases: tuple[str, ...] = ()
     pool: Pool = "any"
 
 

@@ -161,7 +161,12 @@ def content_id(*parts: str) -> str:
 
 
 def read_records(
-    task: str, data: str | None, hub: Hub | None, pools: Mapping[str, Pool], csv_columns: Sequence[str] = ()
+    task: str,
+    data: str | None,
+    hub: Hub | None,
+    pools: Mapping[str, Pool],
+    csv_columns: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> list[Record]:
     """Read the rows of a data set.
 
@@ -174,6 +179,7 @@ def read_records(
         hub: The task's own hub data set.
         pools: The splits that are read, and where each may go.
         csv_columns: The columns of a CSV file that has no header.
+        encoding: Of the files; by default UTF-8, or what a byte order mark says.
 
     Raises:
         InputError: The data is not there, or cannot be read.
@@ -183,12 +189,14 @@ def read_records(
             raise InputError(f"task {task} needs data: a file named {reading.EXPECTED}")
         return _from_hub(hub, pools)
     if (path := Path(data).expanduser()).is_file():
-        return records_of(path, "any", csv_columns)
+        return records_of(path, "any", csv_columns, encoding)
     if path.is_dir():
         files = _files_of(path, pools)
-        return [record for file, pool in files.items() for record in records_of(file, pool, csv_columns)]
+        return [record for file, pool in files.items() for record in records_of(file, pool, csv_columns, encoding)]
     if hub is None or reading.suffix_of(path) in reading.SUFFIXES or not _HUB_ID.fullmatch(data):
         raise InputError(f"data of task {task}: no such file or folder: {data}")
+    if encoding is not None:
+        raise InputError(f"encoding={encoding!r}: {data!r} is on the hub, expected a file or a folder")
     return _from_hub(hub if data == hub.id else Hub(id=data), pools)
 
 
@@ -215,13 +223,15 @@ def _split_of(path: Path) -> str:
     return _ALIASES.get(found[0], found[0]) if found else ""
 
 
-def records_of(path: Path, pool: Pool = "any", csv_columns: Sequence[str] = ()) -> list[Record]:
+def records_of(
+    path: Path, pool: Pool = "any", csv_columns: Sequence[str] = (), encoding: str | None = None
+) -> list[Record]:
     """The rows of one file.
 
     Raises:
         InputError: The file is missing, empty, of another kind, or broken.
     """
-    rows = _read(path, csv_columns)
+    rows = _read(path, csv_columns, encoding)
     lines: Sequence[int | None] = rows.lines or [None] * len(rows.cells)
     return [
         Record(row=row, source=str(path), number=number, pool=pool, line=None if line == number else line)
@@ -229,17 +239,17 @@ def records_of(path: Path, pool: Pool = "any", csv_columns: Sequence[str] = ()) 
     ]
 
 
-def read_rows(path: Path, csv_columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+def read_rows(path: Path, csv_columns: Sequence[str] = (), encoding: str | None = None) -> list[dict[str, Any]]:
     """The rows of one file, by column. Cells of a CSV file stay text: "007" is not 7.
 
     Raises:
         InputError: The file is missing, empty, of another kind, or broken.
     """
-    return _read(path, csv_columns).cells
+    return _read(path, csv_columns, encoding).cells
 
 
-def _read(path: Path, csv_columns: Sequence[str]) -> reading.Rows:
-    rows = reading.read_rows(path, csv_columns)
+def _read(path: Path, csv_columns: Sequence[str], encoding: str | None) -> reading.Rows:
+    rows = reading.read_rows(path, csv_columns, encoding)
     if not rows.cells:
         raise InputError(f"{path} is empty: it has no rows")
     return rows

@@ -16,6 +16,7 @@ import pyarrow.compute
 
 from w2s.config import TaskSpec
 from w2s.errors import InputError, unknown_name
+from w2s.gold import with_aliases
 from w2s.tables import GOLD, QUESTIONS
 from w2s.tasks.near_duplicates import repeats, shingles_of
 from w2s.tasks.questions import SPLITS, Example, Pool, Question
@@ -57,8 +58,8 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
     """Draw the splits.
 
     The draw depends on the examples and on `spec.split_seed`, not on the order of the examples. Of several
-    copies of a question one is kept, and none where their answers differ. Copies are the same text and choices
-    but for case, spacing and the order of the choices.
+    copies of a question one is kept, and none where no answer is right in all of them. Copies are the same text
+    and choices but for case, spacing and the order of the choices.
 
     Args:
         examples: All examples of the task.
@@ -75,7 +76,8 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
         kept, repeated = _without_near_duplicates(kept)
         dropped |= {"near-duplicate": repeated} if repeated else {}
     pools = _in_drawing_order(kept, spec.split_seed)
-    drawn = _draw(pools, {name: _size(spec, name) for name in SPLITS}, len(kept))
+    total = f"{len(kept)} in all" + "".join(f"; left out: {count} {reason}" for reason, count in dropped.items())
+    drawn = _draw(pools, {name: _size(spec, name) for name in SPLITS}, total)
     rows = [(name, example) for name in SPLITS for example in drawn[name]]
     questions = pa.Table.from_pylist(
         [
@@ -95,6 +97,7 @@ def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
         [{"question_id": example.question.id, "split": name, "answer": example.answer} for name, example in rows],
         schema=GOLD,
     )
+    gold = with_aliases(gold, {example.question.id: example.aliases for _, example in rows})
     return Splits(questions=questions, gold=gold, dropped=dropped, near_duplicates=_near_duplicates(drawn))
 
 
@@ -148,7 +151,8 @@ def _without_duplicates(examples: Iterable[Example]) -> tuple[list[Example], dic
             copies[_same(question)].append(example)
     kept: dict[str, Example] = {}
     for same in copies.values():
-        if len({_gold(example) for example in same if example.answer is not None}) > 1:
+        answered = [_right(example) for example in same if example.answer is not None]
+        if answered and not set.intersection(*answered):
             dropped["contradictory answers"] += len(same)  # which of them is right, nobody knows
             continue
         if len(same) > 1:
@@ -179,9 +183,10 @@ def _near_duplicates(drawn: Mapping[str, Sequence[Example]]) -> int:
     return len(pairs)
 
 
-def _precedence(example: Example) -> tuple[int, str, str, tuple[str, ...], str]:
-    question = example.question
-    return (_KEPT_FIRST.index(example.pool), question.id, question.text, question.choices, example.answer or "")
+def _precedence(example: Example) -> tuple[int, str, str, tuple[str, ...], str, tuple[str, ...]]:
+    question, answer = example.question, example.answer or ""
+    pool = _KEPT_FIRST.index(example.pool)
+    return (pool, question.id, question.text, question.choices, answer, example.aliases)
 
 
 def _same(question: Question) -> tuple[str, ...]:
@@ -189,12 +194,14 @@ def _same(question: Question) -> tuple[str, ...]:
     return (_words(question.text), *sorted(map(_words, question.choices)))
 
 
-def _gold(example: Example) -> str:
-    """The answer as two copies would have it in common."""
-    answer = str(example.answer)
-    # Choices that differ in case only, as genotypes do, are different answers.
-    alike = [choice for choice in example.question.choices if _words(choice) == _words(answer)]
-    return _composed(answer) if len(alike) > 1 else _words(answer)
+def _right(example: Example) -> set[str]:
+    """The right answers, each as two copies would have it in common."""
+    written = set()
+    for answer in (str(example.answer), *example.aliases):
+        # Choices that differ in case only, as genotypes do, are different answers.
+        alike = [choice for choice in example.question.choices if _words(choice) == _words(answer)]
+        written.add(_composed(answer) if len(alike) > 1 else _words(answer))
+    return written
 
 
 def _words(text: str) -> str:
@@ -216,13 +223,13 @@ def _in_drawing_order(examples: Iterable[Example], seed: int) -> dict[str, list[
     return pools
 
 
-def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total: int) -> dict[str, list[Example]]:
+def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total: str) -> dict[str, list[Example]]:
     drawn: dict[str, list[Example]] = {}
     for name in _DRAWING_ORDER:
         if isinstance(size := sizes[name], int):
             left = sum(len(pools[pool]) for pool in _POOLS_OF[name])
             if size > left:
-                raise InputError(f"{name} asks for {size} questions: there are {left} left for it, of {total} in all")
+                raise InputError(f"{name} asks for {size} questions: there are {left} left for it, of {total}")
             drawn[name] = []
             for pool in _POOLS_OF[name]:
                 missing = size - len(drawn[name])
@@ -235,7 +242,7 @@ def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total
             sharers = [other for other in rest if pool in _POOLS_OF[other]]
             drawn[name] += _share(pools[pool], sharers.index(name), len(sharers))
         if not drawn[name]:
-            raise InputError(f"{name} asks for all that is left: there is nothing left for it, of {total} in all")
+            raise InputError(f"{name} asks for all that is left: there is nothing left for it, of {total}")
     return drawn
 
 

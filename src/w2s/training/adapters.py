@@ -82,7 +82,10 @@ def save_adapter(model: PeftModel, folder: Path, base: LanguageModel) -> None:
     if isinstance(config["target_modules"], list):  # a set of peft's, in another order in every process
         config["target_modules"].sort()
     if base.public_name is not None:
+        here = config["base_model_name_or_path"]
         config |= {"base_model_name_or_path": base.public_name, "revision": base.revision}
+        if here and (card := new / "README.md").is_file():  # peft's
+            card.write_text(card.read_text(encoding="utf-8").replace(here, base.public_name), encoding="utf-8")
     (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
     put_in_place(new, folder)
 

@@ -1,0 +1,53 @@
+"""Ground truth: of each question the right answer that is taught, and the others that count as right as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pyarrow as pa
+
+from w2s.tables import ALIASES
+
+__all__ = ["Gold", "aliases_of", "are_right", "with_aliases"]
+
+
+class Gold(dict[str, str]):
+    """The canonical right answer by question id: of several the first, which is what a student learns.
+
+    Args:
+        first: Those answers.
+        aliases: The other right answers of the questions that have some.
+    """
+
+    def __init__(self, first: Mapping[str, str], aliases: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(first)
+        self.aliases = aliases
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Gold:
+        """Read a table with `question_id`, `answer` and perhaps `aliases`; rows without an answer are left out."""
+        pairs = zip(table["question_id"].to_pylist(), table["answer"].to_pylist(), strict=True)
+        return cls({id: answer for id, answer in pairs if answer is not None}, aliases_of(table))
+
+
+def are_right(ids: Iterable[str], answers: Iterable[str | None], gold: Mapping[str, str | None]) -> list[bool]:
+    """Whether each answer is a right one to its question; none is where it is missing, or no right one is known."""
+    aliases = gold.aliases if isinstance(gold, Gold) else {}
+    return [
+        answer is not None and (answer == gold.get(id) or answer in aliases.get(id, ()))
+        for id, answer in zip(ids, answers, strict=True)
+    ]
+
+
+def aliases_of(table: pa.Table) -> dict[str, tuple[str, ...]]:
+    """The other right answers in a table of ground truth, by question id."""
+    if "aliases" not in table.column_names:
+        return {}
+    pairs = zip(table["question_id"].to_pylist(), table["aliases"].to_pylist(), strict=True)
+    return {id: tuple(aliases) for id, aliases in pairs if aliases}
+
+
+def with_aliases(table: pa.Table, aliases: Mapping[str, Sequence[str]]) -> pa.Table:
+    """A table of ground truth with the column `aliases`, if a question in it has some."""
+    cells = [list(aliases.get(id, ())) or None for id in table["question_id"].to_pylist()]
+    return table.append_column(ALIASES, pa.array(cells, ALIASES.type)) if any(cells) else table
