@@ -18,7 +18,7 @@ from w2s.reliability import ESTIMATORS, resolve_estimator
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES, Supervision
 from w2s.tables import Unparsed
-from w2s.tasks import gold_of, questions_of, task_from
+from w2s.tasks import Splits, gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
 __all__ = ["Graph", "MethodRun", "SeedRun"]
@@ -39,12 +39,18 @@ class SeedRun:
 
     Attributes:
         seed: Of variations, adapters and training order.
+        lay: Lays the steps of the seed's splits.
+        questions: Of each split.
+        gold: Ground truth of each split.
         supervision: What the weak source laid.
         scored: The weak answers to the transfer questions, scored by the experiment's estimator.
         methods: The methods by their labels, in the order in which they were asked for.
     """
 
     seed: int
+    lay: Lay
+    questions: Mapping[str, Step]
+    gold: Mapping[str, Step]
     supervision: Supervision
     scored: Step
     methods: Mapping[str, MethodRun]
@@ -76,13 +82,13 @@ class Graph:
         self.compare = _comparison(experiment, self.methods)
         self.strong = PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
-        self.splits = self.task.splits()
-        self._check_gold()
-        self.lay = Lay(self.task, self.splits, loaded_plugins())
-        used = [split for split in SPLITS if getattr(experiment.task, split) != 0]
-        self.questions = {split: self.lay.questions(split) for split in used}
-        self.gold = {split: self.lay.gold(split) for split in used}
-        self.seed_runs = [self._seed_run(seed) for seed in experiment.seeds]
+        lays = self._lays()
+        self.seed_runs = [self._seed_run(seed, lay) for seed, lay in zip(experiment.seeds, lays, strict=True)]
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many examples were left out before the splits were drawn, by the reason."""
+        return self.seed_runs[0].lay.splits.dropped
 
     @cached_property
     def weak(self) -> PreparedModel:
@@ -91,7 +97,8 @@ class Graph:
 
     def targets(self) -> list[Step]:
         """Every step whose result is read in the end, in a good order: weak model first, then the strong one."""
-        steps = [*self.questions.values(), *self.gold.values()]
+        drawn = self.seed_runs if self.experiment.split_per_seed else self.seed_runs[:1]
+        steps = [step for run in drawn for step in (*run.questions.values(), *run.gold.values())]
         for run in self.seed_runs:
             laid = run.supervision
             steps += [step for step in (laid.training, laid.answers, run.scored, laid.predictions) if step is not None]
@@ -101,36 +108,58 @@ class Graph:
                 steps.append(method.predictions)
         return steps
 
-    def _seed_run(self, seed: int) -> SeedRun:
-        supervision = self.source.steps(_SourceStages(self, seed))
-        scored = self.scored(f"reliability · seed {seed}", supervision, supervision.answers, seed)
+    def _lays(self) -> list[Lay]:
+        """What lays each seed's steps: the same for all, or one for each draw of the splits."""
+        seeds, plugins = self.experiment.seeds, loaded_plugins()
+        if self.experiment.split_per_seed:
+            draws = self.task.pool.draws(seeds)
+            lays = [Lay(self.task, self.task.splits(draw), plugins, draw=draw) for draw in draws]
+        else:
+            lays = [Lay(self.task, self.task.splits(), plugins)] * len(seeds)
+        for lay in lays:
+            self._check_gold(lay.splits)
+        return lays
+
+    def _seed_run(self, seed: int, lay: Lay) -> SeedRun:
+        supervision = self.source.steps(_SourceStages(self, lay, seed))
+        scored = self.scored(lay, f"reliability · seed {seed}", supervision, supervision.answers, seed)
+        used = [split for split in SPLITS if getattr(self.experiment.task, split) != 0]
         methods = {}
         for spec in self.methods:
-            stages = _MethodStages(self, spec, supervision, seed)
+            stages = _MethodStages(self, lay, spec, supervision, seed)
             student = spec.method.steps(stages, spec.settings)
-            label = f"{spec.label}: test" + (f" · seed {seed}" if student.adapter else "")
-            predictions = self.lay.predictions(label, self.strong, self.experiment.evaluation, adapter=student.adapter)
+            own = student.adapter or self.experiment.split_per_seed
+            label = f"{spec.label}: test" + (f" · seed {seed}" if own else "")
+            predictions = lay.predictions(label, self.strong, self.experiment.evaluation, adapter=student.adapter)
             methods[spec.label] = MethodRun(spec=spec, student=student, predictions=predictions)
-        return SeedRun(seed=seed, supervision=supervision, scored=scored, methods=methods)
+        return SeedRun(
+            seed=seed,
+            lay=lay,
+            questions={split: lay.questions(split) for split in used},
+            gold={split: lay.gold(split) for split in used},
+            supervision=supervision,
+            scored=scored,
+            methods=methods,
+        )
 
     def scored(
-        self, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
+        self, lay: Lay, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
     ) -> Step:
         """Answers, scored by an estimator, which gets what it asks for."""
         name = estimator or self.experiment.reliability.estimator
         needs = ESTIMATORS[name].needs
         if "calibration" in needs:
-            self._check_calibration(name, supervision)
+            self._check_calibration(lay, name, supervision)
         second = None
         if "second_view" in needs:
-            second = self.lay.answers(
+            second = lay.answers(
                 f"untrained student's answers · seed {seed}",
                 self.strong,
                 self.experiment.answering,
                 split="transfer",
                 seed=seed,
             )
-        return self.lay.scored(
+        return lay.scored(
             label,
             answers,
             name,
@@ -154,19 +183,19 @@ class Graph:
             given["temperature"] = float(spec.temperature)
         return resolve_estimator(name, given)
 
-    def _check_calibration(self, estimator: str, supervision: Supervision) -> None:
+    def _check_calibration(self, lay: Lay, estimator: str, supervision: Supervision) -> None:
         source, folds = self.source.name, self.experiment.weak.folds
         if supervision.calibration is None:
             raise InputError(f"estimator {estimator!r} needs answers to weak_train, and source {source} gives none")
-        count = len(questions_of(self.splits.questions, "weak_train"))
+        count = len(questions_of(lay.splits.questions, "weak_train"))
         if count < folds:
             raise InputError(
                 f"estimator {estimator!r} needs answers to weak_train, asked in weak.folds {folds}: "
                 f"expected as many questions, weak_train has {count}"
             )
 
-    def _check_gold(self) -> None:
-        known = any(gold_of(self.splits.gold, "transfer").values())
+    def _check_gold(self, splits: Splits) -> None:
+        known = any(gold_of(splits.gold, "transfer").values())
         for spec in self.methods:
             if spec.method.uses_gold and not known:
                 raise InputError(
@@ -177,8 +206,9 @@ class Graph:
 class _SourceStages:
     """What a weak source may build on; see `supervisors.source.SourceStages`."""
 
-    def __init__(self, graph: Graph, seed: int) -> None:
+    def __init__(self, graph: Graph, lay: Lay, seed: int) -> None:
         self._graph = graph
+        self._lay = lay
         self._seed = seed
 
     @property
@@ -187,23 +217,23 @@ class _SourceStages:
 
     @property
     def gold(self) -> Step:
-        return self._graph.lay.gold("weak_train")
+        return self._lay.gold("weak_train")
 
     def gold_training_set(self, fold: Step | None = None) -> Step:
         label = f"weak supervisor: training set · seed {self._seed}{_of(fold)}"
         gold = {"gold_answers": fold or self.gold}
-        return self._graph.lay.training_set(label, "ceiling", "ceiling", gold, {}, self._seed)
+        return self._lay.training_set(label, "ceiling", "ceiling", gold, {}, self._seed)
 
     def train(self, training_set: Step, *, label: str = "") -> Step:
         graph = self._graph
         name = f"weak supervisor: training{label and ' ' + label} · seed {self._seed}"
-        return graph.lay.training(name, graph.weak, graph.experiment.weak_training, training_set, seed=self._seed)
+        return self._lay.training(name, graph.weak, graph.experiment.weak_training, training_set, seed=self._seed)
 
     def answer(
         self, *, adapter: Step | None, split: str = "transfer", examples: int = 0, fold: Step | None = None
     ) -> Step:
         graph = self._graph
-        return graph.lay.answers(
+        return self._lay.answers(
             self._answers_label(split) + _of(fold),
             graph.weak,
             graph.experiment.answering,
@@ -217,7 +247,7 @@ class _SourceStages:
 
     def test(self, *, adapter: Step | None, examples: int = 0) -> Step:
         graph = self._graph
-        return graph.lay.predictions(
+        return self._lay.predictions(
             f"weak supervisor: test · seed {self._seed}",
             graph.weak,
             graph.experiment.evaluation,
@@ -236,7 +266,7 @@ class _SourceStages:
         sees_gold: bool = False,
     ) -> Step:
         graph = self._graph
-        return graph.lay.asked(
+        return self._lay.asked(
             self._answers_label(split),
             graph.source.name,
             settings,
@@ -248,13 +278,13 @@ class _SourceStages:
         )
 
     def judge(self, answers: Step) -> Step:
-        return self._graph.lay.judged(f"weak supervisor: test · seed {self._seed}", answers)
+        return self._lay.judged(f"weak supervisor: test · seed {self._seed}", answers)
 
     def folds(self) -> Sequence[Step]:
-        return self._graph.lay.folds(self.spec.folds, self._seed)
+        return self._lay.folds(self.spec.folds, self._seed)
 
     def join(self, answers: Sequence[Step], *, label: str) -> Step:
-        return self._graph.lay.joined(f"{label} · seed {self._seed}", answers)
+        return self._lay.joined(f"{label} · seed {self._seed}", answers)
 
     def _answers_label(self, split: str) -> str:
         return f"weak answers{'' if split == 'transfer' else f' to {split}'} · seed {self._seed}"
@@ -267,8 +297,9 @@ def _of(fold: Step | None) -> str:
 class _MethodStages:
     """What a method may build on; see `methods.base.Stages`."""
 
-    def __init__(self, graph: Graph, spec: MethodSpec, supervision: Supervision, seed: int) -> None:
+    def __init__(self, graph: Graph, lay: Lay, spec: MethodSpec, supervision: Supervision, seed: int) -> None:
         self._graph = graph
+        self._lay = lay
         self._spec = spec
         self._supervision = supervision
         self._seed = seed
@@ -280,17 +311,17 @@ class _MethodStages:
     def scored(self) -> Step:
         name = self._spec.estimator
         label = f"reliability · seed {self._seed}" if name is None else f"reliability by {name} · seed {self._seed}"
-        return self._graph.scored(label, self._supervision, self._supervision.answers, self._seed, name)
+        return self._graph.scored(self._lay, label, self._supervision, self._supervision.answers, self._seed, name)
 
     @property
     def gold_answers(self) -> Step:
         if not self._spec.method.uses_gold:
             raise InputError(f"method {self._spec.method.name} asks for ground truth: it must say uses_gold")
-        return self._graph.gold["transfer"]
+        return self._lay.gold("transfer")
 
     def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
         label = self._label("training set", part)
-        return self._graph.lay.training_set(label, self._spec.method.name, selector, inputs, settings, self._seed)
+        return self._lay.training_set(label, self._spec.method.name, selector, inputs, settings, self._seed)
 
     def train(
         self,
@@ -306,11 +337,11 @@ class _MethodStages:
         if loss is not None:
             spec = replace(spec, loss=loss, loss_settings=dict(loss_settings or {}))
         label = self._label("training", part)
-        return graph.lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
+        return self._lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
 
     def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
         graph = self._graph
-        return graph.lay.answers(
+        return self._lay.answers(
             self._label("answers", part),
             graph.strong,
             graph.experiment.answering,
@@ -322,7 +353,7 @@ class _MethodStages:
 
     def score(self, answers: Step, *, part: str = "") -> Step:
         label = self._label("reliability", part)
-        return self._graph.scored(label, self._supervision, answers, self._seed, self._spec.estimator)
+        return self._graph.scored(self._lay, label, self._supervision, answers, self._seed, self._spec.estimator)
 
 
 def _check_sizes(experiment: Experiment, needs_weak_train: bool) -> None:
