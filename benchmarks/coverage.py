@@ -155,7 +155,7 @@ def main() -> None:
         return
     print(f"{repetitions} repetitions a row, 400 questions; {_processor()}\n")
     print("| seeds | sd shared / own | difference | accuracy | PGR | PGR defined |\n|---|---|---|---|---|---|")
-    for seeds in SEEDS:
+    for seeds in SEEDS if arguments.pool is None else SEEDS[2:]:
         if seeds == 2:
             print("| 2 | any | – | – | – | – |", flush=True)  # there is no interval
             continue
