@@ -36,6 +36,15 @@ def test_intervals_over_seeds_and_questions_hold_the_truth_as_often_as_they_say(
     assert found.pgr_defined > 0.95
 
 
+@pytest.mark.parametrize("pool", [1200, 600])
+def test_intervals_over_test_sets_of_each_seeds_own_hold_the_truth_whether_these_overlap_or_not(
+    script: ModuleType, pool: int
+) -> None:
+    found = script.coverage(seeds=3, shared=0.03, own=0.03, repetitions=200, seed=1, pool=pool)
+    assert all(share >= 0.91 for share in found[:3]), found
+    assert found.pgr_defined > 0.95
+
+
 def test_the_interval_of_a_single_run_does_not_hold_other_seeds(script: ModuleType) -> None:
     found = script.coverage(seeds=1, shared=0.03, own=0.03, repetitions=300, seed=1)
     assert found.difference < 0.8 and found.accuracy < 0.8 and found.pgr < 0.8, "then one run is enough"

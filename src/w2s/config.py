@@ -286,6 +286,8 @@ class Experiment:
         compare: The one comparison that the run is about, named before it: two labels of methods, `[filtering, naive]`.
             Empty for none; by default the first method proper against the reference.
         seeds: One replicate each: variations, initial adapters and training order, of supervisor and students.
+        split_per_seed: Draw the splits anew for each seed, with test splits that share no question while there are
+            enough; by default all seeds share one draw, that of `task.split_seed`.
         weak_training: How the weak supervisor is trained on ground truth.
         student_training: How every student is trained, the ceiling among them.
         answering: How the weak supervisor answers.
@@ -309,6 +311,7 @@ class Experiment:
     )
     compare: list[str] | None = None
     seeds: list[int] = field(default_factory=lambda: [0])
+    split_per_seed: bool = False
     weak_training: TrainingSpec = field(default_factory=lambda: TrainingSpec(batch_size=8, learning_rate=2e-4))
     student_training: TrainingSpec = field(default_factory=TrainingSpec)
     answering: AnsweringSpec = field(default_factory=AnsweringSpec)

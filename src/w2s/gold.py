@@ -29,6 +29,13 @@ class Gold(dict[str, str]):
         pairs = zip(table["question_id"].to_pylist(), table["answer"].to_pylist(), strict=True)
         return cls({id: answer for id, answer in pairs if answer is not None}, aliases_of(table))
 
+    @classmethod
+    def of_all(cls, golds: Iterable[Gold]) -> Gold:
+        """Ground truth of several splits or draws as one."""
+        together = list(golds)
+        aliases = {id: others for gold in together for id, others in gold.aliases.items()}
+        return cls({id: answer for gold in together for id, answer in gold.items()}, aliases)
+
 
 def are_right(ids: Iterable[str], answers: Iterable[str | None], gold: Mapping[str, str | None]) -> list[bool]:
     """Whether each answer is a right one to its question; none is where it is missing, or no right one is known."""

@@ -103,7 +103,7 @@ def test_data_that_changes_between_graph_and_build_are_refused(base: Experiment,
     rows = in_splits(questions())
     data = write_rows(tmp_path / "questions.jsonl", rows)
     graph, store = Graph(replace(base, task=replace(base.task, data=data))), Store(tmp_path / "store")
-    asked, known = graph.questions["transfer"], graph.gold["transfer"]
+    asked, known = graph.seed_runs[0].questions["transfer"], graph.seed_runs[0].gold["transfer"]
     row = rows[SIZES["weak_train"]]
     if change == "an answer of transfer":
         row["answer"] = next(choice for choice in row["choices"] if choice != row["answer"])
@@ -131,18 +131,19 @@ def test_a_prompted_source_shows_its_examples_to_the_weak_model_alone(
     weak = replace(base.weak, source="prompted", examples=examples)
     task = base.task if examples else replace(base.task, weak_train=0)
     graph = Graph(replace(base, weak=weak, task=task, methods=["naive"]))
-    laid = graph.seed_runs[0].supervision
-    naive = graph.seed_runs[0].methods["naive"].student.rounds[0].training_set
-    assert laid.training is None and laid.predictions is not None and ("weak_train" in graph.gold) == bool(examples)
+    run = graph.seed_runs[0]
+    laid = run.supervision
+    naive = run.methods["naive"].student.rounds[0].training_set
+    assert laid.training is None and laid.predictions is not None and ("weak_train" in run.gold) == bool(examples)
     local.run([laid.answers, laid.predictions, naive], store)
 
     rows = read_table(store.path(laid.answers) / "answers.parquet").to_pylist()
-    asked = questions_of(graph.splits.questions, "transfer")
+    asked = questions_of(run.lay.splits.questions, "transfer")
     variations = [(question, v) for question in asked for v in graph.task.vary(question, 3, 0)]
     assert [row["prompt"] for row in rows] == [variation.prompt for _, variation in variations]
     before = ""
     if examples:
-        gold = read_table(store.path(graph.gold["weak_train"]) / "answers.parquet").to_pylist()[:examples]
+        gold = read_table(store.path(run.gold["weak_train"]) / "answers.parquet").to_pylist()[:examples]
         before = "".join(f"{row['prompt']}{row['completion']}\n\n" for row in gold)
         right = {row["id"]: row["answer"] for row in questions()}
         assert [row["answer"] for row in gold] == [right[row["question_id"]] for row in gold]

@@ -66,8 +66,10 @@ def _announce(display: Display, graph: Graph, store: Store) -> None:
     task, training = experiment.task, experiment.student_training
     planned = plan(graph.targets(), store)
     to_do = sum(one.needed for one in planned)
-    display.say(f"task      {task.name}: {task.weak_train} weak_train · {task.transfer} transfer · {task.test} test")
-    left_out = ", ".join(f"{count} {reason}" for reason, count in graph.splits.dropped.items() if count)
+    drawn = " · drawn for each seed" if experiment.split_per_seed else ""
+    sizes = f"{task.weak_train} weak_train · {task.transfer} transfer · {task.test} test"
+    display.say(f"task      {task.name}: {sizes}{drawn}")
+    left_out = ", ".join(f"{count} {reason}" for reason, count in graph.dropped.items() if count)
     if left_out:
         display.say(f"left out  {left_out}")
     display.say(f"models    {experiment.weak.name} ({experiment.weak.source}) teaches {experiment.strong.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -142,12 +142,15 @@ def select_then_train(
     summary: str,
     role: Role = "method",
     reference: bool = False,
+    later: Collection[str] = (),
     version: int = 1,
 ) -> Method:
     """A method of one selection and one training.
 
     The selector's tables are its positional parameters (`scored`, `gold_answers`), its settings the
     keyword-only ones besides `seed`. It is tried on empty tables first, for what it says of its settings.
+    Those that came `later` than the method itself are in the key of its step only where they differ from
+    their default, so that what was computed before they came is still found.
     """
     parameters = inspect.signature(selector).parameters.values()
     tables = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
@@ -159,7 +162,8 @@ def select_then_train(
 
     def steps(stages: Stages, resolved: Settings) -> Student:
         inputs = {table: stages.gold_answers if table == "gold_answers" else stages.scored for table in tables}
-        training_set = stages.select(name, inputs, resolved)
+        told = {name: value for name, value in resolved.items() if name not in later or value != settings[name]}
+        training_set = stages.select(name, inputs, told)
         return Student((Round(training_set, stages.train(training_set)),))
 
     def check(resolved: Settings) -> TrainingSet:

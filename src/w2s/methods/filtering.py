@@ -40,7 +40,7 @@ def filter_uncertain(scored: pa.Table, *, quantile: float = 0.5, over: str = "pa
 
 
 def filter_uncertain_sampled(
-    scored: pa.Table, *, quantile: float = 0.5, over: str = "parsed", seed: int = 0
+    scored: pa.Table, *, quantile: float = 0.5, over: str = "parsed", spread: bool = False, seed: int = 0
 ) -> TrainingSet:
     """Draw as many of the answers that `filter_uncertain` keeps as there were questions.
 
@@ -48,14 +48,17 @@ def filter_uncertain_sampled(
         scored: Scored answers.
         quantile: As for `filter_uncertain`.
         over: As for `filter_uncertain`.
+        spread: Draw each question that is kept once before any comes twice. By default, as in the paper, each answer
+            is equally likely.
         seed: Of the draw.
 
     Raises:
         InputError: As `filter_uncertain`.
     """
     candidates, rule = _certain(scored, quantile, over)
-    drawn = candidates.draw(candidates.questions_in, seed=seed)
-    return drawn.training_set(f"as many answers as there were questions, drawn from all answers to {rule}")
+    drawn = candidates.draw(candidates.questions_in, seed=seed, spread=spread)
+    how = "drawn evenly" if spread else "drawn"
+    return drawn.training_set(f"as many answers as there were questions, {how} from all answers to {rule}")
 
 
 def certain(candidates: Candidates, quantile: float, over: str) -> tuple[npt.NDArray[np.bool_], str]:
@@ -93,6 +96,7 @@ METHODS = (
         "filtering-sampled",
         filter_uncertain_sampled,
         summary="of those, as many answers as there were questions",
+        later=("spread",),
         version=2,
     ),
 )

@@ -27,27 +27,33 @@ def reweight(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     return candidates.training_set("all answers, weighted by confidence", weight="confidence")
 
 
-def reweight_sampled(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
+def reweight_sampled(scored: pa.Table, *, spread: bool = False, seed: int = 0) -> TrainingSet:
     """Draw as many answers as there were questions, each with its confidence as its weight.
 
-    All answers are equally likely to be drawn: confidence counts once, in the weight.
+    Confidence has no part in the draw: it counts once, in the weight.
 
     Args:
         scored: Scored answers.
+        spread: Draw each question once before any comes twice. By default, as in the paper, each answer is equally
+            likely.
         seed: Of the draw.
 
     Raises:
         InputError: As `reweight`.
     """
     candidates = candidates_from(scored).parsed()
-    drawn = candidates.draw(candidates.questions_in, seed=seed)
-    rule = "as many answers as there were questions, drawn from all answers, weighted by confidence"
+    drawn = candidates.draw(candidates.questions_in, seed=seed, spread=spread)
+    how = "drawn evenly" if spread else "drawn"
+    rule = f"as many answers as there were questions, {how} from all answers, weighted by confidence"
     return drawn.training_set(rule, weight="confidence")
 
 
 METHODS = (
     select_then_train("reweighting", reweight, summary="all answers, weighted by their confidence"),
     select_then_train(
-        "reweighting-sampled", reweight_sampled, summary="of those, as many answers as there were questions"
+        "reweighting-sampled",
+        reweight_sampled,
+        summary="of those, as many answers as there were questions",
+        later=("spread",),
     ),
 )

@@ -104,9 +104,18 @@ class Candidates:
         """Keep the rows whose answer could be read: no student learns from the others."""
         return self.keep(pc.is_valid(self.rows["answer"]), otherwise="unparsed")
 
-    def draw(self, rows: int, *, seed: int) -> Candidates:
-        """Draw rows, each equally likely, without replacement; all of them if there are no more."""
-        mask = _draw_mask(self.rows.num_rows, rows, seed)
+    def draw(self, rows: int, *, seed: int, spread: bool = False) -> Candidates:
+        """Draw rows without replacement; all of them if there are no more.
+
+        Args:
+            rows: How many.
+            seed: Of the draw.
+            spread: Draw each question once before any comes twice, twice before any comes three times, and so on.
+                By default each row is equally likely, whichever question it is of.
+        """
+        mask = (
+            _spread_mask(self.rows["question_id"], rows, seed) if spread else _draw_mask(self.rows.num_rows, rows, seed)
+        )
         return self.keep(mask, otherwise="not_drawn")
 
     def draw_questions(self, questions: int, *, seed: int) -> Candidates:
@@ -193,4 +202,17 @@ def _draw_mask(size: int, drawn: int, seed: int) -> npt.NDArray[np.bool_]:
     """Which of `size` units are among `drawn` of them, drawn without replacement."""
     mask = np.zeros(size, np.bool_)
     mask[np.random.default_rng(seed).permutation(size)[:drawn]] = True
+    return mask
+
+
+def _spread_mask(ids: pa.ChunkedArray, drawn: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Which rows are among `drawn` of them, where no question comes again before all others that have a row left."""
+    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    shuffled = np.random.default_rng(seed).permutation(len(codes))
+    grouped = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    starts = np.r_[True, codes[grouped][1:] != codes[grouped][:-1]] if len(codes) else np.zeros(0, np.bool_)
+    turn = np.empty(len(codes), np.int64)  # the how-manieth of its question a row is, in shuffled order
+    turn[grouped] = np.arange(len(codes)) - np.maximum.accumulate(np.where(starts, np.arange(len(codes)), 0))
+    mask = np.zeros(len(codes), np.bool_)
+    mask[shuffled[np.argsort(turn[shuffled], kind="stable")[:drawn]]] = True
     return mask

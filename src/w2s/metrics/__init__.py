@@ -1,7 +1,8 @@
 """How good a model is, how sure that is, and whether a score tells right from wrong. Arrays only.
 
 `correct` is always an array of booleans (or 0 and 1), of shape (questions,) for one run or
-(seeds, questions) for several that were tested on the same questions.
+(seeds, questions) for several that were tested on the same questions; where they were not, `question_ids` says
+who was tested on what.
 
 `scores` has the point estimates, `intervals` says how sure they are.
 """
@@ -20,13 +21,16 @@ from w2s.metrics.intervals import (
     pgr_interval,
 )
 from w2s.metrics.scores import RiskCoverage, accuracy, auroc, pgr, risk_coverage
+from w2s.metrics.tested import QuestionIds, Shared, shared_questions
 
 __all__ = [
     "Difference",
     "Interval",
     "PgrEstimate",
+    "QuestionIds",
     "RiskCoverage",
     "Scope",
+    "Shared",
     "accuracy",
     "accuracy_interval",
     "auroc",
@@ -36,4 +40,5 @@ __all__ = [
     "pgr",
     "pgr_interval",
     "risk_coverage",
+    "shared_questions",
 ]

@@ -1,7 +1,7 @@
 """How sure a number is: 95% intervals over questions and seeds, and p-values. docs/statistics.md has the formulas.
 
 The questions are a sample of those that could have been asked, and the seeds of the runs that could have been made;
-both vary, and they are crossed: each seed was tested on each question.
+both vary, and they are crossed: each seed was tested on each question, or, given `question_ids`, on some of them.
 
 * **Three seeds and more**: the variance of a mean over both is estimated from the mean squares of seeds, of
   questions and of what is left, `(MS_seed + MS_question − MS_error) / (seeds × questions)`, and never taken to be less
@@ -30,8 +30,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.errors import InputError
-from w2s.metrics.crossed import LEVEL, MeanSquares, Spread, Z, fieller
-from w2s.metrics.scores import Bools, Floats, as_correct
+from w2s.metrics.crossed import LEVEL, MeanSquares, Spread, Z, fieller, widest
+from w2s.metrics.scores import Floats
+from w2s.metrics.tested import QuestionIds, as_same_shape, as_tested
 
 __all__ = [
     "Difference",
@@ -118,7 +119,7 @@ class PgrEstimate(NamedTuple):
     by_seed: tuple[float, ...] | None = None
 
 
-def accuracy_interval(correct: npt.ArrayLike) -> Interval:
+def accuracy_interval(correct: npt.ArrayLike, *, question_ids: QuestionIds | None = None) -> Interval:
     """Accuracy with its 95% interval.
 
     One run: Wilson's score interval of a proportion (Wilson 1927), which holds its level near 0 and 1 and at small
@@ -126,19 +127,20 @@ def accuracy_interval(correct: npt.ArrayLike) -> Interval:
     Two seeds: no interval.
 
     Args:
-        correct: (questions,) or (seeds, questions).
+        correct: (questions,) or (seeds, questions); with `question_ids` (questions,) of each seed.
+        question_ids: The questions of each seed, where not all seeds were tested on the same.
 
     Raises:
-        InputError: No questions.
+        InputError: No questions, or question ids that do not fit.
     """
-    checked = as_correct(correct, empty=False)
-    estimate, by_seed = float(checked.mean()), _by_seed(checked)
-    seeds, questions = checked.shape
+    (values,) = as_tested(question_ids, correct)
+    estimate, by_seed = float(np.nanmean(values)), _by_seed(values)
+    seeds, questions = values.shape
     if seeds == 1:
         return Interval(estimate, *_wilson(estimate, questions))
     if seeds == 2:
         return Interval(estimate, math.nan, math.nan, "none", _TWO_SEEDS, by_seed)
-    spread = MeanSquares.of(checked[None].astype(np.float64)).spread(np.ones(1))
+    spread = MeanSquares.of(values[None]).spread(np.ones(1))
     if spread.variance < _NO_SPREAD:
         return Interval(estimate, *_wilson(estimate, questions), "seeds", "", by_seed)
     if questions == 1:
@@ -147,7 +149,12 @@ def accuracy_interval(correct: npt.ArrayLike) -> Interval:
     return Interval(estimate, low, high, "seeds", "", by_seed)
 
 
-def difference_interval(a: npt.ArrayLike, b: npt.ArrayLike) -> Difference:
+def difference_interval(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    *,
+    question_ids: QuestionIds | None = None,
+) -> Difference:
     """Accuracy of a minus that of b on the same questions, with its 95% interval and a p-value.
 
     One run: the interval of Bonett and Price (2012) for a paired difference of proportions, which is no point even
@@ -155,24 +162,28 @@ def difference_interval(a: npt.ArrayLike, b: npt.ArrayLike) -> Difference:
     variance, and the p-value of the same t. Two seeds: neither. Where nothing varies between seeds or questions, the
     interval is that of one run, and the p-value that of the exact binomial test (McNemar 1947).
 
+    Where seeds were tested on other questions each, the crossed variance knows the questions that they share; where
+    they share none it is that of `difference_over_disjoint`.
+
     Args:
-        a: (questions,) or (seeds, questions).
+        a: (questions,) or (seeds, questions); with `question_ids` (questions,) of each seed.
         b: The same questions and seeds; (questions,) is the same for every seed.
+        question_ids: The questions of each seed, where not all seeds were tested on the same.
 
     Raises:
-        InputError: No questions, or shapes that do not fit each other.
+        InputError: No questions, or shapes or question ids that do not fit each other.
     """
-    first, second = _as_same_shape(a, b)
-    return _difference(first.astype(np.float64) - second)
+    first, second = as_tested(question_ids, a, b)
+    return _difference(first - second)
 
 
 def difference_over_disjoint(
-    a: Sequence[npt.ArrayLike], b: Sequence[npt.ArrayLike], *, question_ids: Sequence[Sequence[str]] | None = None
+    a: Sequence[npt.ArrayLike], b: Sequence[npt.ArrayLike], *, question_ids: QuestionIds | None = None
 ) -> Difference:
     """Accuracy of a minus that of b, where each seed was tested on questions of its own.
 
     The seeds' differences are then independent, and Student's t over them covers questions and seeds alike. It does
-    not where two seeds share questions. The variance is never taken to be less than that over questions.
+    not where two seeds share questions. It is never narrower than the interval over questions alone.
 
     Args:
         a: (questions,) of each seed.
@@ -186,7 +197,7 @@ def difference_over_disjoint(
         raise InputError(f"{len(a)} and {len(b)} seeds: expected as many of each, and at least one")
     differences: list[Floats] = []
     for index, (one, other) in enumerate(zip(a, b, strict=True)):
-        first, second = _as_same_shape(one, other)
+        first, second = as_same_shape(one, other)
         if len(first) != 1:
             raise InputError(f"seed {index + 1} is an array of {len(first)} runs: expected one, (questions,)")
         differences.append(first[0].astype(np.float64) - second[0])
@@ -199,11 +210,19 @@ def difference_over_disjoint(
     if seeds == 2:
         return Difference(estimate, math.nan, math.nan, math.nan, "none", _TWO_SEEDS, by_seed)
     of_questions = sum(float(np.var(one, ddof=1)) / len(one) for one in differences if len(one) > 1)
-    variance = max(float(np.var(by_seed, ddof=1)) / seeds, of_questions / seeds**2)
-    return _from_spread(estimate, Spread(variance, seeds - 1), np.concatenate(differences), by_seed)
+    answers = np.concatenate(differences)
+    over_seeds = Spread(float(np.var(by_seed, ddof=1)) / seeds, seeds - 1)
+    over_questions = Spread(of_questions / seeds**2, max(1, len(answers) - seeds))
+    return _from_spread(estimate, widest(over_seeds, over_questions), answers, by_seed)
 
 
-def pgr_interval(weak: npt.ArrayLike, student: npt.ArrayLike, ceiling: npt.ArrayLike) -> PgrEstimate:
+def pgr_interval(
+    weak: npt.ArrayLike,
+    student: npt.ArrayLike,
+    ceiling: npt.ArrayLike,
+    *,
+    question_ids: QuestionIds | None = None,
+) -> PgrEstimate:
     """PGR with its 95% interval, from the ratio of mean accuracies; or the reason why there is none.
 
     A ratio means nothing where its denominator may be zero: PGR is not defined where the 95% interval of
@@ -213,26 +232,27 @@ def pgr_interval(weak: npt.ArrayLike, student: npt.ArrayLike, ceiling: npt.Array
     judged over the questions.
 
     Args:
-        weak: Weak supervisor, (questions,) or (seeds, questions).
+        weak: Weak supervisor, (questions,) or (seeds, questions); with `question_ids` (questions,) of each seed.
         student: Strong student, likewise, on the same questions.
         ceiling: Student trained on ground truth, likewise.
+        question_ids: The questions of each seed, where not all seeds were tested on the same.
 
     Raises:
-        InputError: No questions, or shapes that do not fit each other.
+        InputError: No questions, or shapes or question ids that do not fit each other.
     """
-    low_end, reached, top = (array.astype(np.float64) for array in _as_same_shape(weak, student, ceiling))
+    low_end, reached, top = as_tested(question_ids, weak, student, ceiling)
     gain, gap = reached - low_end, top - low_end
     two_seeds = len(gap) == 2
     # Two seeds have no interval of their own; whether their gap is positive is asked of the questions.
-    of_gap = _difference(gap.mean(axis=0, keepdims=True) if two_seeds else gap)
+    of_gap = _difference(np.nanmean(gap, axis=0, keepdims=True) if two_seeds else gap)
     if not of_gap.low > 0:
         reason = f"ceiling - weak is {of_gap.estimate:+.3f}: {of_gap.reason}"
         if not of_gap.reason:
             ends = f"{of_gap.low:+.3f} to {of_gap.high:+.3f}"
             reason = f"ceiling - weak is {of_gap.estimate:+.3f}, 95% interval {ends}: not clearly above 0"
         return PgrEstimate(math.nan, math.nan, math.nan, False, reason, "none")
-    estimate = float(gain.mean() / gap.mean())
-    pairs = zip(gain.mean(axis=1), gap.mean(axis=1), strict=True)
+    estimate = float(np.nanmean(gain) / np.nanmean(gap))
+    pairs = zip(np.nanmean(gain, axis=1), np.nanmean(gap, axis=1), strict=True)
     by_seed = tuple(float(top / bottom) if bottom > 0 else math.nan for top, bottom in pairs)
     if two_seeds:
         return PgrEstimate(estimate, math.nan, math.nan, True, _TWO_SEEDS, "none", by_seed)
@@ -268,9 +288,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def _difference(values: Floats) -> Difference:
     """The mean of (seeds, questions) differences, with its interval and p-value."""
-    estimate, by_seed = float(values.mean()), _by_seed(values)
+    estimate, by_seed = float(np.nanmean(values)), _by_seed(values)
     seeds, questions = values.shape
-    by_question = values.mean(axis=0)
+    by_question = np.nanmean(values, axis=0)
     if seeds == 1:
         return Difference(estimate, *_bonett_price(by_question), math.nan)
     if seeds == 2:
@@ -313,22 +333,11 @@ def _wilson(share: float, questions: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _by_seed(values: Bools | Floats) -> tuple[float, ...] | None:
-    return tuple(float(mean) for mean in values.mean(axis=1)) if len(values) > 1 else None
+def _by_seed(values: Floats) -> tuple[float, ...] | None:
+    return tuple(float(mean) for mean in np.nanmean(values, axis=1)) if len(values) > 1 else None
 
 
-def _as_same_shape(*arrays: npt.ArrayLike) -> tuple[Bools, ...]:
-    """Arrays of the same questions and seeds, (seeds, questions) each; a single run is the same for every seed."""
-    checked = [as_correct(array, empty=False) for array in arrays]
-    seeds, questions = max(len(array) for array in checked), checked[0].shape[1]
-    if any(array.shape[1] != questions or len(array) not in (1, seeds) for array in checked):
-        shapes = [f"{len(array)} x {array.shape[1]}" for array in checked[1:]]
-        first = f"{len(checked[0])} seeds x {questions} questions"
-        raise InputError(f"arrays of {' and '.join([first, *shapes])}: expected the same, or one seed in some of them")
-    return tuple(np.broadcast_to(array, (seeds, questions)) for array in checked)
-
-
-def _check_disjoint(question_ids: Sequence[Sequence[str]], sizes: Sequence[int]) -> None:
+def _check_disjoint(question_ids: QuestionIds, sizes: Sequence[int]) -> None:
     if [len(ids) for ids in question_ids] != list(sizes):
         lengths = [len(ids) for ids in question_ids]
         raise InputError(f"question_ids of lengths {lengths}: expected one for each answer, {list(sizes)}")

@@ -18,7 +18,7 @@ from w2s.reliability import ESTIMATORS, resolve_estimator
 from w2s.step import Step
 from w2s.supervisors import SOURCES, Supervision
 from w2s.tables import Unparsed
-from w2s.tasks import gold_of, questions_of, task_from
+from w2s.tasks import Splits, gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
 __all__ = ["Graph", "MethodRun", "SeedRun"]
@@ -39,12 +39,18 @@ class SeedRun:
 
     Attributes:
         seed: Of variations, adapters and training order.
+        lay: Lays the steps of the seed's splits.
+        questions: Of each split.
+        gold: Ground truth of each split.
         supervision: What the weak source laid.
         scored: The weak answers to the transfer questions, scored by the experiment's estimator.
         methods: The methods by their labels, in the order in which they were asked for.
     """
 
     seed: int
+    lay: Lay
+    questions: Mapping[str, Step]
+    gold: Mapping[str, Step]
     supervision: Supervision
     scored: Step
     methods: Mapping[str, MethodRun]
@@ -76,17 +82,18 @@ class Graph:
         self.compare = _comparison(experiment, self.methods)
         self.strong = PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
-        self.splits = self.task.splits()
-        self._check_gold()
-        self.lay = Lay(self.task, self.splits, loaded_plugins())
-        used = [split for split in SPLITS if getattr(experiment.task, split) != 0]
-        self.questions = {split: self.lay.questions(split) for split in used}
-        self.gold = {split: self.lay.gold(split) for split in used}
-        self.seed_runs = [self._seed_run(seed) for seed in experiment.seeds]
+        lays = self._lays()
+        self.seed_runs = [self._seed_run(seed, lay) for seed, lay in zip(experiment.seeds, lays, strict=True)]
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many examples were left out before the splits were drawn, by the reason."""
+        return self.seed_runs[0].lay.splits.dropped
 
     def targets(self) -> list[Step]:
         """Every step whose result is read in the end, in a good order: weak model first, then the strong one."""
-        steps = [*self.questions.values(), *self.gold.values()]
+        drawn = self.seed_runs if self.experiment.split_per_seed else self.seed_runs[:1]
+        steps = [step for run in drawn for step in (*run.questions.values(), *run.gold.values())]
         for run in self.seed_runs:
             laid = run.supervision
             steps += [step for step in (laid.training, laid.answers, run.scored, laid.predictions) if step is not None]
@@ -96,22 +103,44 @@ class Graph:
                 steps.append(method.predictions)
         return steps
 
-    def _seed_run(self, seed: int) -> SeedRun:
-        supervision = supervision_of(self._laid_source(seed))
-        scored = self.scored(f"reliability · seed {seed}", supervision, supervision.answers, seed)
+    def _lays(self) -> list[Lay]:
+        """What lays each seed's steps: the same for all, or one for each draw of the splits."""
+        seeds, plugins = self.experiment.seeds, loaded_plugins()
+        if self.experiment.split_per_seed:
+            draws = self.task.pool.draws(seeds)
+            lays = [Lay(self.task, self.task.splits(draw), plugins, draw=draw) for draw in draws]
+        else:
+            lays = [Lay(self.task, self.task.splits(), plugins)] * len(seeds)
+        for lay in lays:
+            self._check_gold(lay.splits)
+        return lays
+
+    def _seed_run(self, seed: int, lay: Lay) -> SeedRun:
+        supervision = supervision_of(self._laid_source(lay, seed))
+        scored = self.scored(lay, f"reliability · seed {seed}", supervision, supervision.answers, seed)
+        used = [split for split in SPLITS if getattr(self.experiment.task, split) != 0]
         methods = {}
         for spec in self.methods:
-            stages = _MethodStages(self, spec, supervision, seed)
+            stages = _MethodStages(self, lay, spec, supervision, seed)
             student = spec.method.steps(stages, spec.settings)
-            label = f"{spec.label}: test" + (f" · seed {seed}" if student.adapter else "")
-            predictions = self.lay.predictions(label, self.strong, self.experiment.evaluation, adapter=student.adapter)
+            own = student.adapter or self.experiment.split_per_seed
+            label = f"{spec.label}: test" + (f" · seed {seed}" if own else "")
+            predictions = lay.predictions(label, self.strong, self.experiment.evaluation, adapter=student.adapter)
             methods[spec.label] = MethodRun(spec=spec, student=student, predictions=predictions)
-        return SeedRun(seed=seed, supervision=supervision, scored=scored, methods=methods)
+        return SeedRun(
+            seed=seed,
+            lay=lay,
+            questions={split: lay.questions(split) for split in used},
+            gold={split: lay.gold(split) for split in used},
+            supervision=supervision,
+            scored=scored,
+            methods=methods,
+        )
 
-    def _laid_source(self, seed: int) -> LaidSource:
+    def _laid_source(self, lay: Lay, seed: int) -> LaidSource:
         experiment = self.experiment
         return LaidSource(
-            lay=self.lay,
+            lay=lay,
             spec=experiment.weak,
             answering=experiment.answering,
             evaluation=experiment.evaluation,
@@ -120,23 +149,23 @@ class Graph:
         )
 
     def scored(
-        self, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
+        self, lay: Lay, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
     ) -> Step:
         """Answers, scored by an estimator, which gets what it asks for."""
         name = estimator or self.experiment.reliability.estimator
         needs = ESTIMATORS[name].needs
         if "calibration" in needs:
-            self._check_calibration(name, supervision)
+            self._check_calibration(lay, name, supervision)
         second = None
         if "second_view" in needs:
-            second = self.lay.answers(
+            second = lay.answers(
                 f"untrained student's answers · seed {seed}",
                 self.strong,
                 replace(self.experiment.answering, samples=1),
                 split="transfer",
                 seed=seed,
             )
-        return self.lay.scored(
+        return lay.scored(
             label,
             answers,
             name,
@@ -160,19 +189,19 @@ class Graph:
             given["temperature"] = float(spec.temperature)
         return resolve_estimator(name, given)
 
-    def _check_calibration(self, estimator: str, supervision: Supervision) -> None:
+    def _check_calibration(self, lay: Lay, estimator: str, supervision: Supervision) -> None:
         source, folds = self.source.name, self.experiment.weak.folds
         if supervision.calibration is None:
             raise InputError(f"estimator {estimator!r} needs answers to weak_train, and source {source} gives none")
-        count = len(questions_of(self.splits.questions, "weak_train"))
+        count = len(questions_of(lay.splits.questions, "weak_train"))
         if count < folds:
             raise InputError(
                 f"estimator {estimator!r} needs answers to weak_train, asked in weak.folds {folds}: "
                 f"expected as many questions, weak_train has {count}"
             )
 
-    def _check_gold(self) -> None:
-        known = any(gold_of(self.splits.gold, "transfer").values())
+    def _check_gold(self, splits: Splits) -> None:
+        known = any(gold_of(splits.gold, "transfer").values())
         for spec in self.methods:
             if spec.method.uses_gold and not known:
                 raise InputError(
@@ -183,8 +212,9 @@ class Graph:
 class _MethodStages:
     """What a method may build on; see `methods.base.Stages`."""
 
-    def __init__(self, graph: Graph, spec: MethodSpec, supervision: Supervision, seed: int) -> None:
+    def __init__(self, graph: Graph, lay: Lay, spec: MethodSpec, supervision: Supervision, seed: int) -> None:
         self._graph = graph
+        self._lay = lay
         self._spec = spec
         self._supervision = supervision
         self._seed = seed
@@ -196,17 +226,17 @@ class _MethodStages:
     def scored(self) -> Step:
         name = self._spec.estimator
         label = f"reliability · seed {self._seed}" if name is None else f"reliability by {name} · seed {self._seed}"
-        return self._graph.scored(label, self._supervision, self._supervision.answers, self._seed, name)
+        return self._graph.scored(self._lay, label, self._supervision, self._supervision.answers, self._seed, name)
 
     @property
     def gold_answers(self) -> Step:
         if not self._spec.method.uses_gold:
             raise InputError(f"method {self._spec.method.name} asks for ground truth: it must say uses_gold")
-        return self._graph.gold["transfer"]
+        return self._lay.gold("transfer")
 
     def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
         label = self._label("training set", part)
-        return self._graph.lay.training_set(label, self._spec.method.name, selector, inputs, settings, self._seed)
+        return self._lay.training_set(label, self._spec.method.name, selector, inputs, settings, self._seed)
 
     def train(
         self,
@@ -222,11 +252,11 @@ class _MethodStages:
         if loss is not None:
             spec = replace(spec, loss=loss, loss_settings=dict(loss_settings or {}))
         label = self._label("training", part)
-        return graph.lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
+        return self._lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
 
     def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
         graph = self._graph
-        return graph.lay.answers(
+        return self._lay.answers(
             self._label("answers", part),
             graph.strong,
             replace(graph.experiment.answering, samples=1),
@@ -238,7 +268,7 @@ class _MethodStages:
 
     def score(self, answers: Step, *, part: str = "") -> Step:
         label = self._label("reliability", part)
-        return self._graph.scored(label, self._supervision, answers, self._seed, self._spec.estimator)
+        return self._graph.scored(self._lay, label, self._supervision, answers, self._seed, self._spec.estimator)
 
 
 def _check_sizes(experiment: Experiment, needs_weak_train: bool) -> None:

@@ -17,7 +17,7 @@ from w2s.reliability import ESTIMATORS
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
 from w2s.tables import Unparsed
-from w2s.tasks import TASKS, Splits, Task
+from w2s.tasks import TASKS, Draw, Splits, Task
 
 __all__ = ["Lay", "training_step"]
 
@@ -29,11 +29,13 @@ class Lay:
         task: The task.
         splits: Its questions and their answers.
         plugins: Files that the steps may need.
+        draw: The draw of the splits, where each seed has its own.
     """
 
-    def __init__(self, task: Task, splits: Splits, plugins: Sequence[str] = ()) -> None:
+    def __init__(self, task: Task, splits: Splits, plugins: Sequence[str] = (), *, draw: Draw | None = None) -> None:
         self.task = task
-        self._splits = splits
+        self.splits = splits
+        self._draw = draw
         self._plugins: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
         self._asking: dict[str, Json] = task.asking()
 
@@ -62,28 +64,37 @@ class Lay:
 
     def questions(self, split: str) -> Step:
         """The questions of a split."""
-        rows = self._splits.questions.filter(pc.equal(self._splits.questions["split"], split))
+        rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
         settings: dict[str, Json] = {"split": split, "rows": content_of(rows)}
-        execution: dict[str, Json] = {"task": execution_of_task(self.task.spec)}
-        return self._step("questions", f"questions of {split}", settings, {}, execution=execution)
+        return self._step("questions", f"questions of {split}{self._whose}", settings, {}, execution=self._from)
 
     def question_ids(self, split: str) -> list[str]:
         """The questions of a split."""
-        questions = self._splits.questions
+        questions = self.splits.questions
         ids: list[str] = questions.filter(pc.equal(questions["split"], split))["question_id"].to_pylist()
         return ids
 
     def gold(self, split: str) -> Step:
         """Ground truth of a split, as answers. A step of its own, so that who reads it shows in the graph."""
-        rows = self._splits.gold.filter(pc.equal(self._splits.gold["split"], split))
+        rows = self.splits.gold.filter(pc.equal(self.splits.gold["split"], split))
         return self._step(
             "gold",
-            f"ground truth of {split}",
+            f"ground truth of {split}{self._whose}",
             {"split": split, "asking": self._asking, "rows": content_of(rows)},
             {"questions": self.questions(split)},
             self._task_version(),
-            {"task": execution_of_task(self.task.spec)},
+            self._from,
         )
+
+    @property
+    def _whose(self) -> str:
+        return f" · seed {self._draw.seed}" if self._draw else ""
+
+    @property
+    def _from(self) -> dict[str, Json]:
+        """Where the rows of a split are read from."""
+        draw: dict[str, Json] = {"draw": self._draw._asdict()} if self._draw else {}
+        return {"task": execution_of_task(self.task.spec), **draw}
 
     # Answers
 
@@ -220,7 +231,7 @@ class Lay:
         return [
             self._step(
                 "fold",
-                f"fold {fold + 1} of {count} of weak_train",
+                f"fold {fold + 1} of {count} of weak_train{self._whose}",
                 {"fold": fold, "folds": count, "seed": seed},
                 {"questions": self.questions("weak_train"), "gold": self.gold("weak_train")},
             )

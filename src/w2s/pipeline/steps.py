@@ -27,7 +27,7 @@ from w2s.plugins import load_plugins
 from w2s.reliability import Calibration, score_answers
 from w2s.step import Build, Context, Step
 from w2s.tables import ANSWERS, check, read_table, write_table
-from w2s.tasks import Splits, gold_of, questions_of, task_from, task_of
+from w2s.tasks import Draw, Splits, Task, gold_of, questions_of, task_from, task_of
 
 __all__ = [
     "ANSWERS_FILE",
@@ -90,19 +90,26 @@ def content_of(table: pa.Table) -> str:
 
 
 @lru_cache(maxsize=1)
-def _splits(task: str) -> Splits:
-    return task_from(TaskSpec(**json.loads(task))).splits()
+def _task(task: str) -> Task:
+    return task_from(TaskSpec(**json.loads(task)))
+
+
+@lru_cache(maxsize=1)
+def _splits(task: str, draw: Draw | None) -> Splits:
+    return _task(task).splits(draw)
 
 
 def _rows_of(name: str, settings: Settings, context: Context) -> pa.Table:
     """The rows of a split's questions or gold, read from the data again, and made sure to be those that were named."""
     task = json.dumps(context.execution["task"], sort_keys=True)
+    draw = Draw(**context.execution["draw"]) if "draw" in context.execution else None
     for _ in range(2):
-        table = getattr(_splits(task), name)
+        table = getattr(_splits(task, draw), name)
         rows = table.filter(pc.equal(table["split"], settings["split"]))
         if content_of(rows) == settings["rows"]:
             return rows
-        _splits.cache_clear()  # the data may have been another when it was read last
+        _task.cache_clear()  # the data may have been another when it was read last
+        _splits.cache_clear()
     raise InputError(
         f"the data of task {context.execution['task']['name']} changed since the run began: start it again"
     )

@@ -51,7 +51,7 @@ def browser_data(run: Run, *, max_bytes: int = MAX_BYTES) -> Browser:
     # A bound keeps none of the answers: it learns from ground truth.
     names = [record.method for record in run.result.pooled if record.role not in ("bound", "supervisor")]
     methods = [name for name in names if any(name in seed.training_sets for seed in run.seeds)]
-    texts = dict(zip(run.questions["question_id"].to_pylist(), run.questions["text"].to_pylist(), strict=True))
+    texts = run.texts
     writers = [_SeedWriter(seed, methods, run.gold) for seed in run.seeds]
     ids = list(dict.fromkeys(id for writer in writers for id in writer.rows))
     pieces: dict[int, str] = {}

@@ -129,9 +129,10 @@ def study_names(results: Sequence[RunRecords]) -> list[str]:
 
 def _subtitle(result: RunRecords, run: Run) -> str:
     seeds = len(result.experiment.seeds)
-    splits = run.questions["split"].to_pylist()
+    splits = run.questions[0]["split"].to_pylist()
     counts = [f"{splits.count(name):,} {name}" for name in ("weak_train", "transfer", "test") if name in splits]
-    questions = f"; questions: {', '.join(counts)}" if counts else ""
+    each = ", drawn for each seed" if result.experiment.split_per_seed and counts else ""
+    questions = f"; questions: {', '.join(counts)}{each}" if counts else ""
     return f"{seeds} seed{'s' if seeds > 1 else ''}{questions}"
 
 

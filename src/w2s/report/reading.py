@@ -7,7 +7,7 @@ copied without its logs). What is not there is empty here, and the report leaves
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,13 +87,13 @@ class Run:
 
     Attributes:
         result: What was read.
-        questions: The questions of all splits.
-        gold: Ground truth of the transfer questions, by id.
+        questions: The questions of all splits: a table for all seeds, or one a seed where each has splits of its own.
+        gold: Ground truth of the questions, by id.
         seeds: The files of each seed.
     """
 
     result: RunRecords
-    questions: pa.Table
+    questions: tuple[pa.Table, ...]
     gold: Gold
     seeds: tuple[SeedFiles, ...]
 
@@ -105,8 +105,16 @@ class Run:
     @cached_property
     def choices(self) -> dict[str, list[str]]:
         """The options of each question that has some."""
-        pairs = zip(self.questions["question_id"].to_pylist(), self.questions["choices"].to_pylist(), strict=True)
-        return {id: choices for id, choices in pairs if choices}
+        return {id: choices for id, choices in self._of_questions("choices") if choices}
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of each question."""
+        return dict(self._of_questions("text"))
+
+    def _of_questions(self, column: str) -> Iterator[tuple[str, Any]]:
+        for table in self.questions:
+            yield from zip(table["question_id"].to_pylist(), table[column].to_pylist(), strict=True)
 
     @cached_property
     def answers(self) -> Answers:
@@ -153,12 +161,13 @@ def read_run(result: RunRecords) -> Run:
         InputError: A file is there but broken.
     """
     folder = result.files
-    questions = _table(folder.questions, QUESTIONS, required=["question_id"])
-    gold = _table(folder.gold, pa.schema([*GOLD, ALIASES]), required=["question_id", "answer"])
+    draws: list[int | None] = [*result.experiment.seeds] if result.experiment.split_per_seed else [None]
+    schema = pa.schema([*GOLD, ALIASES])
+    golds = [_table(folder.gold(draw), schema, required=["question_id", "answer"]) for draw in draws]
     return Run(
         result=result,
-        questions=questions,
-        gold=Gold.from_table(gold),
+        questions=tuple(_table(folder.questions(draw), QUESTIONS, required=["question_id"]) for draw in draws),
+        gold=Gold.from_table(pa.concat_tables(golds)),
         seeds=tuple(_seed(result, seed) for seed in result.experiment.seeds),
     )
 

@@ -80,6 +80,8 @@ def results_table(result: RunRecords) -> Group:
     title = f"{words.title(result)} ({seeds} seed{'s' if seeds > 1 else ''}; 95% intervals)"
     notes = ["* trained on ground truth"] if any(record.uses_gold for record in result.pooled) else []
     notes += sorted({f"PGR: {record.pgr_note}" for record in result.pooled if record.pgr_note})
+    if result.shared_test != "all" and (uncovered := words.not_covered(result)) is not None:
+        notes.append(uncovered)
     columns = ["method:", "accuracy", "PGR", words.against(result), "rows", "labels right"]
     return Group(Text(title, style="bold"), plain_table(columns, rows), *(Text(note) for note in notes))
 

@@ -19,7 +19,15 @@ import pyarrow as pa
 from w2s.environment import environment
 from w2s.files import atomic_write
 from w2s.gold import Gold, are_right, with_aliases
-from w2s.metrics import Difference, accuracy_interval, difference_interval, holm, pgr_interval
+from w2s.metrics import (
+    Difference,
+    QuestionIds,
+    accuracy_interval,
+    difference_interval,
+    holm,
+    pgr_interval,
+    shared_questions,
+)
 from w2s.pipeline.graph import Graph, MethodRun, SeedRun
 from w2s.pipeline.steps import (
     PREDICTIONS_FILE,
@@ -39,6 +47,7 @@ from w2s.tables import GOLD, read_table, write_table
 __all__ = ["collect"]
 
 Correct = npt.NDArray[np.bool_]
+_PerSeed = list[Correct]  # of each seed (questions,)
 
 
 class _Selected(NamedTuple):
@@ -76,6 +85,7 @@ class _Collector:
             pooled=self._records(runs),
             labels=[self._labels(run) for run in runs],
             compare=graph.compare,
+            shared_test=shared_questions(self._test_ids(runs)),
             folder=folder.root,
             info={
                 **info,
@@ -89,7 +99,7 @@ class _Collector:
                     "estimators": graph.estimators,
                     "unparsed": graph.unparsed,
                 },
-                "dropped": graph.splits.dropped,
+                "dropped": dict(graph.dropped),
                 "steps": [self._step_info(step) for step in graph.targets()],
             },
         )
@@ -113,33 +123,44 @@ class _Collector:
 
     @cached_property
     def _transfer_gold(self) -> Gold:
-        return gold_by_id(self._store.path(self._graph.gold["transfer"]))
+        return Gold.of_all(gold_by_id(self._store.path(run.gold["transfer"])) for run in self._graph.seed_runs)
 
     # Records
 
-    def _correct(self, steps: Sequence[Step]) -> Correct:
-        """(seeds, questions)"""
-        columns = [read_table(self._file(step, PREDICTIONS_FILE))["correct"] for step in steps]
-        return np.array([column.to_numpy() for column in columns], dtype=bool)
+    def _test_ids(self, runs: Sequence[SeedRun]) -> QuestionIds:
+        """The test questions of each seed."""
+        tables = [read_table(self._file(run.questions["test"], QUESTIONS_FILE)) for run in runs]
+        return [table["question_id"].to_pylist() for table in tables]
+
+    def _correct(self, steps: Sequence[Step], question_ids: QuestionIds) -> _PerSeed:
+        """Of each seed (questions,), in the order of its test questions."""
+        found = []
+        for step, ids in zip(steps, question_ids, strict=True):
+            table = read_table(self._file(step, PREDICTIONS_FILE))
+            right = dict(zip(table["question_id"].to_pylist(), table["correct"].to_pylist(), strict=True))
+            assert right.keys() == set(ids), f"{step.label} answers other questions than those of its test split"
+            found.append(np.array([right[id] for id in ids], dtype=bool))
+        return found
 
     def _records(self, runs: Sequence[SeedRun]) -> list[Record]:
+        ids = self._test_ids(runs)
         methods = {
-            spec.label: self._correct([run.methods[spec.label].predictions for run in runs])
+            spec.label: self._correct([run.methods[spec.label].predictions for run in runs], ids)
             for spec in self._graph.methods
         }
         bound = next((spec.label for spec in self._graph.methods if spec.method.role == "bound"), None)
-        gains = self._gains(methods)
+        gains = self._gains(methods, ids)
         seed = runs[0].seed if len(runs) == 1 else None
         tested = [run.supervision.predictions for run in runs]
-        weak = self._correct([step for step in tested if step is not None]) if None not in tested else None
-        rows = [] if weak is None else [self._weak_record(runs, weak, seed)]
+        weak = self._correct([step for step in tested if step is not None], ids) if None not in tested else None
+        rows = [] if weak is None else [self._weak_record(runs, weak, ids, seed)]
         for spec in self._graph.methods:
             own: list[MethodRun] = [run.methods[spec.label] for run in runs]
             correct = methods[spec.label]
-            note, pgr = self._pgr(runs, weak, correct, methods.get(bound or ""))
+            note, pgr = self._pgr(runs, weak, correct, methods.get(bound or ""), ids)
             gain = gains.get(spec.label)
             found = self._selected([run.student.rounds[-1].training_set for run in own if run.student.rounds])
-            accuracy = accuracy_interval(correct)
+            accuracy = accuracy_interval(correct, question_ids=ids)
             rows.append(
                 Record(
                     method=spec.label,
@@ -174,13 +195,13 @@ class _Collector:
             return self._graph.compare[1]
         return next((spec.label for spec in self._graph.methods if spec.method.reference), None)
 
-    def _gains(self, methods: Mapping[str, Correct]) -> dict[str, Difference]:
+    def _gains(self, methods: Mapping[str, _PerSeed], ids: QuestionIds) -> dict[str, Difference]:
         """Each method against the reference; all p-values but the named comparison's are adjusted (Holm)."""
         if self._reference is None:
             return {}
         named = self._graph.compare[0] if self._graph.compare else None
         gains = {
-            label: difference_interval(correct, methods[self._reference])
+            label: difference_interval(correct, methods[self._reference], question_ids=ids)
             for label, correct in methods.items()
             if label != self._reference
         }
@@ -188,10 +209,10 @@ class _Collector:
         adjusted = holm([gains[label].p_value for label in others])
         return gains | {label: gains[label]._replace(p_value=p) for label, p in zip(others, adjusted, strict=True)}
 
-    def _weak_record(self, runs: Sequence[SeedRun], weak: Correct, seed: int | None) -> Record:
+    def _weak_record(self, runs: Sequence[SeedRun], weak: _PerSeed, ids: QuestionIds, seed: int | None) -> Record:
         trainings = [run.supervision.training for run in runs if run.supervision.training is not None]
         sets = [read_table(self._file(step.inputs["training_set"], TRAINING_SET_FILE)) for step in trainings]
-        accuracy = accuracy_interval(weak)
+        accuracy = accuracy_interval(weak, question_ids=ids)
         return Record(
             method=WEAK,
             seed=seed,
@@ -212,9 +233,10 @@ class _Collector:
     def _pgr(
         self,
         runs: Sequence[SeedRun],
-        weak: Correct | None,
-        student: Correct,
-        ceiling: Correct | None,
+        weak: _PerSeed | None,
+        student: _PerSeed,
+        ceiling: _PerSeed | None,
+        ids: QuestionIds,
     ) -> tuple[str | None, tuple[float, float, float] | None]:
         """The PGR with its interval, or a note why there is none."""
         if weak is None:
@@ -222,7 +244,7 @@ class _Collector:
             return f"no answers of the weak supervisor to the test questions: {missing}", None
         if ceiling is None:
             return "no ceiling among the methods", None
-        found = pgr_interval(weak, student, ceiling)
+        found = pgr_interval(weak, student, ceiling, question_ids=ids)
         if not found.defined:
             return found.reason, None
         return None, (found.estimate, found.low, found.high)
@@ -249,7 +271,7 @@ class _Collector:
         return _Selected(rows, questions, float(np.mean(plain)), float(np.mean(weighted)))
 
     def _labels(self, run: SeedRun) -> WeakLabelSummary:
-        questions = read_table(self._file(self._graph.questions["transfer"], QUESTIONS_FILE))
+        questions = read_table(self._file(run.questions["transfer"], QUESTIONS_FILE))
         pairs = zip(questions["question_id"].to_pylist(), questions["choices"].to_pylist(), strict=True)
         num_choices = {id: len(choices) for id, choices in pairs if choices}
         scored = read_table(self._file(run.scored, SCORED_FILE))
@@ -260,16 +282,19 @@ class _Collector:
     def _copy(self, folder: RunFolder) -> None:
         """The tables and logs of the run, for people and for the report; adapters stay in the store."""
         graph = self._graph
-        steps = graph.questions.values()
-        _write(folder, folder.questions, pa.concat_tables([read_table(self._file(s, QUESTIONS_FILE)) for s in steps]))
-        golds = {split: gold_by_id(self._store.path(step)) for split, step in graph.gold.items()}
-        rows = [
-            {"question_id": id, "split": split, "answer": answer}
-            for split, gold in golds.items()
-            for id, answer in gold.items()
-        ]
-        aliases = {id: others for gold in golds.values() for id, others in gold.aliases.items()}
-        _write(folder, folder.gold, with_aliases(pa.Table.from_pylist(rows, schema=GOLD), aliases))
+        per_seed = graph.experiment.split_per_seed
+        for run in graph.seed_runs if per_seed else graph.seed_runs[:1]:
+            seed = run.seed if per_seed else None
+            tables = [read_table(self._file(step, QUESTIONS_FILE)) for step in run.questions.values()]
+            _write(folder, folder.questions(seed), pa.concat_tables(tables))
+            golds = {split: gold_by_id(self._store.path(step)) for split, step in run.gold.items()}
+            rows = [
+                {"question_id": id, "split": split, "answer": answer}
+                for split, gold in golds.items()
+                for id, answer in gold.items()
+            ]
+            aliases = Gold.of_all(golds.values()).aliases
+            _write(folder, folder.gold(seed), with_aliases(pa.Table.from_pylist(rows, schema=GOLD), aliases))
         for run in graph.seed_runs:
             self._copy_file(folder, run.scored, SCORED_FILE, folder.scored(run.seed))
             weak = folder.weak(run.seed)

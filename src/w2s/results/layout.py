@@ -77,13 +77,16 @@ class RunFolder:
     def figures(self) -> Path:
         return self.root / "figures"
 
-    @property
-    def questions(self) -> Path:
-        return self.root / "questions.parquet"
+    def questions(self, seed: int | None = None) -> Path:
+        """The questions in their splits; of a seed, where each has splits of its own."""
+        return self._of(seed) / "questions.parquet"
 
-    @property
-    def gold(self) -> Path:
-        return self.root / "gold.parquet"
+    def gold(self, seed: int | None = None) -> Path:
+        """Ground truth of these questions."""
+        return self._of(seed) / "gold.parquet"
+
+    def _of(self, seed: int | None) -> Path:
+        return self.root if seed is None else self.root / f"seed-{seed}"
 
     def scored(self, seed: int) -> Path:
         return self.root / f"seed-{seed}" / "scored.parquet"

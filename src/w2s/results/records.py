@@ -10,6 +10,7 @@ from typing import Any, Self, TypedDict
 
 from w2s.config import Experiment, experiment_from_dict
 from w2s.errors import InputError
+from w2s.metrics import Shared
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import RunFolder
 from w2s.results.plain import check_plain
@@ -99,6 +100,7 @@ class RunRecords:
         pooled: One for each method, all seeds together; with one seed the same as `records`.
         labels: What the weak answers to the transfer questions are worth, one for each seed.
         compare: The comparison that the run is about, two labels; None for none.
+        shared_test: Which test questions the seeds have in common: all, some or none; all where there is one seed.
         folder: Where its files are.
         info: When and on what it ran, the steps and their times, the adapters' folders.
     """
@@ -108,6 +110,7 @@ class RunRecords:
     pooled: list[Record]
     labels: list[WeakLabelSummary]
     compare: tuple[str, str] | None
+    shared_test: Shared = "all"
     folder: Path
     info: dict[str, Any]
 
@@ -138,6 +141,7 @@ class RunRecords:
             "pooled": [asdict(record) for record in self.pooled],
             "labels": [labels.to_dict() for labels in self.labels],
             "compare": self.compare and list(self.compare),
+            "shared_test": self.shared_test,
             "experiment": asdict(self.experiment),
             **self.info,
         }
@@ -169,6 +173,8 @@ class RunRecords:
             check_plain(compare, tuple[str, str] | None, "compare")
             if compare is not None and (unknown := set(compare) - {record.method for record in pooled}):
                 raise ValueError(f"compare names {min(unknown)!r}, which is not among the methods")
+            shared_test = data.pop("shared_test", "all")  # runs of earlier versions had one draw of the splits
+            check_plain(shared_test, Shared, "shared_test")
             check_plain(data, _Info, "run")
             found = cls(
                 experiment=experiment,
@@ -176,6 +182,7 @@ class RunRecords:
                 pooled=pooled,
                 labels=[WeakLabelSummary.from_dict(one) for one in labels],
                 compare=None if compare is None else (compare[0], compare[1]),
+                shared_test=shared_test,
                 folder=folder,
                 info=data,
             )

@@ -8,10 +8,11 @@ from typing import Any
 from w2s.config import TaskSpec
 from w2s.registry import Registry
 from w2s.tasks.base import Example, Question, Task, Variation
-from w2s.tasks.splits import Splits, gold_of, questions_of
+from w2s.tasks.splits import Draw, Splits, gold_of, questions_of
 
 __all__ = [
     "TASKS",
+    "Draw",
     "Example",
     "Question",
     "Splits",

@@ -14,7 +14,7 @@ from w2s.config import AnswerFormat, Mode, TaskSpec, Unparsed
 from w2s.errors import InputError, unknown_name
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Hub, Record, read_records, read_rows
-from w2s.tasks.splits import Splits, questions_of, split
+from w2s.tasks.splits import Draw, QuestionPool, Splits, questions_of
 
 __all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
 
@@ -111,14 +111,22 @@ class Task(ABC):
     def complete(self, answer: str, question: Question, variation: Variation) -> str:
         """How a canonical answer is written after a variation's prompt, with its leading space."""
 
-    def splits(self) -> Splits:
+    @cached_property
+    def pool(self) -> QuestionPool:
+        """The examples, without duplicates, as they are when this is first asked for."""
+        return QuestionPool(map(self.paraphrased, self.examples()), self.spec)
+
+    def splits(self, draw: Draw | None = None) -> Splits:
         """The examples, without duplicates, in their splits.
+
+        Args:
+            draw: One of `pool.draws`; by default the draw that all seeds share.
 
         Raises:
             InputError: There are fewer examples than the spec asks for, or a question of the transfer
                 split cannot be asked in as many ways.
         """
-        splits = split(map(self.paraphrased, self.examples()), self.spec)
+        splits = self.pool.splits(draw)
         # Better here than after the weak supervisor has been trained.
         for question in questions_of(splits.questions, "transfer"):
             if self.spec.paraphrases is not None and self.num_variations > 1 and not question.paraphrases:

@@ -1,13 +1,12 @@
-"""Who goes into which split: disjoint by question and by duplicate text, and drawn by a seed."""
+"""The splits of a task as tables: disjoint by question and by duplicate text. `drawing` says who goes where."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,23 +17,16 @@ from w2s.config import TaskSpec
 from w2s.errors import InputError, unknown_name
 from w2s.gold import with_aliases
 from w2s.tables import GOLD, QUESTIONS
+from w2s.tasks.drawing import DRAWING_ORDER, Draw, Drawn, draw, draw_for_seed, draws_of
 from w2s.tasks.near_duplicates import repeats, shingles_of
 from w2s.tasks.questions import SPLITS, Example, Pool, Question
 
-__all__ = ["Splits", "gold_of", "questions_of", "split"]
+__all__ = ["Draw", "QuestionPool", "Splits", "gold_of", "questions_of", "split"]
 
 logger = logging.getLogger(__name__)
 
-# The test split draws first: the size of the others then does not change who is in it.
-_DRAWING_ORDER = ("test", "weak_train", "transfer")
 # Of several copies of a question the first of these stays. A test question must be seen nowhere else.
 _KEPT_FIRST: tuple[Pool, ...] = ("test", "weak_train", "transfer", "any", "train")
-# What a split draws from, in this order: the pools that fewer others want come first.
-_POOLS_OF: Mapping[str, tuple[Pool, ...]] = {
-    "test": ("test", "any"),
-    "weak_train": ("weak_train", "train", "any"),
-    "transfer": ("transfer", "train", "any"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,51 +46,72 @@ class Splits:
     near_duplicates: int
 
 
-def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
-    """Draw the splits.
+class QuestionPool:
+    """What splits are drawn from: the examples of a task, each question once.
 
-    The draw depends on the examples and on `spec.split_seed`, not on the order of the examples. Of several
-    copies of a question one is kept, and none where no answer is right in all of them. Copies are the same text
-    and choices but for case, spacing and the order of the choices.
+    Of several copies of a question one is kept, and none where no answer is right in all of them. Copies are the same
+    text and choices but for case, spacing and the order of the choices.
 
     Args:
-        examples: All examples of the task.
+        examples: All examples of the task, in any order.
         spec: The sizes: a number, or "all" for an equal share of what the numbers leave; and what becomes of
             near-duplicates.
 
     Raises:
-        InputError: There are too few examples, the same question is meant for two splits, or an answer is missing.
+        InputError: The same question is meant for two splits, or an answer is missing.
     """
-    if spec.near_duplicates not in ("keep", "drop"):
-        raise unknown_name("near_duplicates", spec.near_duplicates, ("keep", "drop"))
-    kept, dropped = _without_duplicates(examples)
-    if spec.near_duplicates == "drop":
-        kept, repeated = _without_near_duplicates(kept)
-        dropped |= {"near-duplicate": repeated} if repeated else {}
-    pools = _in_drawing_order(kept, spec.split_seed)
-    total = f"{len(kept)} in all" + "".join(f"; left out: {count} {reason}" for reason, count in dropped.items())
-    drawn = _draw(pools, {name: _size(spec, name) for name in SPLITS}, total)
-    rows = [(name, example) for name in SPLITS for example in drawn[name]]
-    questions = pa.Table.from_pylist(
-        [
-            {
-                "question_id": example.question.id,
-                "split": name,
-                "text": example.question.text,
-                "choices": list(example.question.choices) or None,
-                "fields": json.dumps(dict(example.question.fields), ensure_ascii=False, sort_keys=True),
-                "paraphrases": list(example.question.paraphrases) or None,
-            }
-            for name, example in rows
-        ],
-        schema=QUESTIONS,
-    )
-    gold = pa.Table.from_pylist(
-        [{"question_id": example.question.id, "split": name, "answer": example.answer} for name, example in rows],
-        schema=GOLD,
-    )
-    gold = with_aliases(gold, {example.question.id: example.aliases for _, example in rows})
-    return Splits(questions=questions, gold=gold, dropped=dropped, near_duplicates=_near_duplicates(drawn))
+
+    def __init__(self, examples: Iterable[Example], spec: TaskSpec) -> None:
+        if spec.near_duplicates not in ("keep", "drop"):
+            raise unknown_name("near_duplicates", spec.near_duplicates, ("keep", "drop"))
+        self._spec = spec
+        self._kept, self._dropped = _without_duplicates(examples)
+        if spec.near_duplicates == "drop":
+            self._kept, repeated = _without_near_duplicates(self._kept)
+            self._dropped |= {"near-duplicate": repeated} if repeated else {}
+
+    def draws(self, seeds: Sequence[int]) -> list[Draw]:
+        """A draw for each seed, with test splits that share no question while there are enough; see `draws_of`.
+
+        Raises:
+            InputError: There are too few examples.
+        """
+        return draws_of(self._kept, self._spec, seeds)
+
+    def splits(self, one: Draw | None = None) -> Splits:
+        """The splits of a draw; by default those that all seeds share.
+
+        Raises:
+            InputError: There are too few examples.
+        """
+        drawn = draw(self._kept, self._spec) if one is None else draw_for_seed(self._kept, self._spec, one)
+        rows = [(name, example) for name in SPLITS for example in drawn[name]]
+        questions = pa.Table.from_pylist(
+            [
+                {
+                    "question_id": example.question.id,
+                    "split": name,
+                    "text": example.question.text,
+                    "choices": list(example.question.choices) or None,
+                    "fields": json.dumps(dict(example.question.fields), ensure_ascii=False, sort_keys=True),
+                    "paraphrases": list(example.question.paraphrases) or None,
+                }
+                for name, example in rows
+            ],
+            schema=QUESTIONS,
+        )
+        gold = pa.Table.from_pylist(
+            [{"question_id": example.question.id, "split": name, "answer": example.answer} for name, example in rows],
+            schema=GOLD,
+        )
+        gold = with_aliases(gold, {example.question.id: example.aliases for _, example in rows})
+        near_duplicates = _near_duplicates(drawn)
+        return Splits(questions=questions, gold=gold, dropped=self._dropped, near_duplicates=near_duplicates)
+
+
+def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
+    """Draw the splits that all seeds share; see `QuestionPool`."""
+    return QuestionPool(examples, spec).splits()
 
 
 def questions_of(table: pa.Table, split: str) -> list[Question]:
@@ -123,13 +136,6 @@ def gold_of(table: pa.Table, split: str) -> dict[str, str | None]:
 def _rows_of(table: pa.Table, split: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = table.filter(pyarrow.compute.equal(table["split"], split)).to_pylist()
     return rows
-
-
-def _size(spec: TaskSpec, name: str) -> int | str:
-    size: int | str = getattr(spec, name)
-    if size != "all" and (not isinstance(size, int) or size < 0):
-        raise InputError(f"{name} is {size!r}: expected a number of questions, or 'all'")
-    return size
 
 
 def _without_duplicates(examples: Iterable[Example]) -> tuple[list[Example], dict[str, int]]:
@@ -169,9 +175,9 @@ def _without_near_duplicates(examples: Sequence[Example]) -> tuple[list[Example]
     return kept, len(examples) - len(kept)
 
 
-def _near_duplicates(drawn: Mapping[str, Sequence[Example]]) -> int:
+def _near_duplicates(drawn: Drawn) -> int:
     """How many questions nearly repeat one of another split; the first is said."""
-    rows = [(name, example.question) for name in _DRAWING_ORDER for example in drawn[name]]
+    rows = [(name, example.question) for name in DRAWING_ORDER for example in drawn[name]]
     repeated = repeats([shingles_of(question) for _, question in rows], [name for name, _ in rows])
     pairs = [(rows[index], rows[other]) for index, other in enumerate(repeated) if other is not None]
     if pairs:
@@ -211,40 +217,3 @@ def _words(text: str) -> str:
 def _composed(text: str) -> str:
     """A text in one writing: an accented letter may be one character, or a letter and its accent."""
     return unicodedata.normalize("NFC", text)
-
-
-def _in_drawing_order(examples: Iterable[Example], seed: int) -> dict[str, list[Example]]:
-    def rank(example: Example) -> bytes:
-        return hashlib.sha256(f"{seed}\0{example.question.id}".encode()).digest()
-
-    pools: dict[str, list[Example]] = {pool: [] for pool in _KEPT_FIRST}
-    for example in sorted(examples, key=rank):
-        pools[example.pool].append(example)
-    return pools
-
-
-def _draw(pools: dict[str, list[Example]], sizes: Mapping[str, int | str], total: str) -> dict[str, list[Example]]:
-    drawn: dict[str, list[Example]] = {}
-    for name in _DRAWING_ORDER:
-        if isinstance(size := sizes[name], int):
-            left = sum(len(pools[pool]) for pool in _POOLS_OF[name])
-            if size > left:
-                raise InputError(f"{name} asks for {size} questions: there are {left} left for it, of {total}")
-            drawn[name] = []
-            for pool in _POOLS_OF[name]:
-                missing = size - len(drawn[name])
-                drawn[name] += pools[pool][:missing]
-                pools[pool] = pools[pool][missing:]
-    rest = [name for name in _DRAWING_ORDER if sizes[name] == "all"]
-    for name in rest:
-        drawn[name] = []
-        for pool in _POOLS_OF[name]:
-            sharers = [other for other in rest if pool in _POOLS_OF[other]]
-            drawn[name] += _share(pools[pool], sharers.index(name), len(sharers))
-        if not drawn[name]:
-            raise InputError(f"{name} asks for all that is left: there is nothing left for it, of {total}")
-    return drawn
-
-
-def _share(examples: Sequence[Example], index: int, count: int) -> Sequence[Example]:
-    return examples[index::count]
