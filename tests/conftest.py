@@ -8,8 +8,8 @@ import os
 # Read when huggingface_hub and torch are imported: before anything else here.
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Tiny models are slower on several threads, and each worker of pytest-xdist has a core.
-for threads in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
-    os.environ.setdefault(threads, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 from collections.abc import Iterator
 from pathlib import Path

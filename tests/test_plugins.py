@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import w2s
+from support.commands import Say
 from support.experiments import SIZES, in_splits, questions, write_rows
 from w2s import plugins
 from w2s.cli import main
@@ -24,9 +26,10 @@ from w2s.methods import METHODS
 from w2s.plugins import load_plugins, loaded_plugins, register
 from w2s.registry import Registry
 from w2s.reliability import ESTIMATORS
+from w2s.running import Result
 from w2s.supervisors import SOURCES
 from w2s.tasks import TASKS
-from w2s.training.loss import LOSSES
+from w2s.training.losses import LOSSES
 
 NAIVE = METHODS["naive"]
 EXAMPLE = Path(__file__).parents[1] / "examples" / "my_pieces.py"
@@ -41,19 +44,9 @@ w2s.register(w2s.Method(name={name!r}, summary="as naive", steps=METHODS["naive"
 """
 
 
-def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "w2s", *map(str, words)]
-
-
-def w2s_says(*words: object) -> str:
-    ended = subprocess.run(command(*words), capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
-
-
-@pytest.fixture(autouse=True)
-def registries_as_before() -> Iterator[None]:
-    """What a test registers is gone after it."""
+@contextmanager
+def no_plugin_loaded() -> Iterator[None]:
+    """As in a process that has just started; what is registered in this block is gone after it."""
     before = [(dict(registry), dict(registry.origins)) for registry in REGISTRIES]
     loaded = dict(plugins._loaded)
     plugins._loaded.clear()
@@ -64,6 +57,26 @@ def registries_as_before() -> Iterator[None]:
         registry.origins = origins
     plugins._loaded.clear()
     plugins._loaded.update(loaded)
+
+
+@pytest.fixture(autouse=True)
+def registries_as_before() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    with no_plugin_loaded():
+        yield
+
+
+@pytest.fixture
+def w2s_says(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs a command; what it printed on standard output."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        with no_plugin_loaded():
+            main([str(word) for word in words])
+        return capsys.readouterr().out
+
+    return run
 
 
 # On the command line
@@ -101,11 +114,12 @@ def finished(store: Path, kind: str = "*") -> int:
 
 
 def test_a_run_with_a_plugin_that_is_killed_goes_on_to_the_results_of_one_that_was_not(
-    words: list[object], tmp_path: Path
+    words: list[object], tmp_path: Path, w2s_says: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, out = tmp_path / "store", tmp_path / "run"
     killed = [*words, "--store", store, "--out", out]
-    process = subprocess.Popen(command(*killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "w2s", *map(str, killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while not finished(store, "training") and process.poll() is None and time.monotonic() < until:
         time.sleep(0.005)
@@ -121,6 +135,9 @@ def test_a_run_with_a_plugin_that_is_killed_goes_on_to_the_results_of_one_that_w
     assert "second-chance" in text
     assert "\n0 of " in w2s_says(*words, "--store", store, "--dry-run")
 
+    # One page is enough, and takes longer than the run.
+    monkeypatch.setattr(Result, "save_report", lambda self, path: path)
+    monkeypatch.setattr(Result, "save_figures", lambda self, folder, **more: [])
     w2s_says(*words, "--store", tmp_path / "other", "--out", tmp_path / "whole")
     again, whole = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("run", "whole"))
     assert {record["method"] for record in whole["records"]} >= {"naive", "second-chance", "ceiling"}
@@ -136,7 +153,9 @@ def keys(text: str) -> dict[str, str]:
     return dict(rows)
 
 
-def test_an_edit_changes_the_keys_of_what_the_plugin_decides_and_no_others(tmp_path: Path, tiny_llama: Path) -> None:
+def test_an_edit_changes_the_keys_of_what_the_plugin_decides_and_no_others(
+    tmp_path: Path, tiny_llama: Path, w2s_says: Say
+) -> None:
     data = write_rows(tmp_path / "questions.jsonl", in_splits(questions()))
     mine, moved = tmp_path / "mine.py", tmp_path / "elsewhere" / "mine.py"
     mine.write_text(METHOD.format(name="mine"))
