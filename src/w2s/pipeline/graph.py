@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from w2s.config import Experiment, WeakSpec
+from w2s.config import AnsweringSpec, Experiment, WeakSpec
 from w2s.errors import InputError
 from w2s.methods.base import Settings, Student
 from w2s.models.prepared import PreparedModel
@@ -109,9 +109,17 @@ class Graph:
             stages = _MethodStages(self, spec, supervision, seed)
             student = spec.method.steps(stages, spec.settings)
             label = f"{spec.label}: test" + (f" · seed {seed}" if student.adapter else "")
-            predictions = self.lay.predictions(label, self.strong, self.experiment.evaluation, adapter=student.adapter)
+            evaluation = self._evaluation(student)
+            predictions = self.lay.predictions(label, self.strong, evaluation, adapter=student.adapter)
             methods[spec.label] = MethodRun(spec=spec, student=student, predictions=predictions)
         return SeedRun(seed=seed, supervision=supervision, scored=scored, methods=methods)
+
+    def _evaluation(self, student: Student) -> AnsweringSpec:
+        """How a student is tested: as all are, or in orders of its own, where the task has options to choose from."""
+        spec = self.experiment.evaluation
+        if student.orders is None or "choose" not in self.task.modes:
+            return spec
+        return replace(spec, mode="choose", orders=min(student.orders, self.lay.most_orders("test")))
 
     def scored(
         self, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
@@ -186,6 +194,10 @@ class _SourceStages:
         return self._graph.experiment.weak
 
     @property
+    def orders(self) -> int:
+        return self._graph.experiment.evaluation.orders
+
+    @property
     def gold(self) -> Step:
         return self._graph.lay.gold("weak_train")
 
@@ -248,7 +260,7 @@ class _SourceStages:
         )
 
     def judge(self, answers: Step) -> Step:
-        return self._graph.lay.judged(f"weak supervisor: test · seed {self._seed}", answers)
+        return self._graph.lay.judged(f"weak supervisor: test · seed {self._seed}", answers, orders=self.orders)
 
     def folds(self) -> Sequence[Step]:
         return self._graph.lay.folds(self.spec.folds, self._seed)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow.compute as pc
 
+from w2s import debias
 from w2s.config import EXECUTION_ONLY, AnsweringSpec, TrainingSpec
+from w2s.errors import InputError
 from w2s.methods import METHODS
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.steps import KINDS, content_of, execution_of_task
@@ -108,6 +111,8 @@ class Lay:
             without: A training set whose questions are not asked.
             fold: A fold of `weak_train`: its questions are asked, and examples come from outside it.
         """
+        if spec.orders > 1:
+            raise InputError(f"answering.orders is {spec.orders}: answers are asked in task.num_variations ways")
         settings: dict[str, Json] = {
             **self._answering(spec),
             "split": split,
@@ -131,8 +136,14 @@ class Lay:
         source: str | None = None,
         examples: int = 0,
     ) -> Step:
-        """A model's answers to a split's questions as they stand, compared with ground truth; as for `answers`."""
+        """A model's answers to a split's questions, compared with ground truth; as for `answers`.
+
+        Raises:
+            InputError: The questions have not as many orders of their options as the spec asks for.
+        """
+        self._check_orders(spec, split)
         settings: dict[str, Json] = {**self._answering(spec), "split": split, "model": model.settings}
+        settings |= _in_orders(spec.orders)
         inputs = {"questions": self.questions(split), "gold": self.gold(split), **model.inputs}
         return self._by_model("predictions", label, model, spec, settings, inputs, adapter, source, examples)
 
@@ -157,6 +168,8 @@ class Lay:
         versions = self._task_version()
         if source is not None:
             versions[f"source {source}"] = SOURCES.version(source)
+        if "orders" in settings:
+            versions["debias"] = debias.VERSION
         execution: dict[str, Json] = {"model": model.execution, "tokens_per_batch": spec.tokens_per_batch}
         return self._step(kind, label, settings, inputs, versions, execution)
 
@@ -199,9 +212,32 @@ class Lay:
         versions = {**self._task_version(), f"source {source}": SOURCES.version(source)}
         return self._step("asked", label, settings, inputs, versions, {"supervisor": execution})
 
-    def judged(self, label: str, answers: Step, split: str = "test") -> Step:
-        """The answer given most often to each of a split's questions, compared with ground truth."""
-        return self._step("judged", label, {}, {"answers": answers, "gold": self.gold(split)})
+    def judged(self, label: str, answers: Step, split: str = "test", *, orders: int = 1) -> Step:
+        """The answer to each of a split's questions, compared with ground truth; see `SourceStages.judge`."""
+        versions: dict[str, int | str] = {"debias": debias.VERSION} if orders > 1 else {}
+        return self._step("judged", label, _in_orders(orders), {"answers": answers, "gold": self.gold(split)}, versions)
+
+    def most_orders(self, split: str) -> int:
+        """In how many orders of its options each question of a split can be asked: 1 where it has none."""
+        return math.factorial(self._fewest_options(split))
+
+    def _fewest_options(self, split: str) -> int:
+        rows = self._splits.questions.filter(pc.equal(self._splits.questions["split"], split))
+        return min((len(choices or ()) for choices in rows["choices"].to_pylist()), default=0)
+
+    def _check_orders(self, spec: AnsweringSpec, split: str) -> None:
+        if spec.orders == 1:
+            return
+        if self.task.answering_mode(spec.mode) != "choose":
+            raise InputError(
+                f"orders is {spec.orders}: an answer that is written has no probabilities to average over orders, "
+                "expected mode choose, or orders 1"
+            )
+        if spec.orders > (most := self.most_orders(split)):
+            raise InputError(
+                f"orders is {spec.orders}: a question of {split} has {self._fewest_options(split)} options, "
+                f"in {most} orders at most"
+            )
 
     def folds(self, count: int, seed: int) -> list[Step]:
         """`weak_train` in folds: the questions of each, and ground truth of the questions outside it."""
@@ -277,6 +313,11 @@ class Lay:
     ) -> Step:
         """A model, fine-tuned on a training set; see `training_step`."""
         return training_step(label, model, spec, training_set, seed=seed, init=init, execution=self._plugins)
+
+
+def _in_orders(orders: int) -> dict[str, Json]:
+    """What is named where it is not the paper's way: one order is no part of a key."""
+    return {"orders": orders} if orders > 1 else {}
 
 
 def training_step(

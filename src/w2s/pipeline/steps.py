@@ -165,12 +165,14 @@ def _predictions(settings: Settings, inputs: Folders, out: Path, context: Contex
     task = task_of(settings["asking"])
     questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"])
     journal = out / "journal.jsonl"
+    orders = settings.get("orders", 1)
     with _model(settings, inputs, context) as lm:
         table = predict(
-            LocalModel(lm, task, _answering(settings, context), name=_name(context)),
+            LocalModel(lm, task, _answering(settings, context), name=_name(context), compared=orders > 1),
             task,
             questions,
             gold_by_id(inputs["gold"]),
+            orders=orders,
             before=_examples(settings, inputs),
             journal=journal,
             progress=context.progress,
@@ -232,9 +234,12 @@ def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> 
 @_builds("judged")
 def _judged(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
     from w2s.supervisors.asking import judge
+    from w2s.supervisors.orders import judge_orders
 
     answers = read_table(inputs["answers"] / ANSWERS_FILE)
-    write_table(judge(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
+    probable = settings.get("orders", 1) > 1 and not answers["choice_logprobs"].null_count
+    judged = judge_orders if probable else judge
+    write_table(judged(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
 
 
 @_builds("fold")
@@ -257,7 +262,8 @@ def fold_of(ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
 @_builds("joined")
 def _joined(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
     tables = [read_table(inputs[name] / ANSWERS_FILE) for name in settings["parts"]]
-    write_table(pa.concat_tables(tables), out / ANSWERS_FILE)
+    # Answers that were stored before a column was there are as good as those with it.
+    write_table(pa.concat_tables(tables, promote_options="default"), out / ANSWERS_FILE)
 
 
 @_builds("scored")
