@@ -195,5 +195,6 @@ SOURCES = (
         needs_weak_train=lambda spec: False,
         check=_check,
         answer=_answers,
+        version=2,
     ),
 )
