@@ -114,6 +114,12 @@ def test_positions_that_are_no_order_are_refused_with_their_row(positions: tuple
         divide_out_positions([[0.0, -1.0], [0.0, -1.0]], [(0, 1), positions], ["q", "q"])
 
 
+@pytest.mark.parametrize("row", [[0.0, np.nan], [0.0, np.inf], [-np.inf, -np.inf], [0.0, None]])
+def test_what_is_no_log_probability_is_refused_with_its_row(row: list[float]) -> None:
+    with pytest.raises(InputError, match=r"row 2: .* are no log-probabilities"):
+        divide_out_positions([[0.0, -1.0], row], [(0, 1), (1, 0)], ["q", "q"])
+
+
 def test_no_rows_and_rows_of_no_options_come_back_as_they_are() -> None:
     assert divide_out_positions([], [], []) == []
     assert [row.tolist() for row in divide_out_positions([[], [-1.0]], [[], [0]], ["q", "r"])] == [[], [0.0]]

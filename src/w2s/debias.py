@@ -48,11 +48,11 @@ def divide_out_positions(
         (rows, options) log-probabilities over the options, none below −20 nats before the prior is taken out.
 
     Raises:
-        InputError: A row's positions are not each of 0, 1, … once.
+        InputError: A row's positions are not each of 0, 1, … once, or its log-probabilities are none.
     """
     together: dict[tuple[Hashable, int], list[int]] = defaultdict(list)
     for row, (own, places) in enumerate(zip(logprobs, positions, strict=True)):
-        if sorted(places) != list(range(len(own))):
+        if len(places) != len(own) or set(places) != set(range(len(own))):
             raise InputError(
                 f"row {row + 1}: positions are {list(places)}, expected each from 0 to {len(own) - 1} once"
             )
@@ -60,7 +60,12 @@ def divide_out_positions(
             together[models[row] if models is not None else None, len(own)].append(row)
     found: list[Floats] = [np.zeros(0)] * len(logprobs)
     for rows in together.values():
-        scores = np.maximum(log_softmax(np.array([logprobs[row] for row in rows], np.float64)), _LEAST)
+        with np.errstate(invalid="ignore"):
+            scores = log_softmax(np.array([logprobs[row] for row in rows], np.float64))
+        if np.isnan(scores).any():
+            row = rows[int(np.isnan(scores).any(axis=1).argmax())]
+            raise InputError(f"row {row + 1}: {list(logprobs[row])} are no log-probabilities")
+        scores = np.maximum(scores, _LEAST)
         at = np.array([positions[row] for row in rows], np.int64)
         numbers: dict[Hashable, int] = {}
         question = np.array([numbers.setdefault(questions[row], len(numbers)) for row in rows], np.int64)

@@ -227,7 +227,8 @@ def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> 
             progress=context.progress,
         )
     )
-    write_table(check(table, ANSWERS, name=f"answers of source {source.name}"), out / ANSWERS_FILE)
+    required = [name for name in ANSWERS.names if name != "positions"]  # a plug-in may be older than these
+    write_table(check(table, ANSWERS, name=f"answers of source {source.name}", required=required), out / ANSWERS_FILE)
     journal.unlink(missing_ok=True)
 
 
@@ -237,8 +238,9 @@ def _judged(settings: Settings, inputs: Folders, out: Path, context: Context) ->
     from w2s.supervisors.orders import judge_orders
 
     answers = read_table(inputs["answers"] / ANSWERS_FILE)
-    probable = settings.get("orders", 1) > 1 and not answers["choice_logprobs"].null_count
-    judged = judge_orders if probable else judge
+    columns = answers.column_names
+    known = all(name in columns and not answers[name].null_count for name in ("choice_logprobs", "positions"))
+    judged = judge_orders if settings.get("orders", 1) > 1 and known else judge
     write_table(judged(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
 
 

@@ -67,7 +67,8 @@ def _positions(answers: pa.Table) -> list[list[int]]:
         if places is None or len(places) != len(choices) or set(places) != set(range(len(choices))):
             raise InputError(
                 f"answers table, row {row}: positions are {places}, and estimator debiased needs to know where the "
-                f"prompt named each of {len(choices)} choices, from 0"
+                f"prompt named each of {len(choices)} choices, from 0; answers that were stored without positions are "
+                "asked again in a new --store"
             )
         found.append(places)
     return found
