@@ -17,7 +17,7 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"progress", "environment", "files", "registry"},
     {"step", "reading"},
-    {"tables", "store", "metrics"},
+    {"tables", "store", "metrics", "debias"},
     {"config", "gold"},
     {"tasks"},
     {"models", "servers"},

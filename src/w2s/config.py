@@ -235,6 +235,8 @@ class AnsweringSpec:
         length_normalized: Options are compared by log-probability a token instead of in all.
         tokens_per_batch: Prompt tokens, padding included, that go through the model at once; by default what suits
             the device.
+        orders: Of an evaluation: in how many orders of its options each question is asked. From 2 on, the options'
+            log-probabilities are averaged over them, without what the position of an option adds.
     """
 
     mode: Mode | None = None
@@ -243,10 +245,11 @@ class AnsweringSpec:
     samples: int = 1
     length_normalized: bool = False
     tokens_per_batch: int | None = None
+    orders: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what no model could answer with."""
-        _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch", "samples")
+        _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch", "samples", "orders")
         _check_range(self, 0, math.inf, "sampling_temperature")
         if self.samples > 1 and not self.sampling_temperature:
             raise InputError(f"samples is {self.samples}: expected 1 where sampling_temperature is 0: all are the same")
@@ -302,6 +305,7 @@ class Experiment:
     methods: list[str | dict[str, Any]] = field(
         default_factory=lambda: [
             "zero-shot",
+            "zero-shot-debiased",
             "naive",
             "majority",
             "filtering-sampled",

@@ -45,6 +45,7 @@ def _paper(task: str) -> Experiment:
         strong=ModelSpec(name="meta-llama/Llama-2-13b-chat-hf"),
         methods=[
             "zero-shot",
+            "zero-shot-debiased",
             "naive",
             # The paper's quantile is over all answers, those among them that could not be parsed.
             {"method": "filtering", "over": "all"},

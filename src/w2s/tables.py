@@ -63,6 +63,7 @@ ANSWERS = pa.schema(
         "choices": pa.list_(pa.string()),  # the question's canonical answers; null where the answer is free
         "completions": pa.list_(pa.string()),  # how a student writes each of them
         "choice_logprobs": pa.list_(pa.float32()),  # in the order of the choices
+        "positions": pa.list_(pa.int32()),  # where the prompt names each of the choices, from 0
         "supervisor": pa.string(),
     }
 )

@@ -94,6 +94,7 @@ def answers() -> pa.Table:
             "choices": list(CHOICES[id]),
             "completions": [f" {choice}" for choice in CHOICES[id]],
             "choice_logprobs": [-0.5 - ((choice + number + len(id)) % 3) * (0.7 + 0.2 * number) for choice in range(3)],
+            "positions": [(choice + 2 * number) % 3 for choice in range(3)],
             "supervisor": "golden",
         }
         for id, own in given.items()

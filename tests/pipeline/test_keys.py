@@ -64,6 +64,9 @@ def trains(label: str) -> bool:
     return "training ·" in label and "weak supervisor" not in label
 
 
+UNTRAINED = ("zero-shot: test", "zero-shot-debiased: test")
+
+
 def evaluates_student(label: str) -> bool:
     return "test" in label and not label.startswith(("questions", "ground truth", "weak supervisor", "zero-shot"))
 
@@ -105,11 +108,11 @@ RELEVANT: dict[str, tuple[Callable[[Experiment], Experiment], Callable[[str], bo
     ),
     "strong dtype": (
         lambda e: edited(e, strong=edited(e.strong, dtype="bfloat16")),
-        lambda label: of_trained_student(label) or label == "zero-shot: test",
+        lambda label: of_trained_student(label) or label in UNTRAINED,
     ),
     "mode of the evaluation": (
         lambda e: edited(e, evaluation=AnsweringSpec(mode="generate")),
-        lambda label: "test" in label and not label.startswith(("questions", "ground truth")),
+        lambda label: "test" in label and not label.startswith(("questions", "ground truth", "zero-shot-debiased")),
     ),
     "mode of the answers": (
         lambda e: edited(e, answering=AnsweringSpec(mode="generate")),
@@ -155,7 +158,7 @@ def test_a_seed_changes_all_but_the_questions_the_truth_and_the_untrained_model(
     same = set(zero.values()) & set(one.values())
     assert {label for label, key in zero.items() if key in same} == {
         *(f"{what} of {split}" for what in ("questions", "ground truth") for split in SIZES),
-        "zero-shot: test",
+        *UNTRAINED,
     }
 
 

@@ -93,7 +93,7 @@ def test_answers_of_nobody_in_particular_are_counted_through(base: Experiment, t
     found = answers_of(supervision, tmp_path)
     assert [row["variation"] for row in found[:4]] == [0, 1, 2, 0]
     assert {row["supervisor"] for row in found} == {"samples"}
-    assert supervision.predictions is None and "samples.jsonl answers no test questions" in supervision.missing
+    assert supervision.predictions is None and "samples.jsonl answers 0 of 12 test questions" in supervision.missing
 
 
 def test_a_label_is_a_choice_by_text_whatever_its_case_or_by_letter(base: Experiment, tmp_path: Path) -> None:

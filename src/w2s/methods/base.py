@@ -31,9 +31,16 @@ class Round(NamedTuple):
 
 
 class Student(NamedTuple):
-    """What a method ends in: its rounds of training, the last of which gives the student; none for an untrained one."""
+    """What a method ends in.
+
+    Attributes:
+        rounds: Its rounds of training, the last of which gives the student; none for an untrained one.
+        orders: In how many orders of the options it is tested, at most: by choosing, with the position prior divided
+            out. None is as the experiment's evaluation says.
+    """
 
     rounds: tuple[Round, ...] = ()
+    orders: int | None = None
 
     @property
     def adapter(self) -> Step | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from w2s.config import Experiment
+from w2s.config import AnsweringSpec, Experiment
 from w2s.errors import InputError
 from w2s.methods.base import Settings, Student
 from w2s.models.prepared import PreparedModel
@@ -125,7 +125,7 @@ class Graph:
             student = spec.method.steps(stages, spec.settings)
             own = student.adapter or self.experiment.split_per_seed
             label = f"{spec.label}: test" + (f" · seed {seed}" if own else "")
-            predictions = lay.predictions(label, self.strong, self.experiment.evaluation, adapter=student.adapter)
+            predictions = lay.predictions(label, self.strong, self._evaluation(lay, student), adapter=student.adapter)
             methods[spec.label] = MethodRun(spec=spec, student=student, predictions=predictions)
         return SeedRun(
             seed=seed,
@@ -147,6 +147,13 @@ class Graph:
             training=experiment.weak_training,
             seed=seed,
         )
+
+    def _evaluation(self, lay: Lay, student: Student) -> AnsweringSpec:
+        """How a student is tested: as all are, or in orders of its own, where the task has options to choose from."""
+        spec = self.experiment.evaluation
+        if student.orders is None or "choose" not in self.task.modes:
+            return spec
+        return replace(spec, mode="choose", orders=min(student.orders, lay.most_orders("test")))
 
     def scored(
         self, lay: Lay, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None

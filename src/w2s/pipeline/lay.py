@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow.compute as pc
 
+from w2s import debias
 from w2s.config import EXECUTION_ONLY, AnsweringSpec, TrainingSpec
 from w2s.errors import InputError
 from w2s.methods import METHODS
@@ -126,6 +128,8 @@ class Lay:
             without: A training set whose questions are not asked.
             fold: A fold of `weak_train`: its questions are asked, and examples come from outside it.
         """
+        if spec.orders > 1:
+            raise InputError(f"answering.orders is {spec.orders}: answers are asked in task.num_variations ways")
         settings: dict[str, Json] = {
             **self._answering(spec),
             "split": split,
@@ -149,8 +153,14 @@ class Lay:
         source: str | None = None,
         examples: int = 0,
     ) -> Step:
-        """A model's answers to a split's questions as they stand, compared with ground truth; as for `answers`."""
+        """A model's answers to a split's questions, compared with ground truth; as for `answers`.
+
+        Raises:
+            InputError: The questions have not as many orders of their options as the spec asks for.
+        """
+        self._check_orders(spec, split)
         settings: dict[str, Json] = {**self._answering(spec), "split": split, "model": model.settings}
+        settings |= _in_orders(spec.orders)
         inputs = {"questions": self.questions(split), "gold": self.gold(split), **model.inputs}
         return self._by_model("predictions", label, model, spec, settings, inputs, adapter, source, examples)
 
@@ -175,6 +185,8 @@ class Lay:
         versions = self._task_version()
         if source is not None:
             versions[f"source {source}"] = SOURCES.version(source)
+        if "orders" in settings:
+            versions["debias"] = debias.VERSION
         execution: dict[str, Json] = {"model": model.execution, "tokens_per_batch": spec.tokens_per_batch}
         return self._step(kind, label, settings, inputs, versions, execution)
 
@@ -221,10 +233,34 @@ class Lay:
         versions = {**self._task_version(), f"source {source}": SOURCES.version(source)}
         return self._step("asked", label, settings, inputs, versions, {"supervisor": execution})
 
-    def judged(self, label: str, answers: Sequence[Step], split: str = "test") -> Step:
-        """The answer given most often to each of a split's questions, compared with ground truth."""
+    def judged(self, label: str, answers: Sequence[Step], split: str = "test", *, orders: int = 1) -> Step:
+        """The answer to each of a split's questions, compared with ground truth; see `SourceStages.judge`."""
         parts = _parts(answers)
-        return self._step("judged", label, {"parts": list(parts)}, {**parts, "gold": self.gold(split)})
+        versions: dict[str, int | str] = {"debias": debias.VERSION} if orders > 1 else {}
+        settings: dict[str, Json] = {"parts": list(parts), **_in_orders(orders)}
+        return self._step("judged", label, settings, {**parts, "gold": self.gold(split)}, versions)
+
+    def most_orders(self, split: str) -> int:
+        """In how many orders of its options each question of a split can be asked: 1 where it has none."""
+        return math.factorial(self._fewest_options(split))
+
+    def _fewest_options(self, split: str) -> int:
+        rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
+        return min((len(choices or ()) for choices in rows["choices"].to_pylist()), default=0)
+
+    def _check_orders(self, spec: AnsweringSpec, split: str) -> None:
+        if spec.orders == 1:
+            return
+        if self.task.answering_mode(spec.mode) != "choose":
+            raise InputError(
+                f"orders is {spec.orders}: an answer that is written has no probabilities to average over orders, "
+                "expected mode choose, or orders 1"
+            )
+        if spec.orders > (most := self.most_orders(split)):
+            raise InputError(
+                f"orders is {spec.orders}: a question of {split} has {self._fewest_options(split)} options, "
+                f"in {most} orders at most"
+            )
 
     def folds(self, count: int, seed: int) -> list[Step]:
         """`weak_train` in folds: the questions of each, and ground truth of the questions outside it."""
@@ -304,6 +340,11 @@ class Lay:
 
 def _parts(steps: Sequence[Step]) -> dict[str, Step]:
     return {f"part-{number}": step for number, step in enumerate(steps)}
+
+
+def _in_orders(orders: int) -> dict[str, Json]:
+    """What is named where it is not the paper's way: one order is no part of a key."""
+    return {"orders": orders} if orders > 1 else {}
 
 
 def training_step(

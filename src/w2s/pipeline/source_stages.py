@@ -110,8 +110,12 @@ class LaidSource:
             sees_gold=sees_gold,
         )
 
+    @property
+    def orders(self) -> int:
+        return self.evaluation.orders
+
     def judge(self, *answers: Step) -> Step:
-        return self.lay.judged(self._label("test"), answers)
+        return self.lay.judged(self._label("test"), answers, orders=self.orders)
 
     def folds(self) -> Sequence[Step]:
         return self.lay.folds(self.spec.folds, self.seed)

@@ -174,13 +174,15 @@ def _predictions(settings: Settings, inputs: Folders, out: Path, context: Contex
     task = task_of(settings["asking"])
     questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"])
     journal = out / "journal.jsonl"
+    orders = settings.get("orders", 1)
     with _model(settings, inputs, context) as lm:
         table = predict(
-            LocalModel(lm, task, _answering(settings, context), name=_name(context)),
+            LocalModel(lm, task, _answering(settings, context), name=_name(context), compared=orders > 1),
             task,
             questions,
             gold_by_id(inputs["gold"]),
             samples=settings["answering"].get("samples", 1),
+            orders=orders,
             before=_examples(settings, inputs),
             journal=journal,
             progress=context.progress,
@@ -235,18 +237,22 @@ def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> 
             progress=context.progress,
         )
     )
-    write_table(check(table, ANSWERS, name=f"answers of source {source.name}"), out / ANSWERS_FILE)
+    required = [name for name in ANSWERS.names if name != "positions"]  # a plug-in may be older than these
+    write_table(check(table, ANSWERS, name=f"answers of source {source.name}", required=required), out / ANSWERS_FILE)
     journal.unlink(missing_ok=True)
 
 
 @_builds("judged")
 def _judged(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
     from w2s.supervisors.asking import judge
+    from w2s.supervisors.orders import judge_orders
 
     tables = [_as_answers(inputs[part]) for part in settings["parts"]]
-    columns = ["question_id", "answer", "response", "choice_logprobs"]
-    answers = pa.concat_tables([table.select(columns) for table in tables])
-    write_table(judge(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
+    answers = pa.concat_tables(tables, promote_options="default")
+    columns = answers.column_names
+    known = all(name in columns and not answers[name].null_count for name in ("choice_logprobs", "positions"))
+    judged = judge_orders if settings.get("orders", 1) > 1 and known else judge
+    write_table(judged(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
 
 
 def _as_answers(folder: Path) -> pa.Table:
@@ -278,7 +284,8 @@ def _joined(settings: Settings, inputs: Folders, out: Path, context: Context) ->
     tables = [read_table(inputs[name] / ANSWERS_FILE) for name in settings["parts"]]
     for number, name in enumerate(settings["supervisors"]):
         tables[number] = _answered_by(tables[number], name)
-    write_table(pa.concat_tables(tables), out / ANSWERS_FILE)
+    # Answers that were stored before a column was there are as good as those with it.
+    write_table(pa.concat_tables(tables, promote_options="default"), out / ANSWERS_FILE)
 
 
 def _answered_by(answers: pa.Table, name: str) -> pa.Table:

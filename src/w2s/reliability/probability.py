@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from w2s.errors import InputError
 from w2s.reliability.base import Codes, Floats, add_scores, codes, estimator_from
 
-__all__ = ["ESTIMATORS", "OptionScores", "add_posterior", "option_scores", "probability"]
+__all__ = ["ESTIMATORS", "OptionScores", "add_posterior", "mean_probability", "option_scores", "probability"]
 
 
 class OptionScores(NamedTuple):
@@ -47,9 +47,18 @@ def probability(answers: pa.Table, *, temperature: float = 1.0) -> pa.Table:
         InputError: A row has no log-probabilities, not one for each choice, or some that are no probability; the rows
             of a question have other choices, or the same in another order; or the temperature is not above 0.
     """
+    found = option_scores(answers, "probability")
+    return add_posterior(answers, found, mean_probability(found, temperature))
+
+
+def mean_probability(found: OptionScores, temperature: float) -> Floats:
+    """(questions, options) the `m` of `probability`.
+
+    Raises:
+        InputError: The temperature is not above 0.
+    """
     if not temperature > 0:
         raise InputError(f"temperature {temperature}: expected a number above 0")
-    found = option_scores(answers, "probability")
     scores = found.logprobs / temperature
     scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
     each = np.exp(scores)
@@ -57,7 +66,7 @@ def probability(answers: pa.Table, *, temperature: float = 1.0) -> pa.Table:
     mean: Floats = np.zeros((found.num_questions, each.shape[1]))
     np.add.at(mean, found.question, each)
     mean /= np.bincount(found.question, minlength=found.num_questions)[:, None]
-    return add_posterior(answers, found, mean)
+    return mean
 
 
 def option_scores(answers: pa.Table, estimator: str) -> OptionScores:

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,7 @@ from w2s.pipeline.steps import (
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import MethodFolder, RunFolder
 from w2s.results.records import WEAK, Record, RunRecords
+from w2s.results.verdicts import knows_more
 from w2s.step import Step
 from w2s.store import Store
 from w2s.tables import GOLD, read_table, write_table
@@ -275,7 +277,22 @@ class _Collector:
         pairs = zip(questions["question_id"].to_pylist(), questions["choices"].to_pylist(), strict=True)
         num_choices = {id: len(choices) for id, choices in pairs if choices}
         scored = read_table(self._file(run.scored, SCORED_FILE))
-        return WeakLabelSummary.of(run.seed, scored, self._transfer_gold, num_choices=num_choices)
+        found = WeakLabelSummary.of(run.seed, scored, self._transfer_gold, num_choices=num_choices)
+        return replace(found, notes=(*found.notes, *self._known_before(run)))
+
+    def _known_before(self, run: SeedRun) -> Iterator[str]:
+        """What students know that nobody taught, beside what their teacher knows."""
+        if run.supervision.predictions is None:
+            return
+        ids = self._test_ids([run])
+        weak = self._correct([run.supervision.predictions], ids)
+        for label, method in run.methods.items():
+            if not method.student.rounds:
+                own = self._correct([method.predictions], ids)
+                difference = difference_interval(own, weak, question_ids=ids)
+                said = knows_more(label, float(own[0].mean()), float(weak[0].mean()), difference)
+                if said is not None:
+                    yield said
 
     # Files
 

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from w2s.metrics import Interval
+from w2s.metrics import Difference, Interval
 from w2s.results.findings import POSITION_NOTED, POSITION_RULES, Findings, PositionBias
 
-__all__ = ["TITLES", "Verdict", "judge", "notes"]
+__all__ = ["TITLES", "Verdict", "judge", "knows_more", "notes"]
 
 # Above this unanimity a filter has next to nothing to choose from: at most one question in twenty differs.
 UNANIMOUS = 0.95
@@ -118,6 +118,24 @@ def notes(found: Findings) -> list[str]:
     if not found.checked and found.rows:
         said.append("Judged from unanimity and bias alone: these questions have no ground truth.")
     return said
+
+
+def knows_more(untrained: str, accuracy: float, weak: float, difference: Difference) -> str | None:
+    """That a student knows more than its teacher before it is taught, where that is sure.
+
+    Args:
+        untrained: The label of a method that trains nothing.
+        accuracy: Its accuracy on the test questions.
+        weak: That of the weak supervisor.
+        difference: Between the two, on the same questions.
+    """
+    if not difference.low > 0:  # nor where there is none
+        return None
+    return (
+        f"The student knows more than its teacher: untrained ({untrained}) it is right on {accuracy:.1%} of the test "
+        f"questions, the weak supervisor on {weak:.1%} (95% interval of the difference {100 * difference.low:+.1f} to "
+        f"{100 * difference.high:+.1f} points). What a method gains over the supervisor may be what it knew already."
+    )
 
 
 def _told(auroc: Interval, score: str) -> str:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from w2s.gold import are_right, with_aliases
 from w2s.progress import Progress, no_progress
 from w2s.supervisors.base import Answer, Prompt, Supervisor
+from w2s.supervisors.orders import judge_orders
 from w2s.tables import ANSWERS, PREDICTIONS
 from w2s.tasks.base import Question, Task, Variation
 
@@ -113,6 +114,7 @@ def answer_row(
         **asdict(answer),
         "choices": list(question.choices) or None,
         "completions": list(variation.completions) or None,
+        "positions": list(variation.positions) or None,
         "supervisor": supervisor,
     }
 
@@ -124,11 +126,12 @@ def predict(
     gold: Mapping[str, str | None],
     *,
     samples: int = 1,
+    orders: int = 1,
     before: str = "",
     journal: Path | None = None,
     progress: Progress = no_progress,
 ) -> pa.Table:
-    """Answer questions as they stand, and compare with ground truth.
+    """Answer questions, and compare with ground truth.
 
     Args:
         supervisor: The model.
@@ -136,19 +139,21 @@ def predict(
         questions: Those to be answered.
         gold: The right answers, by question id; questions without one are left out.
         samples: As for `answer_questions`: the answer that is given most often counts.
-        before: Likewise.
+        orders: 1 asks them as they stand; above it they are asked in so many orders of their options, and
+            `judge_orders` makes one answer of them.
+        before: As for `answer_questions`.
         journal: Likewise.
-        progress: Is told the questions done and the questions in all.
+        progress: Is told how much is done, of how much.
 
     Returns:
         A table of `tables.PREDICTIONS`. An answer that cannot be parsed is not correct.
     """
     known = [question for question in questions if gold.get(question.id) is not None]
     answers = answer_questions(
-        supervisor, task, known, num_variations=1, seed=0, samples=samples, before=before,
-        journal=journal, progress=progress, unit="questions",
+        supervisor, task, known, num_variations=orders, seed=0, samples=samples, before=before, journal=journal,
+        progress=progress, unit="questions" if orders == samples == 1 else "answers",
     )  # fmt: skip
-    return judge(answers, gold)
+    return judge(answers, gold) if orders == 1 else judge_orders(answers, gold)
 
 
 def judge(answers: pa.Table, gold: Mapping[str, str | None]) -> pa.Table:

@@ -27,15 +27,27 @@ class LocalModel:
         spec: How it answers.
         name: What the answers table calls it.
         seed: Of sampled answers.
+        compared: Give as log-probabilities what the options are compared by: a token's, where they are
+            length-normalized.
     """
 
-    def __init__(self, lm: LanguageModel, task: Task, spec: AnsweringSpec, *, name: str, seed: int = 0) -> None:
+    def __init__(
+        self,
+        lm: LanguageModel,
+        task: Task,
+        spec: AnsweringSpec,
+        *,
+        name: str,
+        seed: int = 0,
+        compared: bool = False,
+    ) -> None:
         self._lm = lm
         self._task = task
         self._spec = spec
         self._mode = task.answering_mode(spec.mode)
         self._tokens = spec.tokens_per_batch or default_budget(lm.device.type)
         self._seed = seed
+        self._compared = compared
         self.name = name
 
     def plan(self, prompts: Sequence[Prompt]) -> list[Batch]:
@@ -65,7 +77,7 @@ class LocalModel:
                     response=variation.completions[best],
                     answer=question.choices[best],
                     position=variation.positions[best],
-                    choice_logprobs=logprobs,
+                    choice_logprobs=scores if self._compared else logprobs,
                 )
             )
         return answers

@@ -149,7 +149,8 @@ def _table(inquiry: Inquiry, answered: Answered, bill: Bill) -> pa.Table:
             answer, problem = _read(asked, reply, inquiry.task, inquiry.settings["asking"])
             problems[problem] += bool(problem)
             row = answer_row(*asked[:2], answer, inquiry.task, inquiry.settings["name"], asked=asked.shown.prompt)
-            yield {**row, "variation": asked.number, "completion": _completion(asked, answer, inquiry.task)}
+            seen = {"variation": asked.number, "positions": list(asked.shown.positions) or None}
+            yield {**row, **seen, "completion": _completion(asked, answer, inquiry.task)}
 
     remaining, batches = rows(), []
     for first in remaining:
@@ -217,7 +218,7 @@ def _steps(stages: SourceStages) -> Supervision:
 
     return Supervision(
         answers=ask("transfer", samples=answering.samples),
-        predictions=stages.judge(ask("test", 1)),
+        predictions=stages.judge(ask("test", stages.orders)),
         calibration=ask("weak_train", samples=answering.samples),
     )
 

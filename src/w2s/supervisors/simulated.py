@@ -167,7 +167,7 @@ def _steps(stages: SourceStages) -> Supervision:
 
     return Supervision(
         answers=ask("transfer"),
-        predictions=stages.judge(ask("test", 1)),
+        predictions=stages.judge(ask("test", stages.orders)),
         calibration=ask("weak_train"),
     )
 
@@ -195,5 +195,6 @@ SOURCES = (
         needs_weak_train=lambda spec: False,
         check=_check,
         answer=_answers,
+        version=2,
     ),
 )

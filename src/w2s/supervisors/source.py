@@ -57,6 +57,10 @@ class SourceStages(Protocol):
         """How the supervisor answers."""
 
     @property
+    def orders(self) -> int:
+        """In how many ways a source that answers by itself is asked each test question."""
+
+    @property
     def gold(self) -> Step:
         """Ground truth of `weak_train`, as answers. The only truth that a source may see."""
 
@@ -105,7 +109,10 @@ class SourceStages(Protocol):
         """
 
     def judge(self, *answers: Step) -> Step:
-        """The answer that is given most often to each test question, compared with ground truth.
+        """The answer to each test question, compared with ground truth.
+
+        It is the one given most often; where `orders` is above 1 and all answers have log-probabilities, the
+        likeliest option over the orders.
 
         Args:
             *answers: Answers to the test questions, or what supervisors predicted there.

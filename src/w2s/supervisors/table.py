@@ -183,12 +183,14 @@ def _steps(stages: SourceStages) -> Supervision:
     def ask(split: str) -> Step:
         return stages.ask(settings, split=split, execution=execution)
 
-    answers_test = bool(ids & set(stages.question_ids("test")))
+    test = set(stages.question_ids("test"))
+    answered = len(test & ids)
+    missing = "" if answered == len(test) else f"{path.name} answers {answered} of {len(test)} test questions"
     return Supervision(
         answers=ask("transfer"),
-        predictions=stages.judge(ask("test")) if answers_test else None,
+        predictions=None if missing else stages.judge(ask("test")),
         calibration=ask("weak_train") if ids & set(stages.question_ids("weak_train")) else None,
-        missing="" if answers_test else f"{path.name} answers no test questions",
+        missing=missing,
     )
 
 
