@@ -165,7 +165,7 @@ def _plain(value: Any) -> Any:
 
 @st.composite
 def _sound(draw: st.DrawFn) -> tuple[str, bytes]:
-    """Answers or questions as they should be, but for their texts: so that what comes after the reading is tried too."""
+    """Answers as they should be, but for their texts, so that what comes after the reading is tried too."""
     count, odd = draw(st.integers(1, 6)), draw(st.booleans())
     rows: list[dict[str, Any]] = []
     for number in range(count):
