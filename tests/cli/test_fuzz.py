@@ -24,7 +24,7 @@ from w2s.cli import main
 
 _MORE = os.environ.get("W2S_FUZZ")
 FUZZ = settings(
-    max_examples=int(_MORE or 100), derandomize=_MORE is None, deadline=None, suppress_health_check=list(HealthCheck),
+    max_examples=int(_MORE or 150), derandomize=_MORE is None, deadline=None, suppress_health_check=list(HealthCheck),
     database=None,
 )  # fmt: skip
 

@@ -42,7 +42,7 @@ ABSURD = (
         "é\u202e\0",
         "a/b",
     ),
-    *("{a: 1}", "[1, {b: [2]}]", "~", "/", "..", "--", "=", "*x", "!!python/none", "&a [*a]", "1_0", "0x10", "\ud800"),
+    *("{a: 1}", "[1, {b: [2]}]", "~", ".", "--", "=", "*x", "!!python/none", "&a [*a]", "1_0", "0x10", "\ud800"),
     *("{temperature: .nan}", "{temperature: null}", "{temperature: [1]}", "{quantile: -1}", "{1: 2}", "@x", "%s {0}"),
 )
 
@@ -60,13 +60,13 @@ ARROW = st.sampled_from(
         *(pa.dictionary(pa.int8(), pa.string()), pa.map_(pa.string(), pa.int32()), pa.duration("s"), pa.time64("ns")),
     ]
 )
-_ENCODINGS = st.sampled_from(["utf-8"] * 6 + ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "shift-jis"])
+_ENCODINGS = st.sampled_from(["utf-8"] * 15 + ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "shift-jis"])
 
 
 @st.composite
 def _rows(draw: st.DrawFn, cells: st.SearchStrategy[Any]) -> list[dict[str, Any]]:
     """Rows of the columns that some command asks for, mostly; and mostly of what it would take."""
-    form = draw(st.sampled_from(["answers", "questions", "training", "any"]))
+    form = draw(st.sampled_from(["answers"] * 3 + ["questions"] * 2 + ["training", "any"]))
     wanted = {
         "answers": ("question_id", "variation", "answer", "prompt", "completion"),
         "questions": ("question", "answer", "choices"),
@@ -74,14 +74,17 @@ def _rows(draw: st.DrawFn, cells: st.SearchStrategy[Any]) -> list[dict[str, Any]
         "any": (),
     }[form]
     more = draw(st.lists(st.sampled_from(COLUMNS) | TEXTS, max_size=4, unique=True))
-    lacking = draw(st.sets(st.sampled_from(COLUMNS), max_size=1))
+    lacking = {draw(st.sampled_from(COLUMNS))}
     names = [name for name in dict.fromkeys([*wanted, *more]) if name not in lacking]
-    wild = draw(st.sets(st.sampled_from(names), max_size=2)) if names else set()
+    wild = draw(st.sets(st.sampled_from(names), max_size=2)) if names and draw(st.booleans()) else set()
     usual = {"question_id": st.sampled_from("pq"), "variation": st.integers(0, 4), "weight": st.floats(0, 2),
              "choices": st.just(["a", "b", "c"])}  # fmt: skip
     plain = st.sampled_from("abc")
     row = st.fixed_dictionaries({name: cells if name in wild else usual.get(name, plain) for name in names})
-    return draw(st.lists(row, max_size=6))
+    rows = draw(st.lists(row, max_size=6))
+    if "variation" in names and "variation" not in wild:
+        rows = [{**row, "variation": number} for number, row in enumerate(rows)]
+    return rows
 
 
 def _as_csv(rows: list[dict[str, Any]], delimiter: str, columns: list[str]) -> str:
@@ -161,12 +164,28 @@ def _plain(value: Any) -> Any:
 
 
 @st.composite
+def _sound(draw: st.DrawFn) -> tuple[str, bytes]:
+    """Answers as they should be, but for their texts, so that what comes after the reading is tried too."""
+    count, odd = draw(st.integers(1, 6)), draw(st.booleans())
+    rows: list[dict[str, Any]] = []
+    for number in range(count):
+        text = draw(TEXTS) if odd else draw(st.sampled_from("abc"))
+        row = {"prompt": "p", "completion": f" {text}", "answer": text, "variation": number, "question_id": "q"}
+        rows.append(row | {"question": f"Which, {number}?", "weight": draw(st.sampled_from([0, 0.5, 1]))})
+    if draw(st.booleans()):
+        return "given.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode()
+    return "given.csv", _as_csv(rows, ",", [*rows[0]]).encode()
+
+
+@st.composite
 def files(draw: st.DrawFn) -> tuple[str, bytes]:
     """A file's name and its content."""
+    if draw(st.booleans()):
+        return draw(_sound())
     form, data = draw(
         st.one_of(
-            _texts(),
-            _parquet(),
+            *[_texts()] * 3,
+            *[_parquet()] * 2,
             _settings(),
             st.tuples(
                 st.sampled_from(["csv", "jsonl", "json", "parquet", "yaml", "txt", "gguf"]), st.binary(max_size=60)
