@@ -69,6 +69,7 @@ class TaskSpec:
         templates: Prompts that replace the task's, by the names that `w2s tasks NAME` shows.
         paraphrases: A JSONL file of rewordings of the questions (`question`, `paraphrases`), where the task takes one.
         answers: Free answers of task file are compared as "texts" (3.10 is not 3.1), or as "numbers" where they are.
+        labels: All labels of task classification; by default those that its file has.
         near_duplicates: "drop" keeps one of the questions that are the same but for a few words; "keep" keeps them
             all, and warns where they are in different splits.
     """
@@ -85,6 +86,7 @@ class TaskSpec:
     templates: dict[str, str] = field(default_factory=dict)
     paraphrases: str | None = None
     answers: Literal["texts", "numbers"] = "texts"
+    labels: list[str] = field(default_factory=list)
     near_duplicates: Literal["keep", "drop"] = "keep"
 
 

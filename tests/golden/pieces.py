@@ -56,6 +56,9 @@ def _data(name: str, folder: Path) -> str | None:
             return write_text(folder / "ethics.csv", ETHICS_HEADER + "".join(ETHICS_ROWS))
         case "gsm8k":
             return write_jsonl(folder / "gsm8k.jsonl", GSM8K)
+        case "classification":
+            rows = [{"text": f"Which, {label}?", "label": label} for label in ("yes", "no", "maybe")]
+            return write_jsonl(folder / "classification.jsonl", rows)
         case "file":
             rows = [{"question": f"Which, {id}?", "choices": list(c), "answer": c[0]} for id, c in CHOICES.items()]
             return write_jsonl(folder / "file.jsonl", rows)

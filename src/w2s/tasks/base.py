@@ -41,6 +41,7 @@ class Task(ABC):
         answer_format: Whether an option is answered by its letter or its text.
         takes_paraphrases: Whether `TaskSpec.paraphrases` says how to vary a question.
         takes_numbers: Whether `TaskSpec.answers` may be "numbers".
+        takes_labels: Whether `TaskSpec.labels` says what all questions' options are.
         spec: The settings.
         version: Raised when prompts, variations or parsing change what comes out.
     """
@@ -58,6 +59,7 @@ class Task(ABC):
     takes_paraphrases: ClassVar[bool] = False
     version: ClassVar[int] = 1
     takes_numbers: ClassVar[bool] = False
+    takes_labels: ClassVar[bool] = False
     templates: Mapping[str, str]
     num_variations: int = 5
     modes: tuple[Mode, ...] = ("choose", "generate")
@@ -82,6 +84,8 @@ class Task(ABC):
             raise InputError(f"paraphrases={spec.paraphrases!r}: task {self.name} varies its questions without any")
         if spec.answers == "numbers" and not self.takes_numbers:
             raise InputError(f"answers={spec.answers!r}: task {self.name} knows by itself what its answers are")
+        if spec.labels and not self.takes_labels:
+            raise InputError(f"labels={spec.labels}: the questions of task {self.name} bring their options along")
         if spec.encoding is not None and spec.data is None:
             raise InputError(f"encoding={spec.encoding!r}: expected data as well, the file that is read so")
         for name in spec.templates:
