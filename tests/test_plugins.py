@@ -10,30 +10,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import w2s
 from support.commands import Say
 from support.experiments import SIZES, in_splits, questions, write_rows
-from w2s import plugins
+from support.registries import no_plugin_loaded
 from w2s.cli import main
 from w2s.errors import InputError
 from w2s.methods import METHODS
 from w2s.plugins import load_plugins, loaded_plugins, register
-from w2s.registry import Registry
-from w2s.reliability import ESTIMATORS
 from w2s.running import Result
-from w2s.supervisors import SOURCES
-from w2s.tasks import TASKS
-from w2s.training.losses import LOSSES
 
 NAIVE = METHODS["naive"]
 EXAMPLE = Path(__file__).parents[1] / "examples" / "my_pieces.py"
-REGISTRIES: tuple[Registry[Any], ...] = (TASKS, SOURCES, ESTIMATORS, METHODS, LOSSES)
 
 METHOD = """
 import w2s
@@ -42,21 +34,6 @@ from w2s.methods import METHODS
 w2s.register(w2s.Method(name={name!r}, summary="as naive", steps=METHODS["naive"].steps,
                         settings={{}}, selectors=METHODS["naive"].selectors))
 """
-
-
-@contextmanager
-def no_plugin_loaded() -> Iterator[None]:
-    """As in a process that has just started; what is registered in this block is gone after it."""
-    before = [(dict(registry), dict(registry.origins)) for registry in REGISTRIES]
-    loaded = dict(plugins._loaded)
-    plugins._loaded.clear()
-    yield
-    for registry, (pieces, origins) in zip(REGISTRIES, before, strict=True):
-        registry.clear()
-        registry.update(pieces)
-        registry.origins = origins
-    plugins._loaded.clear()
-    plugins._loaded.update(loaded)
 
 
 @pytest.fixture(autouse=True)
@@ -287,3 +264,11 @@ def test_a_plugin_that_failed_can_be_put_right(tmp_path: Path) -> None:
     mine.write_text(METHOD.format(name="mine").replace("as naive", "put right"))
     load_plugins([mine])
     assert METHODS["mine"].summary == "put right" and loaded_plugins() == [str(mine)]
+
+
+def test_a_file_that_is_no_plugin_is_not_one_of_those_loaded(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"table\.csv: expected a Python file"):
+            load_plugins([tmp_path / "table.csv"])
+    assert loaded_plugins() == []

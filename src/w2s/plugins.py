@@ -73,10 +73,10 @@ def load_plugins(files: Iterable[str | Path]) -> list[Path]:
                 if _loaded[path] != origin.sha256:
                     raise InputError(f"plug-in {path} changed since it was loaded: start again")
                 continue
-            _loaded[path] = origin.sha256
             spec = importlib.util.spec_from_file_location(f"w2s_plugin_{path.stem}", path)
             if spec is None or spec.loader is None:
                 raise InputError(f"plug-in {path}: expected a Python file, *.py")
+            _loaded[path] = origin.sha256
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module
             try:

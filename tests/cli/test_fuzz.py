@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from support.experiments import questions
 from support.fuzz import ABSURD, files
+from support.registries import no_plugin_loaded
 from w2s.cli import main
 
 _MORE = os.environ.get("W2S_FUZZ")
@@ -180,7 +181,8 @@ def filled(command: str, model: Path, name: str, word: str) -> list[str]:
 def own_registries() -> Iterator[None]:
     """What a plug-in brings is gone with the test."""
     modules = set(sys.modules)
-    yield
+    with no_plugin_loaded():
+        yield
     for name in set(sys.modules) - modules:
         if name.startswith("w2s_plugin_"):
             del sys.modules[name]

@@ -20,7 +20,7 @@ from w2s.errors import InputError
 from w2s.methods.ceiling import ceiling
 from w2s.methods.controls import augmented, oracle, random_subset
 from w2s.methods.filtering import filter_uncertain
-from w2s.methods.majority import majority
+from w2s.methods.majority import confident_majority, majority
 from w2s.methods.naive import naive
 
 
@@ -54,6 +54,13 @@ def test_majority_takes_the_first_row_that_gave_the_majoritys_answer(answers: li
     assert chosen(training) == [("q0", variation)]
     assert training.table["prompt"].to_pylist() == [f"prompt 0.{variation}"]
     assert training.table["completion"].to_pylist() == [f"completion 0.{variation} {answers[variation]}"]
+
+
+def test_confident_majority_takes_the_most_confident_answer_of_the_certain_questions() -> None:
+    scored = scored_of([["a", "a", "b"], ["c", "c", "c"], ["x", "y", "z"]])
+    assert chosen(confident_majority(scored, quantile=1.0)) == chosen(majority(scored))
+    certain = confident_majority(scored, quantile=0.0)
+    assert [id for id, _ in chosen(certain)] == [chosen(majority(scored))[1][0]] and len(certain.table) == 1
 
 
 @given(ANSWERS)

@@ -119,5 +119,5 @@ def test_other_answers_to_the_transfer_questions_change_what_only_gold_methods_l
         assert before[name].num_rows == 3 * SIZES["transfer"]
     assert before["answers"].column_names == [
         *("question_id", "variation", "prompt", "completion", "asked", "response", "answer", "position"),
-        *("choices", "completions", "choice_logprobs", "supervisor"),
+        *("choices", "completions", "choice_logprobs", "positions", "supervisor"),
     ]

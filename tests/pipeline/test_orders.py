@@ -87,7 +87,7 @@ def test_the_simulated_supervisor_is_asked_in_as_many_orders(base: Experiment) -
     one = replace(base, weak=replace(base.weak, source="simulated"), methods=["naive"])
     several = replace(one, evaluation=AnsweringSpec(orders=4))
     laid = [Graph(experiment).seed_runs[0].supervision.predictions for experiment in (one, several)]
-    assert [step.inputs["answers"].settings["num_variations"] for step in laid if step is not None] == [1, 4]
+    assert [step.inputs["part-0"].settings["num_variations"] for step in laid if step is not None] == [1, 4]
     assert [step.settings.get("orders") for step in laid if step is not None] == [None, 4]
 
 

@@ -1,13 +1,14 @@
-"""Majority vote: one example a question, with the answer that most of its variations gave."""
+"""Votes: one example a question, with the answer that most of its variations gave, or that is trusted most."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
 from w2s.methods.base import select_then_train
+from w2s.methods.filtering import certain
 from w2s.methods.selection import TrainingSet, candidates_from, first_rows
 
-__all__ = ["METHODS", "majority"]
+__all__ = ["METHODS", "confident_majority", "majority"]
 
 
 def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
@@ -29,7 +30,35 @@ def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     return winners.training_set("the first answer of each question that agrees with the majority")
 
 
+def confident_majority(scored: pa.Table, *, quantile: float = 0.5, over: str = "parsed", seed: int = 0) -> TrainingSet:
+    """Take for each question that `filter_uncertain` keeps one row with its most confident answer; weight 1.
+
+    Filtering keeps all answers to these questions, those of a minority among them: of people, who answer each
+    question once, that is a wrong label for every one who was outvoted.
+
+    Args:
+        scored: Scored answers.
+        quantile: As for `filter_uncertain`.
+        over: As for `filter_uncertain`.
+        seed: Not used: nothing is drawn.
+
+    Raises:
+        InputError: As `filter_uncertain`.
+    """
+    candidates = candidates_from(scored)
+    mask, rule = certain(candidates, quantile, over)
+    ranked = candidates.keep(mask, otherwise="uncertain").parsed()
+    ranked = ranked.ordered(("question_id", "ascending"), ("confidence", "descending"))
+    winners = ranked.keep(first_rows(ranked.rows), otherwise="other_variations")
+    return winners.training_set(f"the most confident answer to each of the {rule}")
+
+
 METHODS = (
+    select_then_train(
+        "confident-majority",
+        confident_majority,
+        summary="one answer a question of low uncertainty: the most confident one",
+    ),
     select_then_train(
         "majority", majority, summary="one answer a question: what most of its variations gave", role="baseline"
     ),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from w2s.config import WeakSpec
 from w2s.errors import InputError
 from w2s.files import file_sha256
-from w2s.reading.labels import labels_of
+from w2s.reading.labels import Labels, labels_of
 from w2s.registry import resolve_settings
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, Any] = {"answers": "", "columns": {}, "annotators": [], "
 _LISTED = 5  # answers that are none of the choices
 
 
-def _read(settings: Mapping[str, Any]) -> pa.Table:
+def _read(settings: Mapping[str, Any]) -> Labels:
     """The file as a long table of `question_id`, `supervisor`, `variation` and `answer`.
 
     Raises:
@@ -55,11 +55,18 @@ def _read(settings: Mapping[str, Any]) -> pa.Table:
                 f"weak.settings.columns says which it is{hint}"
             )
     labels = labels_of(table, normalize=settings["normalize"], keep_missing=False)
+    return labels._replace(table=_numbered(labels.table))
+
+
+def _tell(path: Path, labels: Labels) -> None:
+    """Say what became of the labels."""
     for label, others in labels.merged.items():
-        logger.info("%s: %s read as %r", path, ", ".join(f"{other!r} ({n})" for other, n in others.items()), label)
+        spellings = ", ".join(f"{other!r} ({count})" for other, count in others.items())
+        logger.info("%s: %s read as %s", path, spellings, repr(label) if label else "missing")
     if labels.missing:
         logger.info("%s: %d rows have no label", path, labels.missing)
-    return _numbered(labels.table)
+    for note in labels.notes:
+        logger.info("%s: %s", path, note)
 
 
 def _long(table: pa.Table, annotators: Sequence[str], path: str) -> pa.Table:
@@ -98,7 +105,7 @@ def _answers(inquiry: Inquiry) -> pa.Table:
     settings, execution = inquiry.settings, inquiry.execution
     if file_sha256(Path(execution["answers"])) != settings["content"]:
         raise InputError(f"{execution['answers']} changed since the run began: start it again")
-    table = _read({**settings, **execution})
+    table = _read({**settings, **execution}).table
     questions = {question.id: question for question in inquiry.questions}
     rows = table.filter(pc.is_in(table["question_id"], pa.array(questions, pa.string())))
     found = [*_rows(rows, questions, inquiry)]
@@ -166,7 +173,9 @@ def _steps(stages: SourceStages) -> Supervision:
     path = Path(given["answers"]).expanduser()
     if not path.is_file():
         raise InputError(f"no such file: {given['answers']}")
-    ids = set(pc.cast(_read({**given, "answers": str(path)})["question_id"], pa.string()).to_pylist())
+    labels = _read({**given, "answers": str(path)})
+    _tell(path, labels)
+    ids = set(pc.cast(labels.table["question_id"], pa.string()).to_pylist())
     if not ids & set(stages.question_ids("transfer")):
         theirs, ours = sorted(ids)[:2], sorted(stages.question_ids("transfer"))[:2]
         raise InputError(f"{path} answers no question of transfer: its ids are as {theirs}, the task's as {ours}")

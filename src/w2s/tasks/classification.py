@@ -92,9 +92,7 @@ class Classification(MultipleChoice):
             if not labels:
                 raise InputError(f"{self.spec.data} has no labels: expected task.labels, such as [billing, shipping]")
             if len(labels) > _MOST_FOUND:
-                raise InputError(
-                    f"{self.spec.data} has {len(labels)} labels: expected task.labels to name them"
-                )
+                raise InputError(f"{self.spec.data} has {len(labels)} labels: expected task.labels to name them")
             logger.info("%s: the labels are %s", self.spec.data, ", ".join(labels))
         seen: dict[str, str] = {}
         for label in labels:

@@ -6,7 +6,8 @@ import json
 import logging
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,8 @@ class QuestionPool:
         Raises:
             InputError: There are too few examples.
         """
-        return draws_of(self._kept, self._spec, seeds)
+        with self._left_out_said():
+            return draws_of(self._kept, self._spec, seeds)
 
     def splits(self, one: Draw | None = None) -> Splits:
         """The splits of a draw; by default those that all seeds share.
@@ -84,7 +86,8 @@ class QuestionPool:
         Raises:
             InputError: There are too few examples.
         """
-        drawn = draw(self._kept, self._spec) if one is None else draw_for_seed(self._kept, self._spec, one)
+        with self._left_out_said():
+            drawn = draw(self._kept, self._spec) if one is None else draw_for_seed(self._kept, self._spec, one)
         rows = [(name, example) for name in SPLITS for example in drawn[name]]
         questions = pa.Table.from_pylist(
             [
@@ -107,6 +110,15 @@ class QuestionPool:
         gold = with_aliases(gold, {example.question.id: example.aliases for _, example in rows})
         near_duplicates = _near_duplicates(drawn)
         return Splits(questions=questions, gold=gold, dropped=self._dropped, near_duplicates=near_duplicates)
+
+    @contextmanager
+    def _left_out_said(self) -> Iterator[None]:
+        """Has an error of too few examples say how many were left out, and why."""
+        try:
+            yield
+        except InputError as error:
+            left_out = "".join(f"; left out: {count} {reason}" for reason, count in self._dropped.items())
+            raise InputError(f"{error}{left_out}") from None
 
 
 def split(examples: Iterable[Example], spec: TaskSpec) -> Splits:
