@@ -170,7 +170,7 @@ class TrainingSpec:
         batch_size: Examples of one optimizer step.
         micro_batch_size: Examples held in memory at once; by default as many as suit the device. Does not change the
             outcome.
-        learning_rate: Its peak.
+        learning_rate: The peak learning rate.
         schedule: How the rate falls.
         warmup_ratio: Share of the steps in which the rate rises.
         weight_decay: Of AdamW.

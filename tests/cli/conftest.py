@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.commands import Say
 from support.experiments import in_splits, questions, write_rows
+from support.registries import no_plugin_loaded
 from w2s.cli import main
 from w2s.running import Result
 
@@ -67,3 +69,10 @@ def small(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> list[st
     models = [f"--{who}.name={tiny_llama}" for who in ("weak", "strong")]
     sizes = ["--task.weak_train=8", "--task.transfer=16", "--task.test=12", "--task.num_variations=3"]
     return ["run", "--task.name=file", f"--task.data={data}", *sizes, *models]
+
+
+@pytest.fixture(autouse=True)
+def own_plugins() -> Iterator[None]:
+    """What a plug-in brings is gone with the test."""
+    with no_plugin_loaded():
+        yield

@@ -14,6 +14,8 @@ from support.experiments import in_splits, questions, write_rows
 from support.tiny import load_tiny
 from support.training import CITIES, train
 from w2s.config import ModelSpec
+from w2s.errors import InputError
+from w2s.models.adapters import adapted
 from w2s.models.bundled import BUNDLED
 from w2s.models.load import LanguageModel, load_model
 from w2s.running import Result
@@ -91,6 +93,18 @@ def test_an_adapter_on_a_model_of_a_folder_names_the_folder(
 ) -> None:
     train(lm, tmp_path, epochs=1, batch_size=len(CITIES))
     assert config_of(tmp_path)["base_model_name_or_path"] == str(tiny_llama)
+
+
+def test_an_adapter_of_another_model_of_the_same_form_is_refused(lm: LanguageModel, tmp_path: Path) -> None:
+    public = replace(lm, public_name="owner/name", revision="0123abc")
+    train(public, tmp_path, epochs=1)
+    folder = tmp_path / "adapter"
+    for own in (public, replace(lm, public_name=None)):
+        with adapted(own, folder) as tuned:
+            assert tuned.model is not lm.model
+    said = "was trained on 'owner/name', not on 'owner/another'"
+    with pytest.raises(InputError, match=said), adapted(replace(lm, public_name="owner/another"), folder):
+        pass
 
 
 def test_a_bundled_model_and_one_of_the_hub_have_a_public_name_and_a_folder_has_none(tiny_llama: Path) -> None:

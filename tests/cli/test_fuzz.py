@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from support.experiments import questions
 from support.fuzz import ABSURD, files
-from support.registries import no_plugin_loaded
 from w2s.cli import main
 
 _MORE = os.environ.get("W2S_FUZZ")
@@ -178,11 +177,10 @@ def filled(command: str, model: Path, name: str, word: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def own_registries() -> Iterator[None]:
-    """What a plug-in brings is gone with the test."""
+def own_modules() -> Iterator[None]:
+    """A plug-in of that name is another file in the next test."""
     modules = set(sys.modules)
-    with no_plugin_loaded():
-        yield
+    yield
     for name in set(sys.modules) - modules:
         if name.startswith("w2s_plugin_"):
             del sys.modules[name]

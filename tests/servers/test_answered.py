@@ -61,6 +61,17 @@ def test_the_first_reply_stays_and_other_processes_see_it(tmp_path: Path) -> Non
     assert [(token, [tuple(top) for top in tops]) for token, tops in found.places] == [("A", [("A", -0.5)])]
 
 
+def test_a_refusal_is_there_to_be_read_and_makes_room_for_an_answer(tmp_path: Path) -> None:
+    answered = Answered(tmp_path)
+    answered.put({"k": Reply(text="no", finish="refusal")})
+    found = answered.get("k")
+    assert found is not None and found.text == "no" and "k" not in answered
+    answered.put({"k": Reply(text="A", finish="stop")})
+    answered.put({"k": Reply(text="no", finish="refusal")})
+    found = answered.get("k")
+    assert found is not None and found.text == "A" and "k" in answered
+
+
 def test_a_damaged_file_is_said_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "answered.sqlite"
     file.write_bytes(b"no database at all" * 100)

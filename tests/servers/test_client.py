@@ -102,7 +102,7 @@ def test_all_is_answered_once_whatever_goes_wrong_between(faults: list[Fault], a
     wanted = requests(30, api=api)
     with serving(FaultyServer(faults=faults)) as server:
         bill = ask(server, answered, wanted)
-        assert bill.replies == 30 and not bill.not_kept
+        assert bill.replies == 30 and not bill.no_answers
         assert set(server.asked.values()) == {1} and len(server.asked) == 30
         assert all(request.key in answered for request in wanted)
         assert ask(server, answered, wanted).replies == 0 and server.requests <= 30 + len(faults) + 8
@@ -192,12 +192,13 @@ def test_one_request_that_always_fails_leaves_the_others_answered(answered: Answ
 
 
 @pytest.mark.parametrize("content", [None, "", "  "])
-def test_an_empty_answer_is_told_and_not_kept(content: str | None, answered: Answered) -> None:
+def test_an_empty_answer_is_counted_and_asked_again(content: str | None, answered: Answered) -> None:
     reply = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
     with serving(FaultyServer(faults=[status(200, reply)])) as server:
         bill = ask(server, answered, requests(3), concurrency=1)
-        assert list(bill.not_kept) == [requests(3)[0].key] and bill.replies == 3
+        assert bill.no_answers == 1 and bill.replies == 3
         assert requests(3)[0].key not in answered and requests(3)[1].key in answered
+        assert ask(server, answered, requests(3)).replies == 1, "it is asked again"
 
 
 REFUSALS = [
@@ -208,11 +209,12 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_refusal_is_told_and_not_kept(refusal: Fault, answered: Answered) -> None:
+def test_a_refusal_is_kept_as_none(refusal: Fault, answered: Answered) -> None:
     with serving(FaultyServer(faults=[refusal])) as server:
-        bill = ask(server, answered, requests(2), concurrency=1)
-        (reply,) = bill.not_kept.values()
-        assert reply.finish == "refusal" and reply.text
+        assert ask(server, answered, requests(2), concurrency=1).no_answers == 1
+        reply = answered.get(requests(2)[0].key)
+        assert reply is not None and reply.finish == "refusal" and reply.text
+        assert requests(2)[0].key not in answered
 
 
 @pytest.mark.parametrize(("gives", "without"), [("few", []), ("never", ["logprobs", "top_logprobs"])])
@@ -225,6 +227,70 @@ def test_a_server_that_refuses_logprobs_is_asked_otherwise(
         assert len(server.asked) == 12 and server.requests <= 12 + 4 * 2
         last = answered.get(requests(12, api=api)[-1].key)
         assert last is not None and list(last.without) == without and bool(last.places) == (gives == "few")
+
+
+def test_an_error_that_repeats_the_request_changes_no_other(answered: Answered) -> None:
+    def echo(handler: Handler, body: dict[str, Any]) -> bool:
+        handler.reply(400, {"error": {"message": "no such thing"}, "request": body, "note": "logprobs unsupported"})
+        return True
+
+    with serving(FaultyServer(faults=[None, echo])) as server:
+        with pytest.raises(InputError, match="answers 400: no such thing"):
+            ask(server, answered, requests(5), concurrency=1)
+        ask(server, answered, requests(5))
+        assert all("logprobs" in body and "temperature" in body for body in server.bodies)
+
+
+ERRORS = [
+    {"error": {"message": "busy", "code": 429}},
+    {"choices": [{"message": {"content": "A"}, "finish_reason": "error"}]},
+    {"choices": [{"message": {"content": "A"}, "finish_reason": "stop"}], "error": {"message": "halfway"}},
+]
+
+
+@pytest.mark.parametrize("content", ERRORS)
+def test_an_error_with_the_status_of_a_success_is_none(content: Any, answered: Answered) -> None:
+    with serving(FaultyServer(faults=[status(200, content)] * 2)) as server:
+        assert ask(server, answered, requests(4)).replies == 4 and set(server.asked.values()) == {1}
+
+
+def test_what_came_is_kept_when_another_request_ends_the_run(
+    answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = answered.put
+
+    def slow(replies: Any) -> None:
+        time.sleep(0.05)
+        put(replies)
+
+    monkeypatch.setattr(answered, "put", slow)
+    faults: list[Fault | None] = [*[None] * 25, status(401)]
+    with serving(FaultyServer(faults=faults, seconds=0.005)) as server:
+        with pytest.raises(InputError, match="answers 401"):
+            ask(server, answered, requests(60), concurrency=8)
+        kept = sum(request.key in answered for request in requests(60))
+        assert kept >= 25 - 8 and kept >= len(server.asked) - 8
+
+
+@pytest.mark.parametrize("told", ["inf", "nan", "soon", "-3"])
+def test_a_retry_after_that_is_no_time_is_none(told: str, answered: Answered) -> None:
+    with serving(FaultyServer(faults=[status(429, retry_after=told)])) as server:
+        assert ask(server, answered, requests(4)).replies == 4
+
+
+def test_a_pause_beyond_all_patience_is_said(answered: Answered) -> None:
+    said = "asks to come back in 86400 s, beyond the patience"
+    later = status(429, retry_after="86400")
+    with serving(FaultyServer(faults=[later])) as server, pytest.raises(InputError, match=said):
+        ask(server, answered, requests(4))
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "a key", "schlüssel", "‘quoted’"])
+def test_what_cannot_be_a_key_is_refused_without_a_word_of_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAD_KEY", key)
+    with pytest.raises(InputError, match="what BAD_KEY holds is no key") as raised:
+        secret_of("BAD_KEY")
+    assert key not in str(raised.value) and repr(key)[1:-1] not in str(raised.value)
 
 
 def test_a_model_that_takes_max_completion_tokens_gets_them(answered: Answered) -> None:

@@ -20,25 +20,33 @@ def reply(*places: tuple[str, dict[str, float]]) -> Reply:
 
 def test_tokens_that_are_the_same_letter_are_summed_and_absent_letters_get_the_least() -> None:
     tops = {" A": math.log(0.5), "A": math.log(0.1), "(B": math.log(0.2), "The": math.log(0.05)}
-    found = letter_logprobs(reply((" A", tops)), LETTERS)
+    found = letter_logprobs(reply((" A", tops)), LETTERS, named="A")
     assert found == pytest.approx([math.log(p) for p in (0.6, 0.2, 0.05, 0.05)])
 
 
 def test_the_letter_may_come_after_a_few_words() -> None:
     said = reply(("The", {"The": -0.1, "A": -3.0}), (" answer:", {" answer:": -0.1}), ("▁C", {"▁C": -0.2, "▁D": -2.0}))
-    assert letter_logprobs(said, LETTERS) == pytest.approx([-2.0, -2.0, -0.2, -2.0])
+    assert letter_logprobs(said, LETTERS, named="C") == pytest.approx([-2.0, -2.0, -0.2, -2.0])
 
 
-@pytest.mark.parametrize("said", [reply(), reply(("Well", {"Well": -0.1, "A": -2.0})), reply(("A", {}))])
+def test_a_word_that_is_a_letter_is_not_the_answer() -> None:
+    said = reply(("A", {"A": -0.1, "B": -3.0}), (" closer", {" closer": -0.1}), (" C", {" C": -0.2, " A": -2.0}))
+    assert letter_logprobs(said, LETTERS, named="C") == pytest.approx([-2.0, -2.0, -0.2, -2.0])
+
+
+SILENT = [reply(), reply(("Well", {"Well": -0.1, "A": -2.0})), reply(("A", {})), reply(("B", {"B": -0.1}))]
+
+
+@pytest.mark.parametrize("said", SILENT)
 def test_where_no_letter_is_named_nothing_is_known(said: Reply) -> None:
-    assert letter_logprobs(said, LETTERS) is None
+    assert letter_logprobs(said, LETTERS, named="A") is None
 
 
 @given(st.dictionaries(st.text(max_size=3), st.floats(-50, 0), min_size=1, max_size=20), st.sampled_from(LETTERS))
 def test_no_letter_is_impossible_or_more_than_certain(tops: dict[str, float], chosen: str) -> None:
     total = math.log(sum(math.exp(value) for value in tops.values()))
     tops = {token: value - max(total, 0.0) for token, value in tops.items()}
-    found = letter_logprobs(reply((chosen, tops)), LETTERS)
+    found = letter_logprobs(reply((chosen, tops)), LETTERS, named=chosen)
     assert found is not None and len(found) == 4
     assert all(math.isfinite(value) and value < 1e-6 for value in found)
 
@@ -68,5 +76,5 @@ def test_what_is_no_reply_is_refused_or_read_as_far_as_it_goes(data: Any) -> Non
 
 def test_a_prompt_that_is_continued_is_answered_by_its_first_token() -> None:
     said = reply(("", {"": -0.1, " B": -2.0, " A": -4.0, "\n": -5.0}), (" A", {" A": -0.1}))
-    assert letter_logprobs(said, LETTERS, at_once=True) == pytest.approx([-4.0, -2.0, -5.0, -5.0])
-    assert letter_logprobs(reply(("x", {"x": -0.1}), (" A", {" A": -0.1})), LETTERS, at_once=True) is None
+    assert letter_logprobs(said, LETTERS) == pytest.approx([-4.0, -2.0, -5.0, -5.0])
+    assert letter_logprobs(reply(("x", {"x": -0.1}), (" A", {" A": -0.1})), LETTERS) is None

@@ -119,9 +119,9 @@ def test_free_answers_keep_the_servers_words_and_one_that_is_cut_off_is_none(
     assert {(row["answer"], row["response"], row["completion"]) for row in found} == {("42", "42", " 42")}
     assert "logprobs" not in server.bodies[0] and server.bodies[0]["max_tokens"] == 50
     server.finish = "length"
-    found = stages.label(asks, weak(server, name="wordy"), store=store).to_pylist()
-    assert {(row["answer"], row["response"]) for row in found} == {(None, "42")}
-    assert "3 answers were cut off at max_new_tokens" in caplog.text
+    with pytest.raises(InputError, match="none of 3 replies of 'wordy' is an answer; the first is '42'"):
+        stages.label(asks, weak(server, name="wordy"), store=store)
+    assert "3 replies were cut off" in caplog.text
 
 
 def test_a_run_is_supervised_and_has_a_pgr(
@@ -152,6 +152,8 @@ def test_a_run_is_supervised_and_has_a_pgr(
         ({"url": "http://me:pass@host/v1"}, "holds more than an address"),
         ({"url": "http://host/v1?api_key=1"}, "holds more than an address"),
         ({"examples": 2}, "source server shows none"),
+        ({"settings": {"extra": {"stream": True}}}, "extra names 'stream'"),
+        ({"settings": {"timeout": 0}}, "timeout is 0: expected 1 or more"),
         ({"settings": {"api": "chta"}}, "did you mean 'chat'"),
         ({"settings": {"concurency": 3}}, "did you mean 'concurrency'"),
         ({"settings": {"concurrency": 0}}, "concurrency is 0: expected 1 or more"),
@@ -173,6 +175,54 @@ def test_limits_are_told_before_anything_is_asked(data: str, server: FaultyServe
         with pytest.raises(InputError, match=said):
             stages.label(task(data), weak(server, settings=settings), store=store)
     assert server.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "position"),
+    [
+        ("B", "length", 1),
+        ("(C).", "length", 2),
+        ("A is a tempting choice, but the correct", "length", None),
+        ("The answer is D.", "stop", 3),
+        ("I cannot say", "stop", None),
+    ],
+)
+def test_a_letter_is_the_one_that_was_chosen(
+    text: str, finish: str, position: int | None, data: str, server: FaultyServer, store: Store
+) -> None:
+    seen: list[str] = []
+
+    def answer(prompt: str) -> str:  # one that can be read, so that there is a table
+        seen.append(prompt)
+        return text if len(seen) > 1 else "A"
+
+    server.answer, server.finish = answer, finish
+    asked = weak(server, settings={"concurrency": 1})
+    rows = stages.label(task(data, num_variations=1), asked, store=store).to_pylist()
+    assert [row["position"] for row in rows] == [0] + [position] * 15
+
+
+def test_the_test_is_asked_as_the_evaluation_says(
+    data: str, server: FaultyServer, tiny_llama: Path, tiny_gemma: Path
+) -> None:
+    base = small_experiment(data, tiny_llama, tiny_gemma, methods=["naive"])
+    answering = AnsweringSpec(sampling_temperature=0.7, samples=5)
+    supervision = laid(replace(base, weak=weak(server), answering=answering, evaluation=AnsweringSpec(orders=2)))
+    asks = [step.settings for step in (supervision.answers, supervision.predictions.inputs["part-0"])]
+    assert [one["supervisor"]["samples"] for one in asks] == [5, 1]
+    assert [one["supervisor"]["asking"]["temperature"] for one in asks] == [0.7, 0.0]
+    assert [one["num_variations"] for one in asks] == [3, 2]
+
+
+def test_another_seed_samples_anew_and_asks_nothing_anew_without_sampling(
+    data: str, server: FaultyServer, store: Store
+) -> None:
+    for temperature, more in ((0.0, 16), (0.7, 32)):
+        before = server.requests
+        for seed in (0, 1):
+            answering = AnsweringSpec(sampling_temperature=temperature)
+            stages.label(task(data, num_variations=1), weak(server), answering=answering, seed=seed, store=store)
+        assert server.requests - before == more
 
 
 # Files of requests

@@ -106,6 +106,23 @@ def test_a_label_is_a_choice_by_text_whatever_its_case_or_by_letter(base: Experi
     assert all(row["answer"] == right[row["question_id"]] for row in found) and len(found) == 48
 
 
+def test_letters_of_a_table_count_the_choices_in_the_order_of_the_file(base: Experiment, tmp_path: Path) -> None:
+    rows = [{"question_id": row["id"], "answer": "B"} for row in TRANSFER for _ in range(3)]
+    found = answers_of(laid(base, write(tmp_path / "labels.csv", rows)), tmp_path)
+    second = {row["id"]: row["choices"][1] for row in ROWS}
+    assert len(found) == 48 and all(row["answer"] == second[row["question_id"]] for row in found)
+
+
+def test_a_mapping_that_changes_is_another_step(base: Experiment, tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.csv", by_people(TRANSFER, lambda row, who: "first"))
+    (tmp_path / "map.yaml").write_text("first: A\n")
+    before = laid(base, path, normalize=[str(tmp_path / "map.yaml")])
+    (tmp_path / "map.yaml").write_text("first: B\n")
+    assert laid(base, path, normalize=[str(tmp_path / "map.yaml")]).answers.key != before.answers.key
+    with pytest.raises(InputError, match="changed since the run began"):
+        local.run([before.answers], Store(tmp_path / "store"))
+
+
 def test_a_label_that_is_no_choice_is_named_with_the_nearest(base: Experiment, tmp_path: Path) -> None:
     first = TRANSFER[0]["answer"]
     rows = by_people(TRANSFER, lambda row, who: f"{first}x" if row is TRANSFER[0] else row["answer"])

@@ -75,7 +75,7 @@ def test_splits_are_drawn_with_the_unlabelled_rows_in_transfer(tmp_path: Path) -
         ([{"text": "a", "label": "x"}, {"text": "b", "label": "X"}], {}, "'X' and 'x' differ by case alone"),
         ([{"text": "a", "label": "x"}], {}, r"labels are \['x'\]: expected two or more"),
         ([{"text": "a", "label": None}], {}, "has no labels: expected task.labels"),
-        ([{"text": str(n), "label": str(n)} for n in range(27)], {}, "27 different labels"),
+        ([{"text": str(n), "label": str(n)} for n in range(27)], {}, "27 labels: expected task.labels to name them"),
         (ROWS, {"labels": ["a", " "]}, "one of task.labels is empty"),
         (ROWS, {"labels": LABELS, "num_variations": 7}, "in 6 orders at most"),
     ],

@@ -6,7 +6,7 @@ from w2s.methods.base import Method
 from w2s.methods.selection import Selection, TrainingSet
 from w2s.registry import Registry
 
-__all__ = ["METHODS", "Method", "Selection", "TrainingSet", "get_method"]
+__all__ = ["METHODS", "Method", "Selection", "TrainingSet", "bound_method", "get_method"]
 
 METHODS: Registry[Method] = Registry("method")
 
@@ -18,6 +18,11 @@ def get_method(name: str) -> Method:
         InputError: There is no such method; the message names the nearest.
     """
     return METHODS.find(name)
+
+
+def bound_method() -> Method:
+    """The method that learns from ground truth: its selection is a weak supervisor's training set as well."""
+    return next(method for method in METHODS.values() if method.role == "bound")
 
 
 METHODS.discover(__name__, __path__, "METHODS")

@@ -83,7 +83,7 @@ class Stages(Protocol):
         Args:
             training_set: From `select`.
             loss: Another loss than the experiment's.
-            loss_settings: Its settings.
+            loss_settings: Settings of the loss.
             init: A training whose adapter this one begins with.
             part: What of the method this is, for people.
         """

@@ -37,9 +37,9 @@ class Selection:
     Attributes:
         rule: The rule, in plain words.
         rows_in: Answers before.
-        questions_in: Their questions.
+        questions_in: Questions of all answers.
         rows: Examples of the training set.
-        questions: Their questions.
+        questions: Questions of the rows that are kept.
         dropped: How many answers did not come through, by reason; with `rows`, they add up to `rows_in`.
     """
 

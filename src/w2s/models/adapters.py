@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -26,7 +27,7 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
         adapter: A folder as peft saves it, or None for the model as it is.
 
     Raises:
-        InputError: The adapter is damaged, or that of another model.
+        InputError: The adapter is damaged, or was trained on another model.
     """
     if adapter is None:
         yield base
@@ -38,6 +39,7 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
     try:
         config = PeftConfig.from_pretrained(str(adapter))
         config.inference_mode = True
+        _check_base(adapter, config, base)
         tuned = get_peft_model(base.model, config, autocast_adapter_dtype=False)
     except wrong as error:
         raise _unfit(adapter, error) from None
@@ -60,6 +62,15 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
         yield replace(base, model=tuned)
     finally:
         tuned.unload()
+
+
+def _check_base(adapter: Path, config: Any, base: LanguageModel) -> None:
+    """Make sure that an adapter is of this model, where both have a name that others know them by."""
+    of = config.base_model_name_or_path
+    if not of or base.public_name is None or Path(of).is_absolute() or of.startswith(("~", ".")):
+        return  # a folder may hold anything; names, shapes and depth are compared below
+    if of != base.public_name:
+        raise InputError(f"adapter {adapter} was trained on {of!r}, not on {base.public_name!r}: expected that model")
 
 
 def _unfit(adapter: Path, error: Exception) -> InputError:

@@ -81,7 +81,8 @@ def take_responses(file: Path, store: Store | None = None) -> int:
     """
     found = read_responses(file)
     for problem, count in found.problems.items():
-        logger.warning("%s: %d responses %s", file, count, problem)
+        if count:
+            logger.warning("%s: %d responses %s", file, count, problem)
     answered = Answered((store or Store(default_root())).cache)
     try:
         answered.put(found.replies)

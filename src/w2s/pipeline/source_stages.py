@@ -9,6 +9,7 @@ from typing import Any
 
 from w2s.config import AnsweringSpec, TrainingSpec, WeakSpec, weak_from_dict
 from w2s.errors import InputError
+from w2s.methods import bound_method
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay
 from w2s.step import Json, Step
@@ -59,7 +60,8 @@ class LaidSource:
 
     def gold_training_set(self, fold: Step | None = None) -> Step:
         label = self._label("training set", fold)
-        return self.lay.training_set(label, "ceiling", "ceiling", {"gold_answers": fold or self.gold}, {}, self.seed)
+        name = bound_method().name
+        return self.lay.training_set(label, name, name, {"gold_answers": fold or self.gold}, {}, self.seed)
 
     def train(self, training_set: Step, *, label: str = "") -> Step:
         name = self._label(f"training{label and ' ' + label}")

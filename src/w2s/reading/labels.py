@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from w2s.errors import InputError, unknown_name
 from w2s.reading import read_rows, suffix_of
 
-__all__ = ["Labels", "labels_of"]
+__all__ = ["RULES", "Labels", "labels_of"]
 
-_RULES = ("space", "case")
+RULES = ("space", "case")
 
 
 class Labels(NamedTuple):
@@ -91,10 +91,10 @@ def _counted(answers: pa.ChunkedArray) -> dict[str, int]:
 
 def _spelled(found: Mapping[str, int], normalize: Sequence[str]) -> tuple[dict[str, str | None], list[str]]:
     """Each label as it is to be spelled, and the spellings of the mappings that no label has."""
-    files = [rule for rule in normalize if rule not in _RULES]
+    files = [rule for rule in normalize if rule not in RULES]
     for file in files:
         if not suffix_of(Path(file)) and not Path(file).is_file():
-            raise unknown_name("rule to normalize by", file, (*_RULES, "a YAML or CSV file"))
+            raise unknown_name("rule to normalize by", file, (*RULES, "a YAML or CSV file"))
 
     def key(label: str) -> str:
         label = label.strip() if "space" in normalize else label

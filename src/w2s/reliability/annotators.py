@@ -56,7 +56,7 @@ class Pair:
     """Two annotators who answered the same questions.
 
     Attributes:
-        annotators: Their names.
+        annotators: The two names.
         questions: How many both answered.
         disagreement: Share of these to which their answers differ.
     """

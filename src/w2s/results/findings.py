@@ -59,7 +59,7 @@ class PositionBias:
     Attributes:
         positions: Each position, from 0.
         chi_square: Pearson's statistic of the answers per position against no preference.
-        p_value: Its p-value; answers are taken as independent, which exaggerates it a little.
+        p_value: P-value of the difference; answers are taken as independent, which exaggerates it a little.
         effect: 0 = no preference, 1 = always the same position. It is what a mixture would show in which this
             share of the answers goes to one position blindly and the others fall on all positions alike.
         favourite: The position chosen most above expectation.
@@ -100,7 +100,7 @@ class Findings:
     Attributes:
         checked: Whether there was ground truth for any of the questions.
         rows: Answers.
-        questions: Their questions.
+        questions: Questions of the rows.
         variations: The fewest and the most answers that a question has.
         unanimity_rate: Share of the questions whose answers are all the same.
         unparsed_rate: Share of the answers that could not be parsed.

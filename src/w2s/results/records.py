@@ -33,18 +33,18 @@ class Record:
         uses_gold: It saw ground truth of the questions that it learned from: a bound or a control.
         accuracy: On the test questions.
         accuracy_low: Lower end of the 95% interval.
-        accuracy_high: Its upper end.
+        accuracy_high: Upper end of the interval of the accuracy.
         pgr: Performance gap recovered, (accuracy - weak) / (ceiling - weak).
         pgr_low: Lower end of the 95% interval (Fieller's).
-        pgr_high: Its upper end.
+        pgr_high: Upper end of the interval of the PGR.
         pgr_note: Why there is no PGR, where there is none.
         gain: Accuracy minus that of the reference, on the same questions.
         gain_low: Lower end of the 95% interval.
-        gain_high: Its upper end.
+        gain_high: Upper end of the interval of the gain.
         gain_p: Two-sided p-value of no difference, from three seeds on; of all but the named comparison adjusted for
             their number (Holm).
         rows: Examples that the student was trained on; the mean over seeds where seed is None.
-        questions: Their questions, likewise.
+        questions: Questions that the training set asks, mean over the seeds.
         label_accuracy: Share of those examples whose answer is right, where ground truth is known.
         label_accuracy_weighted: The same, each example counted by its weight.
         seconds: How long the training took.

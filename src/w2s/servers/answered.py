@@ -41,25 +41,31 @@ class Answered:
             self._database.execute("PRAGMA journal_mode=TRUNCATE").fetchone()
             with self._database:
                 self._database.execute(
-                    "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+                    "CREATE TABLE IF NOT EXISTS replies "
+                    "(key TEXT PRIMARY KEY, reply TEXT NOT NULL, is_answer INTEGER NOT NULL) WITHOUT ROWID"
                 )
 
     def get(self, key: str) -> Reply | None:
-        """The reply to a request, or None."""
+        """The reply to a request, be it an answer or not; None where there is none."""
         with self._explained(), self._lock:
             row = self._database.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
         return None if row is None else Reply(**json.loads(row[0]))
 
     def __contains__(self, key: str) -> bool:
+        """Whether a request has an answer."""
         with self._explained(), self._lock:
-            found = self._database.execute("SELECT 1 FROM replies WHERE key = ?", (key,)).fetchone()
-        return found is not None
+            query = "SELECT 1 FROM replies WHERE key = ? AND is_answer"
+            return self._database.execute(query, (key,)).fetchone() is not None
 
     def put(self, replies: Mapping[str, Reply]) -> None:
-        """Keep replies; on disk when this returns. The first reply to a request stays."""
-        rows = [(key, json.dumps(asdict(reply), ensure_ascii=False)) for key, reply in replies.items()]
+        """Keep replies; on disk when this returns. The first answer to a request stays; a refusal is replaced."""
+        rows = [(key, json.dumps(asdict(reply), ensure_ascii=False), reply.is_answer) for key, reply in replies.items()]
+        statement = (
+            "INSERT INTO replies VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
+            "SET reply = excluded.reply, is_answer = excluded.is_answer WHERE NOT replies.is_answer"
+        )
         with self._explained(), self._lock, self._database:
-            self._database.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", rows)
+            self._database.executemany(statement, rows)
 
     def close(self) -> None:
         """Let the file go."""

@@ -33,6 +33,8 @@ def write_requests(requests: Iterator[Request], path: Path) -> dict[Path, int]:
     Returns:
         How many requests each file has.
     """
+    if (old := path.with_name(f"{path.stem}-2{path.suffix}")).exists():
+        raise InputError(f"{old} is there from another time: move it and those after it away, or choose another name")
     lines = map(_line, requests)
     written: dict[Path, int] = {}
     line = next(lines, None)
@@ -61,7 +63,7 @@ class Responses:
     """What a file of responses holds.
 
     Attributes:
-        replies: By the key of their request; those that are answers.
+        replies: By the key of their request.
         problems: What is wrong with the other lines, and with how many.
     """
 
@@ -92,7 +94,9 @@ def read_responses(path: Path) -> Responses:
             reply = _reply(line)
             if isinstance(reply, str):
                 found.problems[reply] += 1
-            elif str(key) in found.replies:
+                continue
+            found.problems["are refused or empty"] += not reply.is_answer
+            if str(key) in found.replies:
                 found.problems["are there twice: the first counts"] += 1
             else:
                 found.replies[str(key)] = reply
@@ -109,7 +113,6 @@ def _reply(line: dict[str, Any]) -> Reply | str:
         return f"failed with status {status}"
     try:
         is_chat = isinstance(body, dict) and "message" in body["choices"][0]
-        reply = reply_from("chat" if is_chat else "completion", body)
+        return reply_from("chat" if is_chat else "completion", body)
     except (UnreadableReplyError, KeyError, IndexError, TypeError):
         return "cannot be read"
-    return reply if reply.is_answer else "are empty or refused"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import random
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from w2s.errors import InputError
@@ -18,7 +20,7 @@ from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered
 from w2s.servers.dialect import Dialect
 from w2s.servers.pace import Pace
-from w2s.servers.replies import Reply, UnreadableReplyError, reply_from
+from w2s.servers.replies import Reply, UnreadableReplyError, message_of, reply_from
 from w2s.servers.requests import PATHS, Request
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ __all__ = ["Bill", "Client", "Limits", "secret_of"]
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PATIENCE = 30.0  # seconds: an address that never answered is wrong, rather than a server that is resting
+_FIRST_PATIENCE = 30.0  # seconds: an address where nobody listens is wrong, rather than a server that is resting
 _MOST_BACKOFF = 30.0
+_CONNECT = 10.0  # seconds
 _TEMPORARY = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 _REFUSED_BY_FILTER = ("content_filter", "content_policy", "content management policy")
 
@@ -41,7 +44,7 @@ class Limits:
     Attributes:
         concurrency: Requests under way at most.
         requests_per_minute: 0 = no limit.
-        tokens_per_minute: Likewise.
+        tokens_per_minute: Of prompts and answers; 0 = no limit.
         timeout: Seconds for one reply.
         patience: Seconds without any reply before it is given up, besides the longest pause that the server asked for.
         max_requests: That are asked in one step; 0 = no limit.
@@ -67,19 +70,19 @@ class Limits:
 
 @dataclass
 class Bill:
-    """What was asked, as the server counts it, and what it refused.
+    """What was asked, as the server counts it.
 
     Attributes:
         replies: That came.
         tokens_in: Of their prompts.
         tokens_out: Of their answers.
-        not_kept: Replies that are no answers, by the key of their request.
+        no_answers: Replies that are none: refused, or empty.
     """
 
     replies: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    not_kept: dict[str, Reply] = field(default_factory=dict)
+    no_answers: int = 0
 
 
 class _TroubleError(Exception):
@@ -102,6 +105,8 @@ def secret_of(key_env: str | None) -> str | None:
     key = os.environ.get(key_env, "").strip()
     if not key:
         raise InputError(f"key_env names {key_env}, which is not set: expected the server's key in it")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise InputError(f"what {key_env} holds is no key: expected one line of ASCII without spaces")
     return key
 
 
@@ -136,7 +141,7 @@ class Client:
         self._bill, self._total, self._progress = Bill(), total, progress
         self._gave_up: list[str] = []
         self._last_reply: float | None = None
-        self._began, self._asked_pause = time.monotonic(), 0.0
+        self._began, self._asked_pause, self._reached = time.monotonic(), 0.0, False
         self._dialect = Dialect()
         try:
             _run(self._ask(requests))
@@ -158,13 +163,27 @@ class Client:
             requests_per_minute=limits.requests_per_minute,
             tokens_per_minute=limits.tokens_per_minute,
         )
-        self._to_keep: asyncio.Queue[tuple[str, Reply, asyncio.Future[None]]] = asyncio.Queue()
+        self._to_keep: dict[str, tuple[Reply, asyncio.Future[None]]] = {}
+        self._came = asyncio.Event()
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         connections = httpx2.Limits(
             max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency, keepalive_expiry=30
         )
+        try:
+            await self._all(requests, headers, connections)
+        finally:  # what came while the last ones were written, and could not be waited for
+            self._answered.put({key: reply for key, (reply, _) in self._to_keep.items()})
+
+    async def _all(self, requests: Iterator[Request], headers: dict[str, str], connections: httpx2.Limits) -> None:
+        import httpx2
+
+        limits = self._limits
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=limits.timeout, limits=connections) as http,
+            httpx2.AsyncClient(
+                headers=headers,
+                timeout=httpx2.Timeout(limits.timeout, connect=min(limits.timeout, _CONNECT)),
+                limits=connections,
+            ) as http,
             asyncio.TaskGroup() as group,
         ):
             keeping = group.create_task(self._keep())
@@ -206,7 +225,7 @@ class Client:
     def _check_patience(self, now: float, trouble: str) -> None:
         """Give up where the server has answered nobody for too long, apart from the longest pause that it asked for."""
         patience = self._limits.patience
-        if self._last_reply is None:
+        if self._last_reply is None and not self._reached:
             patience = min(patience, _FIRST_PATIENCE)
         silence = now - (self._last_reply or self._began)
         if silence > patience + self._asked_pause:
@@ -224,16 +243,22 @@ class Client:
                 body = self._dialect.apply(request)
                 response = await http.post(self._url + PATHS[request.api], json=body)
         except TimeoutError:
+            self._reached = True  # a connection takes less
             raise _TroubleError(f"no reply in {self._limits.timeout:g} s") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise _TroubleError(self._scrubbed(f"{type(error).__name__} {error}".strip())) from None
         except (httpx2.InvalidURL, UnicodeError) as error:
             raise InputError(f"url {self._url!r} is none: {self._scrubbed(str(error))}") from None
+        self._reached = True
         if response.status_code == 200:
             try:
-                return reply_from(request.api, response.json(), self._dialect.without)
+                data = response.json()
+                if not message_of(data):
+                    return reply_from(request.api, data, self._dialect.without)
             except (UnreadableReplyError, ValueError) as error:
                 raise _TroubleError(f"its reply cannot be read: {error}") from None
+            # Some send an error with the status of a success.
+            raise _TroubleError(f"it answers an error: {self._scrubbed(message_of(data))}", overloaded=True)
         return self._refusal(request, body, response)
 
     def _refusal(self, request: Request, body: dict[str, Any], response: httpx2.Response) -> Reply | None:
@@ -242,10 +267,13 @@ class Client:
         said = self._scrubbed(_message(response))
         told = f"it answers {status}: {said}"
         if status in _TEMPORARY and "insufficient_quota" not in response.text:
-            raise _TroubleError(told, retry_after=_retry_after(response), overloaded=status in (429, 503, 529))
+            wait = _retry_after(response)
+            if wait is not None and wait > self._limits.patience:
+                raise InputError(f"{self._url}: {told}; it asks to come back in {wait:.0f} s, beyond the patience")
+            raise _TroubleError(told, retry_after=wait, overloaded=status in (429, 503, 529))
         if status in (400, 403, 422) and any(word in response.text for word in _REFUSED_BY_FILTER):
             return Reply(text=said, finish="refusal")
-        if status in (400, 422, 501) and self._dialect.learn(body, response.text):
+        if status in (400, 422, 501) and self._dialect.learn(body, _message(response, whole=False)):
             return None
         hint = ""
         if status in (401, 403):
@@ -255,19 +283,18 @@ class Client:
         raise InputError(f"{self._url}{PATHS[request.api]} answers {status}: {said}{hint}")
 
     async def _take(self, request: Request, reply: Reply) -> None:
-        """Count a reply, and keep it if it is an answer."""
+        """Count a reply, and keep it."""
         bill, limits = self._bill, self._limits
         self._last_reply, self._asked_pause = time.monotonic(), 0.0
         self._pace.went_well()
         bill.replies += 1
         bill.tokens_in += reply.tokens_in or request.tokens_in
         bill.tokens_out += reply.tokens_out
-        if reply.is_answer:
-            kept = asyncio.get_running_loop().create_future()
-            self._to_keep.put_nowait((request.key, reply, kept))
-            await kept
-        else:
-            bill.not_kept[request.key] = reply
+        bill.no_answers += not reply.is_answer
+        kept = asyncio.get_running_loop().create_future()
+        self._to_keep[request.key] = (reply, kept)
+        self._came.set()
+        await kept
         self._progress(bill.replies, self._total, "answers")
         cost = limits.cost(bill.tokens_in, bill.tokens_out)
         if limits.max_cost and cost > limits.max_cost:
@@ -279,11 +306,12 @@ class Client:
     async def _keep(self) -> None:
         """Put replies on disk, those together that came while the last ones were written."""
         while True:
-            waiting = [await self._to_keep.get()]
-            while not self._to_keep.empty():
-                waiting.append(self._to_keep.get_nowait())
-            await asyncio.to_thread(self._answered.put, {key: reply for key, reply, _ in waiting})
-            for _, _, kept in waiting:
+            await self._came.wait()
+            self._came.clear()
+            waiting = dict(self._to_keep)
+            await asyncio.to_thread(self._answered.put, {key: reply for key, (reply, _) in waiting.items()})
+            for key, (_, kept) in waiting.items():
+                del self._to_keep[key]
                 if not kept.cancelled():
                     kept.set_result(None)
 
@@ -295,15 +323,13 @@ class Client:
         return " ".join(text.split())[:300]
 
 
-def _message(response: httpx2.Response) -> str:
+def _message(response: httpx2.Response, *, whole: bool = True) -> str:
+    """What a server says of an error: its message; else, if the whole may be told, all that came."""
     try:
         data = response.json()
-        error = data.get("error", data.get("detail", data.get("message")))
-        if isinstance(error, dict):
-            error = error.get("message")
-        return str(error or data)
-    except (ValueError, AttributeError):
-        return response.text
+    except ValueError:
+        return response.text if whole else ""
+    return message_of(data) or (str(data) if whole else "")
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
@@ -312,13 +338,13 @@ def _retry_after(response: httpx2.Response) -> float | None:
     if told is None:
         return None
     try:
-        return max(0.0, float(told))
+        seconds = float(told)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-    except ValueError:
-        return None
+        try:
+            seconds = parsedate_to_datetime(told).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _run(coroutine: Any) -> None:
@@ -328,8 +354,17 @@ def _run(coroutine: Any) -> None:
     except RuntimeError:
         asyncio.run(coroutine)
         return
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, coroutine).result()
+    # In a thread of its own, which ends with the process if who waits for it is interrupted.
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(asyncio.run(coroutine))
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    done.result()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from w2s.servers.requests import Request
@@ -11,6 +12,12 @@ __all__ = ["Dialect"]
 
 logger = logging.getLogger(__name__)
 
+# What servers say of a field that they do not know, or of its value; a question may name fields as well.
+_REFUSES = re.compile(
+    r"unsupported|not support|unexpected|unknown|unrecogni|not permitted|not allowed|invalid|extra|must be|at most"
+    r"|less than|maximum|exceed|instead|not available|not implemented|disabled",
+    re.IGNORECASE,
+)
 _FEWER_LOGPROBS = 5  # what the least generous servers give
 
 
@@ -46,6 +53,8 @@ class Dialect:
         Returns:
             Whether there is something to change, or has been changed since the body was sent.
         """
+        if not _REFUSES.search(said):
+            return False
         count = body.get("top_logprobs") or body.get("logprobs")
         if "logprob" in said and count:
             if set(self.without) & {"logprobs", "top_logprobs"}:

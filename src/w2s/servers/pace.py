@@ -26,7 +26,7 @@ class Pace:
     Args:
         concurrency: Requests under way at most.
         requests_per_minute: 0 = as many as come.
-        tokens_per_minute: Likewise, of prompts and answers, as estimated.
+        tokens_per_minute: Of prompts and answers, as estimated; 0 = as many as come.
         clock: Gives seconds.
         sleep: Waits for some.
     """

@@ -9,8 +9,9 @@ from typing import Any
 
 from w2s.servers.requests import Api
 
-__all__ = ["Reply", "UnreadableReplyError", "letter_logprobs", "reply_from"]
+__all__ = ["Reply", "UnreadableReplyError", "letter_logprobs", "message_of", "reply_from"]
 
+_FINISHED = ("stop", "length", "refusal", "eos", "eos_token", "stop_sequence")
 _PLACES = 12  # tokens whose alternatives are kept: the letter is among the first
 _AROUND = " \t\n\r▁Ġ()[]{}.,:;*\"'`"  # what models put around a letter; two of these are tokenizers' spaces
 
@@ -27,8 +28,8 @@ class Reply:
         text: As the model wrote it; of a refusal, what the server says of it.
         finish: Why it ends: "stop", "length" where it was cut off, "refusal" where the model or the server refused.
         places: Of each of the first tokens: the token, and the likeliest tokens there with their log-probabilities.
-        tokens_in: Counted by the server; 0 where it does not say.
-        tokens_out: Likewise.
+        tokens_in: Of the prompt, counted by the server; 0 where it does not say.
+        tokens_out: Of the answer, counted by the server; 0 where it does not say.
         model: What the server says has answered.
         without: Fields of the request that the server refused, and was asked again without.
     """
@@ -43,8 +44,18 @@ class Reply:
 
     @property
     def is_answer(self) -> bool:
-        """Whether it is worth keeping; a refused or empty one is asked again another time."""
+        """Whether it need not be asked again; one that is refused or empty is, by another step."""
         return self.finish != "refusal" and bool(self.text.strip() or self.places)
+
+
+def message_of(data: Any) -> str:
+    """What a server's JSON says is wrong; empty where it says nothing."""
+    if not isinstance(data, dict):
+        return ""
+    error = data.get("error") or (None if "choices" in data else data.get("detail") or data.get("message"))
+    if isinstance(error, dict):
+        error = error.get("message") or error
+    return str(error) if error else ""
 
 
 def reply_from(api: Api, data: Any, without: Sequence[str] = ()) -> Reply:
@@ -66,6 +77,8 @@ def reply_from(api: Api, data: Any, without: Sequence[str] = ()) -> Reply:
             text, finish = refusal or text or "", "refusal"
         if text is not None and not isinstance(text, str):
             raise UnreadableReplyError("its text is none")
+        if finish not in _FINISHED:
+            raise UnreadableReplyError(f"it ended by {str(finish)[:40]!r}")
         said_nothing = api == "chat" and not (text or "").strip()
         return Reply(
             text=text or "",
@@ -100,8 +113,8 @@ def _places(logprobs: Any) -> list[tuple[str, list[tuple[str, float]]]]:
     ]
 
 
-def letter_logprobs(reply: Reply, letters: Sequence[str], *, at_once: bool = False) -> list[float] | None:
-    """How likely each letter was where the reply names one; None where it names none, or the server does not say.
+def letter_logprobs(reply: Reply, letters: Sequence[str], *, named: str | None = None) -> list[float] | None:
+    """How likely each letter was where the reply names one; None where it does not, or the server does not say.
 
     Tokens that are the same letter ("A", " A", "(A") are summed. A letter that is not among the likeliest tokens is
     as likely as the least of these, at most: that is what it gets.
@@ -109,18 +122,18 @@ def letter_logprobs(reply: Reply, letters: Sequence[str], *, at_once: bool = Fal
     Args:
         reply: To a request for a letter.
         letters: Those that the prompt names.
-        at_once: The prompt is continued with a letter: the first token counts, if a letter is among the likeliest
-            there, whatever the model wrote.
+        named: The letter that the reply chose: the last token that is this letter counts, since "A" may be a word
+            before it. Without one the first token counts, if a letter is among the likeliest there: so it is where a
+            prompt is continued with a letter.
 
     Returns:
         (letters,) in nats.
     """
-    for token, tops in reply.places[:1] if at_once else reply.places:
+    for token, tops in reply.places[:1] if named is None else reversed(reply.places):
         found: dict[str, list[float]] = {}
         for name, logprob in tops:
             found.setdefault(name.strip(_AROUND), []).append(logprob)
-        named = found.keys() & set(letters) if at_once else {token.strip(_AROUND)} & set(letters)
-        if not named or not tops:
+        if not (found.keys() & set(letters) if named is None else found and token.strip(_AROUND) == named):
             continue
         least = min(logprob for _, logprob in tops)
         return [_log_sum(found.get(letter, [least])) for letter in letters]

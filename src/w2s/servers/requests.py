@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["PATHS", "Api", "Asking", "Request"]
+__all__ = ["OWN_FIELDS", "PATHS", "Api", "Asking", "Request"]
 
 Api = Literal["chat", "completion"]
 PATHS: Mapping[str, str] = {"chat": "/chat/completions", "completion": "/completions"}
+
+OWN_FIELDS = ("model", "messages", "prompt", "max_tokens", "temperature", "logprobs", "top_logprobs", "n", "stream")
+"""Fields of a body that are set here, or that would change what a reply is."""
 
 _TOP_LOGPROBS = 20
 # Of a letter: some models put a space, a bracket or a few words before it.
@@ -69,8 +72,8 @@ class Asking:
     instructions: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def request(self, prompt: str, sample: int = 0) -> Request:
-        """The request of one answer to a prompt; samples of one prompt differ in their number alone."""
+    def request(self, prompt: str, sample: int = 0, seed: int = 0) -> Request:
+        """The request of one answer to a prompt. Another sample or seed is another answer to the same words."""
         body: dict[str, Any] = {
             "model": self.model,
             "max_tokens": _LETTER_TOKENS[self.api] if self.letters else self.max_new_tokens,
@@ -86,5 +89,5 @@ class Asking:
         elif self.letters:
             body["logprobs"] = _TOP_LOGPROBS
         body |= self.extra
-        decides = json.dumps([self.service, self.api, body, sample], sort_keys=True)
+        decides = json.dumps([self.service, self.api, body, sample, seed], sort_keys=True)
         return Request(hashlib.sha256(decides.encode()).hexdigest()[:40], self.api, body)

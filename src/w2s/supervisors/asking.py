@@ -142,7 +142,7 @@ def predict(
         orders: 1 asks them as they stand; above it they are asked in so many orders of their options, and
             `judge_orders` makes one answer of them.
         before: As for `answer_questions`.
-        journal: Likewise.
+        journal: As for `answer_questions`.
         progress: Is told how much is done, of how much.
 
     Returns:

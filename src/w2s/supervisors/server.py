@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from w2s.config import WeakSpec
+from w2s.config import AnsweringSpec, WeakSpec
 from w2s.errors import InputError, unknown_name
 from w2s.registry import resolve_settings
 from w2s.servers.answered import Answered
-from w2s.servers.client import Bill, Client, Limits, secret_of
+from w2s.servers.client import Client, Limits, secret_of
 from w2s.servers.replies import Reply, letter_logprobs
-from w2s.servers.requests import PATHS, Asking, Request
+from w2s.servers.requests import OWN_FIELDS, PATHS, Asking, Request
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
 from w2s.supervisors.base import Answer
@@ -66,6 +66,7 @@ def inquired(inquiry: Inquiry) -> Iterator[Asked]:
     """What is asked in an inquiry, in the order of the answers table."""
     settings = inquiry.settings
     asking = Asking(**settings["asking"])
+    seed = inquiry.seed if asking.temperature else 0  # of sampled answers; without sampling there is one
     shows = _as_shown(inquiry.task, asking.letters)
     for question in inquiry.questions:
         variations = inquiry.task.vary(question, inquiry.num_variations, inquiry.seed)
@@ -73,7 +74,7 @@ def inquired(inquiry: Inquiry) -> Iterator[Asked]:
         for sample in range(settings["samples"]):
             for own, other in zip(variations, shown, strict=True):
                 number = own.variation + sample * inquiry.num_variations
-                yield Asked(question, own, other, number, asking.request(other.prompt, sample))
+                yield Asked(question, own, other, number, asking.request(other.prompt, sample, seed))
 
 
 def requests_of(inquiry: Inquiry, answered: Answered) -> Iterator[Request]:
@@ -90,33 +91,35 @@ def _as_shown(task: Task, letters: bool) -> Task:
     """The task as the server is asked: by letter where it chooses, since servers give no log-probabilities of texts."""
     if not letters or task.answer_format == "letter":
         return task
-    if "letter" not in task.answer_formats:
-        return task
     return task_of({**task.asking(), "answer_format": "letter"})
 
 
 def _answers(inquiry: Inquiry) -> pa.Table:
     answered = Answered(inquiry.cache)
     try:
-        bill = _ask(inquiry, answered)
-        return _table(inquiry, answered, bill)
+        _ask(inquiry, answered)
+        return _table(inquiry, answered)
     finally:
         answered.close()
 
 
-def _ask(inquiry: Inquiry, answered: Answered) -> Bill:
+def _ask(inquiry: Inquiry, answered: Answered) -> None:
     """Have all answered that is not yet; what that is and about costs is said before."""
     execution = inquiry.execution
     limits = Limits(**execution["limits"])
+    if execution["url"] is None:
+        missing = sum(answered.get(asked.request.key) is None for asked in inquired(inquiry))
+        if missing:
+            raise InputError(
+                f"{missing} requests are not answered, and there is no url to ask: "
+                "w2s label --requests-out writes them down"
+            )
+        return
     count = tokens_in = tokens_out = 0
     for request in requests_of(inquiry, answered):
         count, tokens_in, tokens_out = count + 1, tokens_in + request.tokens_in, tokens_out + request.tokens_out
     if not count:
-        return Bill()
-    if execution["url"] is None:
-        raise InputError(
-            f"{count} requests are not answered, and there is no url to ask: w2s label --requests-out writes them down"
-        )
+        return
     model = inquiry.settings["asking"]["model"]
     asks = f"{count} requests to {model!r} at {execution['url']}"
     about = f"about {tokens_in} tokens in and {tokens_out} out at most"
@@ -133,21 +136,21 @@ def _ask(inquiry: Inquiry, answered: Answered) -> Bill:
     spent = limits.cost(bill.tokens_in, bill.tokens_out)
     counted = f": {spent:.2f}" if spent else ""
     logger.info("%d replies, %d tokens in and %d out%s", bill.replies, bill.tokens_in, bill.tokens_out, counted)
-    return bill
 
 
-def _table(inquiry: Inquiry, answered: Answered, bill: Bill) -> pa.Table:
+def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
     """The answers table, a few thousand rows at a time."""
     problems: Counter[str] = Counter()
     models: Counter[str] = Counter()
 
     def rows() -> Iterator[dict[str, Any]]:
         for asked in inquired(inquiry):
-            reply = bill.not_kept.get(asked.request.key) or answered.get(asked.request.key)
+            reply = answered.get(asked.request.key)
             assert reply is not None, f"request {asked.request.key} was asked and has no reply"
             models[reply.model] += 1
             answer, problem = _read(asked, reply, inquiry.task, inquiry.settings["asking"])
-            problems[problem] += bool(problem)
+            if problem:
+                problems[problem] += 1
             row = answer_row(*asked[:2], answer, inquiry.task, inquiry.settings["name"], asked=asked.shown.prompt)
             seen = {"variation": asked.number, "positions": list(asked.shown.positions) or None}
             yield {**row, **seen, "completion": _completion(asked, answer, inquiry.task)}
@@ -156,8 +159,11 @@ def _table(inquiry: Inquiry, answered: Answered, bill: Bill) -> pa.Table:
     for first in remaining:
         batches.append(pa.RecordBatch.from_pylist([first, *islice(remaining, _ROWS - 1)], schema=ANSWERS))
     for problem, count in problems.items():
-        if count:
-            logger.warning("%d answers %s: they have no answer", count, problem)
+        logger.warning("%d replies %s: they have no answer", count, problem)
+    total = sum(problems.values())
+    if batches and total == sum(models.values()):  # better than a finished step of nothing
+        text = " ".join(batches[0]["response"][0].as_py().split())[:80]
+        raise InputError(f"none of {total} replies of {inquiry.settings['name']!r} is an answer; the first is {text!r}")
     if len(models) > 1:
         logger.warning("the server answered as %s", ", ".join(f"{name or '?'} ({n})" for name, n in models.items()))
     return pa.Table.from_batches(batches, schema=ANSWERS)
@@ -173,33 +179,67 @@ def _completion(asked: Asked, answer: Answer, task: Task) -> str:
 def _read(asked: Asked, reply: Reply, task: Task, asking: Mapping[str, Any]) -> tuple[Answer, str]:
     """The answer in a reply, and what is wrong with it: an empty text where nothing is."""
     question, shown = asked.question, asked.shown
-    shows = _as_shown(task, asking["letters"])
-    logprobs, answer = None, None
     if reply.finish == "refusal":
         return Answer(response=reply.text, answer=None), "were refused"
-    if asking["letters"] and shows.answer_format == "letter":
-        goes_on = asking["api"] == "completion"
-        at = letter_logprobs(reply, LETTERS[: len(question.choices)], at_once=goes_on)
-        logprobs = None if at is None else [at[place] for place in shown.positions]
-        if goes_on and logprobs is not None and not asking["temperature"]:  # as a local model chooses
-            answer = question.choices[max(range(len(logprobs)), key=logprobs.__getitem__)]
-    if answer is None and not reply.text.strip():
-        return Answer(response=reply.text, answer=None), "are empty"
-    if answer is None and reply.finish == "length" and not asking["letters"]:
-        return Answer(response=reply.text, answer=None), "were cut off at max_new_tokens"
-    answer = answer or shows.parse(reply.text, question, shown)
+    if asking["letters"]:
+        answer, logprobs = _letter(asked, reply, task, asking)
+        cut_off = reply.finish == "length" and answer is None
+    else:
+        cut_off, logprobs = reply.finish == "length", None
+        answer = None if cut_off else task.parse(reply.text, question, shown)
     if answer is None:
-        return Answer(response=reply.text, answer=None), "cannot be read"
+        empty = not reply.text.strip()
+        problem = "are empty" if empty else "were cut off" if cut_off else "cannot be read"
+        return Answer(response=reply.text, answer=None), problem
     position = shown.positions[question.choices.index(answer)] if answer in question.choices else None
     return Answer(response=reply.text, answer=answer, position=position, choice_logprobs=logprobs), ""
 
 
+def _letter(asked: Asked, reply: Reply, task: Task, asking: Mapping[str, Any]) -> tuple[str | None, list[float] | None]:
+    """The option whose letter a reply is, and how likely each was.
+
+    A prompt that is continued, without sampling, is answered by the likeliest letter, as a local model chooses. Else
+    the text is read; of one that was cut off only a letter that stands alone.
+    """
+    question, shown = asked.question, asked.shown
+    letters = LETTERS[: len(question.choices)]
+    option_at = {letters[place]: option for option, place in enumerate(shown.positions)}
+    if asking["api"] == "completion" and not asking["temperature"]:
+        at = letter_logprobs(reply, letters)
+        if at is not None:
+            return question.choices[option_at[letters[at.index(max(at))]]], [at[place] for place in shown.positions]
+    first_line = next(iter(reply.text.strip().splitlines()), "").strip(" ().:*")
+    answer = question.choices[option_at[first_line]] if first_line in option_at else None
+    if answer is None and reply.finish != "length":
+        answer = _as_shown(task, letters=True).parse(reply.text, question, shown)
+    if answer is None:
+        return None, None
+    at = letter_logprobs(reply, letters, named=letters[shown.positions[question.choices.index(answer)]])
+    return answer, None if at is None else [at[place] for place in shown.positions]
+
+
 def _steps(stages: SourceStages) -> Supervision:
-    spec, answering = stages.spec, stages.answering
+    spec = stages.spec
     given = resolve_settings("source server", SETTINGS, spec.settings)
-    mode = stages.task.answering_mode(answering.mode)
-    letters = mode == "choose"
-    asking: dict[str, Json] = {
+    limits = {field.name: given[field.name] for field in dataclasses.fields(Limits)}
+    execution: dict[str, Json] = {"url": spec.url, "key_env": spec.key_env, "limits": limits}
+
+    def ask(split: str, answering: AnsweringSpec, num_variations: int | None = None) -> Step:
+        asking = _asking(stages.task, spec, given, answering)
+        settings: dict[str, Json] = {"asking": asking, "samples": answering.samples, "name": spec.name}
+        return stages.ask(settings, split=split, num_variations=num_variations, execution=execution)
+
+    return Supervision(
+        answers=ask("transfer", stages.answering),
+        predictions=stages.judge(ask("test", stages.evaluation, stages.evaluation.orders)),
+        calibration=ask("weak_train", stages.answering),
+    )
+
+
+def _asking(task: Task, spec: WeakSpec, given: Mapping[str, Any], answering: AnsweringSpec) -> dict[str, Json]:
+    """The fields of `servers.requests.Asking`."""
+    letters = task.answering_mode(answering.mode) == "choose" and "letter" in task.answer_formats
+    return {
         "service": given["service"] or str(spec.url).rstrip("/"),
         "model": spec.name,
         "api": given["api"],
@@ -209,18 +249,6 @@ def _steps(stages: SourceStages) -> Supervision:
         "instructions": given["instructions"] or (_LETTER_ONLY if letters and given["api"] == "chat" else ""),
         "extra": given["extra"],
     }
-    limits = {field.name: given[field.name] for field in dataclasses.fields(Limits)}
-    execution: dict[str, Json] = {"url": spec.url, "key_env": spec.key_env, "limits": limits}
-
-    def ask(split: str, num_variations: int | None = None, samples: int = 1) -> Step:
-        settings: dict[str, Json] = {"asking": asking, "samples": samples, "name": spec.name}
-        return stages.ask(settings, split=split, num_variations=num_variations, execution=execution)
-
-    return Supervision(
-        answers=ask("transfer", samples=answering.samples),
-        predictions=stages.judge(ask("test", stages.orders)),
-        calibration=ask("weak_train", samples=answering.samples),
-    )
 
 
 def _check(spec: WeakSpec) -> None:
@@ -234,9 +262,12 @@ def _check(spec: WeakSpec) -> None:
     if spec.url is not None:
         _check_url(spec.url)
     for field in dataclasses.fields(Limits):
-        least = 1 if field.name == "concurrency" else 0
+        least = 1 if field.name in ("concurrency", "timeout") else 0
         if not given[field.name] >= least:
             raise InputError(f"weak.settings.{field.name} is {given[field.name]}: expected {least} or more")
+    for name in given["extra"]:
+        if name in OWN_FIELDS:
+            raise InputError(f"weak.settings.extra names {name!r}, which w2s sets: expected other fields of a request")
 
 
 def _check_url(url: str) -> None:

@@ -57,6 +57,10 @@ class SourceStages(Protocol):
         """How the supervisor answers."""
 
     @property
+    def evaluation(self) -> AnsweringSpec:
+        """How it answers the test questions."""
+
+    @property
     def orders(self) -> int:
         """In how many ways a source that answers by itself is asked each test question."""
 

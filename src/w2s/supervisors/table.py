@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from w2s.config import WeakSpec
 from w2s.errors import InputError
 from w2s.files import file_sha256
-from w2s.reading.labels import Labels, labels_of
+from w2s.reading.labels import RULES, Labels, labels_of
 from w2s.registry import resolve_settings
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
@@ -101,9 +101,14 @@ def _numbered(table: pa.Table) -> pa.Table:
     return table.append_column("variation", pa.array(numbers, pa.int32()))
 
 
+def _identity(path: str, rules: Sequence[str]) -> list[str]:
+    """What decides the labels: the content of the table and of the mappings, and the names of the rules."""
+    return [file_sha256(Path(path)), *(rule if rule in RULES else file_sha256(Path(rule)) for rule in rules)]
+
+
 def _answers(inquiry: Inquiry) -> pa.Table:
     settings, execution = inquiry.settings, inquiry.execution
-    if file_sha256(Path(execution["answers"])) != settings["content"]:
+    if _identity(execution["answers"], execution["normalize"]) != settings["content"]:
         raise InputError(f"{execution['answers']} changed since the run began: start it again")
     table = _read({**settings, **execution}).table
     questions = {question.id: question for question in inquiry.questions}
@@ -154,7 +159,10 @@ def _rows(table: pa.Table, questions: Mapping[str, Question], inquiry: Inquiry) 
 
 
 def _canonical(text: str, question: Question, variation: Variation, task: Task) -> str | None:
-    """The answer that a label names: a choice by its text, whatever its case and outer space, or by its letter."""
+    """The answer that a label names: a choice by its text, whatever its case and outer space, or by its letter.
+
+    Letters count the choices as the questions' file has them.
+    """
     if not question.choices:
         return task.parse(text, question, variation)
     if text in question.choices:
@@ -164,7 +172,7 @@ def _canonical(text: str, question: Question, variation: Variation, task: Task) 
         return folded[0]
     letter = text.strip(" ().")
     if len(letter) == 1 and letter in LETTERS[: len(question.choices)]:
-        return question.choices[variation.positions.index(LETTERS.index(letter))]
+        return question.choices[LETTERS.index(letter)]
     return None
 
 
@@ -179,15 +187,14 @@ def _steps(stages: SourceStages) -> Supervision:
     if not ids & set(stages.question_ids("transfer")):
         theirs, ours = sorted(ids)[:2], sorted(stages.question_ids("transfer"))[:2]
         raise InputError(f"{path} answers no question of transfer: its ids are as {theirs}, the task's as {ours}")
-    files = [rule for rule in given["normalize"] if Path(rule).is_file()]
+    rules = [rule if rule in RULES else str(Path(rule).expanduser().absolute()) for rule in given["normalize"]]
     settings: dict[str, Json] = {
-        "content": file_sha256(path),
+        "content": _identity(str(path), rules),
         "columns": given["columns"],
         "annotators": given["annotators"],
-        "rules": [file_sha256(Path(rule)) if rule in files else rule for rule in given["normalize"]],
         "name": path.stem,
     }
-    execution: dict[str, Json] = {"answers": str(path.absolute()), "normalize": given["normalize"]}
+    execution: dict[str, Json] = {"answers": str(path.absolute()), "normalize": rules}
 
     def ask(split: str) -> Step:
         return stages.ask(settings, split=split, execution=execution)
