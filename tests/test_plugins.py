@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ import w2s
 from support.commands import Say
 from support.experiments import SIZES, in_splits, questions, write_rows
 from support.registries import no_plugin_loaded
+from w2s import plugins
 from w2s.cli import main
 from w2s.errors import InputError
+from w2s.files import sha256_of
 from w2s.methods import METHODS
 from w2s.plugins import load_plugins, loaded_plugins, register
 from w2s.running import Result
@@ -272,3 +275,20 @@ def test_a_file_that_is_no_plugin_is_not_one_of_those_loaded(tmp_path: Path) -> 
         with pytest.raises(InputError, match=r"table\.csv: expected a Python file"):
             load_plugins([tmp_path / "table.csv"])
     assert loaded_plugins() == []
+
+
+def test_an_installed_package_brings_its_pieces_by_an_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_package.py").write_text(METHOD.format(name="theirs"))
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint(name="theirs", value="their_package", group="w2s.plugins")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == "w2s.plugins" else [])
+    plugins.load_installed()
+    assert "theirs" in METHODS and METHODS.version("theirs") == sha256_of(tmp_path / "their_package.py")
+    assert loaded_plugins() == [str(tmp_path / "their_package.py")], "so that another process finds it"
+    plugins.load_installed()
+    gone = EntryPoint(name="gone", value="no_such_package", group="w2s.plugins")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [gone])
+    with pytest.raises(InputError, match="plug-in gone: its module no_such_package is not there"):
+        plugins.load_installed()

@@ -69,6 +69,8 @@ def test_the_stages_one_after_another_in_every_form_of_table(
     say("score", tmp_path / "answers.csv", "--out", tmp_path / "scored.csv")
     out = say("select", tmp_path / "scored.csv", "--method", "reweighting", "--out", tmp_path / "training.csv")
     assert "all answers, weighted by confidence: 48 of 48 answers, to 16 questions" in out
+    more = ["--settings", "{quantile: 1.0, over: all}", "--out", tmp_path / "all.csv"]
+    assert "48 of 48 answers" in say("select", tmp_path / "scored.csv", "--method", "filtering", *more)
     # The student, before and after.
     out = say("train", tmp_path / "training.csv", *strong, *teach, "--out", tmp_path / "student")
     assert "48 rows, 24 steps in " in out and f"adapter: {tmp_path / 'student' / 'adapter'}" in out

@@ -14,6 +14,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,14 @@ from tasks.support import (
     write_jsonl,
     write_text,
 )
+from w2s.files import file_sha256
 from w2s.methods import METHODS
 from w2s.reliability import ESTIMATORS, Calibration, score_answers
+from w2s.servers.answered import Answered
+from w2s.servers.replies import Reply
+from w2s.servers.requests import Asking
 from w2s.supervisors import SOURCES, Inquiry, simulated
+from w2s.supervisors.server import inquired
 from w2s.tables import ANSWERS
 from w2s.tasks import TASKS, Task, load_task
 
@@ -136,25 +142,63 @@ def _estimator(name: str) -> Any:
 
 
 def _source(name: str) -> Any:
-    """What a source answers by itself; another asks a model, which the tasks' prompts decide."""
+    """What a source answers by itself; another has a model answer, which the tasks' prompts decide."""
     source = SOURCES[name]
-    if name != "simulated":  # others ask a model, a server or people
+    if source.answer is None:
         return source.summary
-    assert source.answer is not None
     with tempfile.TemporaryDirectory() as folder:
         task: Task = load_task("file", data=_data("file", Path(folder)))
         examples = list(task.examples())
+        given = dict(zip(("settings", "execution"), _answering(name, Path(folder), examples), strict=True))
         inquiry = Inquiry(
             task=task,
             questions=[example.question for example in examples],
-            settings={**simulated.SETTINGS, "annotators": 2, "spammers": 1},
             num_variations=2,
             seed=5,
-            gold={example.question.id: str(example.answer) for example in examples},
+            gold={example.question.id: str(example.answer) for example in examples} if name == "simulated" else {},
             journal=Path(folder) / "journal.jsonl",
             cache=Path(folder) / "cache",
+            **given,
         )
-        return source.answer(inquiry).drop_columns(["prompt", "asked"]).to_pylist()
+        if name == "server":
+            _reply_to(inquiry)
+        answers = source.answer(inquiry).drop_columns(["prompt"]).to_pylist()
+        bodies = [dict(asked.request.body) for asked in inquired(inquiry)] if name == "server" else []
+        return {"answers": answers, "asked": bodies}
+
+
+def _answering(name: str, folder: Path, examples: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a source is given: what decides its answers, and where they come from."""
+    match name:
+        case "simulated":
+            return {**simulated.SETTINGS, "annotators": 2, "spammers": 1}, {}
+        case "table":
+            ids = [example.question.id for example in examples]
+            rows = [
+                {"item": id, "annotator": who, "answer": label}
+                for id, labels in zip(ids, (("Oslo", "lima "), ("B", "(C)"), ("yes", "")), strict=True)
+                for who, label in zip(("ann", "bob"), labels, strict=True)
+            ]
+            path = Path(write_jsonl(folder / "labels.jsonl", rows))
+            columns = {"question_id": "item"}
+            settings = {"content": [file_sha256(path), "case"], "columns": columns, "annotators": [], "name": "labels"}
+            return settings, {"answers": str(path), "normalize": ["case"]}
+        case _:
+            asking = Asking(service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=9)
+            return {"asking": asdict(asking), "samples": 1, "name": "m"}, {"url": None, "limits": {}, "key_env": None}
+
+
+def _reply_to(inquiry: Inquiry) -> None:
+    """What a server has answered before, to each request another thing."""
+    answered = Answered(inquiry.cache)
+    tops = [("B", -0.5), (" A", -1.0), ("b", -4.0)]
+    texts = ["B", "(A)", "The answer is C.", "A is a long", "", "no idea"]
+    replies = {
+        asked.request.key: Reply(text=text, finish="length" if "long" in text else "stop", places=[("B", tops)])
+        for asked, text in zip(inquired(inquiry), texts, strict=True)
+    }
+    answered.put(replies)
+    answered.close()
 
 
 def _method(name: str) -> Any:
