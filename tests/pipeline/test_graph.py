@@ -99,3 +99,14 @@ def test_questions_that_cannot_be_had_are_refused_before_anything_runs(
 ) -> None:
     with pytest.raises(InputError, match=said):
         Graph(replace(base, task=replace(base.task, **fields)))
+
+
+def test_a_supervisor_that_is_no_model_is_called_by_what_it_is(base: Experiment) -> None:
+    assert Graph(base).supervisor == base.weak.name
+    member = {"source": "simulated"}
+    members = [{"name": "ann", "weak": member}, {"name": "bob", "weak": member}]
+    for weak, called in (
+        (WeakSpec(source="simulated"), "a simulated supervisor"),
+        (WeakSpec(source="pooled", settings={"members": members}), "ann + bob"),
+    ):
+        assert Graph(replace(base, weak=weak)).supervisor == called

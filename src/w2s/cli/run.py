@@ -54,7 +54,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
         show(results_table(result))
         for labels in result.labels:
             seed = f" (seed {labels.seed})" if len(result.labels) > 1 else ""
-            print(f"\nThe weak supervisor{seed}: {labels.title}. {labels.sentence}", end="")
+            print(f"\nThe weak supervisor{seed}: {labels.title}. {' '.join([labels.sentence, *labels.notes])}", end="")
         print(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
         print(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
 
@@ -72,7 +72,7 @@ def _announce(display: Display, graph: Graph, store: Store) -> None:
     left_out = ", ".join(f"{count} {reason}" for reason, count in graph.dropped.items() if count)
     if left_out:
         display.say(f"left out  {left_out}")
-    display.say(f"models    {experiment.weak.name} ({experiment.weak.source}) teaches {experiment.strong.name}")
+    display.say(f"models    {graph.supervisor} ({experiment.weak.source}) teaches {experiment.strong.name}")
     labels = ", ".join(spec.label for spec in graph.methods)
     display.say(f"methods   {labels} · seeds {', '.join(map(str, experiment.seeds))}")
     if graph.compare:
@@ -128,6 +128,10 @@ def _save_settings(parser: ArgumentParser, arguments: Namespace, folder: RunFold
         kept.pop(name, None)
     for name in ("task.data", "task.paraphrases", "weak.name", "strong.name"):
         kept[name] = _wherever(kept[name])
+    settings = kept["weak.settings"] or {}
+    if "answers" in settings:  # of source table
+        rules = [_wherever(rule) for rule in settings.get("normalize", [])]
+        kept["weak.settings"] = {**settings, "answers": _wherever(str(settings["answers"])), "normalize": rules}
     kept.plugins = [_wherever(file) for file in kept.plugins]
     atomic_write(folder.claim(folder.settings), parser.dump(kept, skip_validation=True))
 

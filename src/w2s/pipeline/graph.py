@@ -86,6 +86,11 @@ class Graph:
         self.seed_runs = [self._seed_run(seed, lay) for seed, lay in zip(experiment.seeds, lays, strict=True)]
 
     @property
+    def supervisor(self) -> str:
+        """What a reader should call the weak supervisor."""
+        return self.source.called(self.experiment.weak)
+
+    @property
     def dropped(self) -> Mapping[str, int]:
         """How many examples were left out before the splits were drawn, by the reason."""
         return self.seed_runs[0].lay.splits.dropped

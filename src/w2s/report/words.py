@@ -64,7 +64,8 @@ def duration(seconds: float | None) -> str:
 def title(result: RunRecords) -> str:
     """What was run, in a line."""
     experiment = result.experiment
-    return f"{experiment.task.name}: {experiment.weak.name} teaches {experiment.strong.name}"
+    teacher = result.info.get("supervisor", experiment.weak.name)
+    return f"{experiment.task.name}: {teacher} teaches {experiment.strong.name}"
 
 
 def headline(result: RunRecords) -> str:

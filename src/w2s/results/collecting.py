@@ -101,6 +101,7 @@ class _Collector:
                     "estimators": graph.estimators,
                     "unparsed": graph.unparsed,
                 },
+                "supervisor": graph.supervisor,
                 "dropped": dict(graph.dropped),
                 "steps": [self._step_info(step) for step in graph.targets()],
             },

@@ -85,6 +85,7 @@ class _Info(TypedDict, total=False):
     environment: dict[str, Any]
     machine: dict[str, Any]
     task: dict[str, Any]
+    supervisor: str
     origins: dict[str, str]
     commands: list[str]
     steps: list[_StepInfo]

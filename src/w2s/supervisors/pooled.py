@@ -64,5 +64,6 @@ SOURCES = (
         steps=_steps,
         needs_weak_train=lambda spec: False,  # a member that does is refused when it lays its steps
         check=_check,
+        called=lambda spec: " + ".join(_members(spec)),
     ),
 )

@@ -194,6 +194,7 @@ SOURCES = (
         steps=_steps,
         needs_weak_train=lambda spec: False,
         check=_check,
+        called=lambda spec: "a simulated supervisor",
         answer=_answers,
         version=2,
     ),

@@ -180,6 +180,7 @@ class Source:
         steps: Lays the steps, given the stages of one seed.
         needs_weak_train: Whether it can do without questions of `weak_train`, given the weak supervisor's settings.
         check: Refuses settings that the source cannot use, before anything is computed.
+        called: What a reader should call the supervisor; by default the name of its model.
         answer: Answers an inquiry (`tables.ANSWERS`), for a source that lays `SourceStages.ask`.
         version: Raised when its code changes what comes out.
     """
@@ -189,5 +190,6 @@ class Source:
     steps: Callable[[SourceStages], Supervision]
     needs_weak_train: Callable[[WeakSpec], bool]
     check: Callable[[WeakSpec], None]
+    called: Callable[[WeakSpec], str] = lambda spec: spec.name
     answer: Callable[[Inquiry], pa.Table] | None = None
     version: int = 1

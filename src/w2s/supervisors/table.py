@@ -225,6 +225,7 @@ SOURCES = (
         steps=_steps,
         needs_weak_train=lambda spec: False,
         check=_check,
+        called=lambda spec: Path(str(spec.settings.get("answers", ""))).name,
         answer=_answers,
     ),
 )
