@@ -19,8 +19,8 @@ from pathlib import Path
 
 import httpx2
 import psutil
+from common import device_name, run_script
 
-from w2s.environment import environment
 from w2s.servers.answered import Answered
 from w2s.servers.client import Client, Limits
 from w2s.servers.requests import PATHS, Asking
@@ -71,7 +71,7 @@ def main() -> None:
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{ours.recv()}/v1"
-    print(f"processor: {environment().get('processor', '?')}, {psutil.cpu_count()} cores")
+    print(device_name())
 
     asking = Asking(service=url, model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
     requests = [
@@ -100,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)
