@@ -34,13 +34,16 @@ from tasks.support import (
 )
 from w2s.files import file_sha256
 from w2s.methods import METHODS
+from w2s.pipeline.steps import KINDS
 from w2s.reliability import ESTIMATORS, Calibration, score_answers
 from w2s.servers.answered import Answered
 from w2s.servers.replies import Reply
 from w2s.servers.requests import Asking
+from w2s.step import Context
 from w2s.supervisors import SOURCES, Inquiry, simulated
+from w2s.supervisors.asking import gold_answers, shown_examples
 from w2s.supervisors.server import inquired
-from w2s.tables import ANSWERS
+from w2s.tables import ANSWERS, QUESTIONS, read_table, write_table
 from w2s.tasks import TASKS, Task, load_task
 
 __all__ = ["KEPT", "differs", "outputs"]
@@ -144,7 +147,9 @@ def _estimator(name: str) -> Any:
 def _source(name: str) -> Any:
     """What a source answers by itself; another has a model answer, which the tasks' prompts decide."""
     source = SOURCES[name]
-    if source.answer is None:
+    if name == "prompted":
+        return shown_examples(gold_answers_of_file(), 2)
+    if source.answer is None:  # it lays the steps of others: trainings, answers of a model
         return source.summary
     with tempfile.TemporaryDirectory() as folder:
         task: Task = load_task("file", data=_data("file", Path(folder)))
@@ -165,6 +170,50 @@ def _source(name: str) -> Any:
         answers = source.answer(inquiry).drop_columns(["prompt"]).to_pylist()
         bodies = [dict(asked.request.body) for asked in inquired(inquiry)] if name == "server" else []
         return {"answers": answers, "asked": bodies}
+
+
+def gold_answers_of_file() -> pa.Table:
+    """Ground truth of task file's questions, as answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        task: Task = load_task("file", data=_data("file", Path(folder)))
+        examples = list(task.examples())
+        gold = {example.question.id: example.answer for example in examples}
+        return gold_answers(task, [example.question for example in examples], gold)
+
+
+KIND_SETTINGS: dict[str, dict[str, Any]] = {
+    "fold": {"fold": 0, "folds": 2, "seed": 1},
+    "joined": {"parts": ["part-0", "part-1"], "supervisors": ["ann", "bob"]},
+    "judged": {"parts": ["part-0"]},
+}
+"""Kinds of steps that decide what comes out by themselves; in the others a model or another piece does."""
+
+
+def _kind(name: str) -> Any:
+    gold = gold_answers_of_file()
+    ids = gold["question_id"].to_pylist()
+    renamed = dict(zip(CHOICES, ids, strict=True))
+    own = pa.array([renamed[id] for id in answers()["question_id"].to_pylist()], pa.string())
+    given = answers().set_column(0, "question_id", own)
+    rows = [{"question_id": id, "split": "weak_train", "text": id} for id in ids]
+    tables = {
+        "part-0/answers.parquet": given,
+        "part-1/answers.parquet": given,
+        "gold/answers.parquet": gold,
+        "questions/questions.parquet": pa.Table.from_pylist(rows, schema=QUESTIONS),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for file, table in tables.items():
+            (root / file).parent.mkdir(exist_ok=True)
+            write_table(table, root / file)
+        (root / "out").mkdir()
+        KINDS[name].build(KIND_SETTINGS[name], {path.name: path for path in root.iterdir()}, root / "out", Context())
+        shown = ("question_id", "answer", "correct", "supervisor")
+        return {
+            path.name: [[row.get(column) for column in shown] for row in read_table(path).to_pylist()]
+            for path in sorted((root / "out").iterdir())
+        }
 
 
 def _answering(name: str, folder: Path, examples: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -235,12 +284,13 @@ def outputs() -> dict[str, dict[str, Any]]:
         "method": (METHODS, _method),
         "loss": (LOSSES, _loss),
         "source": (SOURCES, _source),
+        "kind": ({name: KINDS[name] for name in KIND_SETTINGS}, _kind),
     }
     return {
         f"{kind} {name}": {"version": registry[name].version, "output": make(name)}
         for kind, (registry, make) in makers.items()
         for name in registry
-        if name not in registry.origins
+        if name not in getattr(registry, "origins", ())
     }
 
 

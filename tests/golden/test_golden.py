@@ -10,6 +10,7 @@ import pytest
 
 from w2s.reliability import ESTIMATORS
 from w2s.tasks import TASKS
+from w2s.training.losses import LOSSES
 
 from .pieces import KEPT, differs, outputs
 
@@ -55,3 +56,22 @@ def test_an_edited_selector_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_new_version_asks_for_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TASKS["mmlu"], "version", 99)
     assert complaints(outputs()) == ["task mmlu has a new version: write it down with python tests/golden/pieces.py"]
+
+
+def test_an_edited_request_to_a_server_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2s.servers.requests._LETTER_TOKENS", {"chat": 11, "completion": 3})
+    assert complaints(outputs()) == ["source server gives another output than its version 1 did: raise the version"]
+
+
+def test_an_edited_step_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2s.pipeline.steps.fold_of", lambda ids, folds, seed: dict.fromkeys(ids, 0))
+    assert complaints(outputs()) == ["kind fold gives another output than its version 1 did: raise the version"]
+
+
+def test_an_edited_loss_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = LOSSES["cross-entropy"]
+    half = replace(whole, function=lambda *given, **settings: 0.5 * whole.function(*given, **settings))
+    monkeypatch.setitem(LOSSES, "cross-entropy", half)
+    assert complaints(outputs()) == [
+        "loss cross-entropy gives another output than its version 1 did: raise the version"
+    ]

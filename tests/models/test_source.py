@@ -67,8 +67,19 @@ def test_a_folder_is_itself_wherever_it_lies(tiny_llama: Path, tmp_path: Path) -
     shutil.copytree(tiny_llama, copy)
     there = resolve(ModelSpec(name=str(copy)))
     assert here.identity == there.identity and here.location != there.location and not here.gguf
-    (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
-    assert resolve(ModelSpec(name=str(copy))).identity != here.identity
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"]
+)
+def test_a_folder_in_which_a_file_changes_or_comes_is_another_model(
+    file: str, tiny_llama: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_llama, copy)
+    before = resolve(ModelSpec(name=str(copy))).identity
+    (copy / file).write_text(((copy / file).read_text() if (copy / file).exists() else "") + " ")
+    assert resolve(ModelSpec(name=str(copy))).identity != before
 
 
 def test_a_prepared_model_is_keyed_by_content_dtype_and_template_not_by_device(tiny_llama: Path) -> None:

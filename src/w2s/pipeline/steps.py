@@ -205,15 +205,11 @@ def _answering(settings: Settings, context: Context) -> AnsweringSpec:
 
 
 def _examples(settings: Settings, inputs: Folders) -> str:
-    """The examples that a prompted supervisor is shown: questions of `weak_train` with their answers."""
+    """What a prompted supervisor is shown before each prompt."""
+    from w2s.supervisors.asking import shown_examples
+
     count = settings.get("examples", 0)
-    if not count:
-        return ""
-    shown = read_table(inputs["examples"] / ANSWERS_FILE).slice(0, count)
-    if shown.num_rows < count:
-        raise InputError(f"weak.examples is {count}: weak_train has {shown.num_rows} questions with an answer")
-    texts = zip(shown["prompt"].to_pylist(), shown["completion"].to_pylist(), strict=True)
-    return "".join(f"{prompt}{completion}\n\n" for prompt, completion in texts)
+    return shown_examples(read_table(inputs["examples"] / ANSWERS_FILE), count) if count else ""
 
 
 @_builds("asked")

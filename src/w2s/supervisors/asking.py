@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from w2s.errors import InputError
 from w2s.gold import are_right, with_aliases
 from w2s.progress import Progress, no_progress
 from w2s.supervisors.base import Answer, Prompt, Supervisor
@@ -22,7 +23,7 @@ from w2s.supervisors.orders import judge_orders
 from w2s.tables import ANSWERS, PREDICTIONS
 from w2s.tasks.base import Question, Task, Variation
 
-__all__ = ["answer_questions", "answer_row", "gold_answers", "judge", "predict"]
+__all__ = ["answer_questions", "answer_row", "gold_answers", "judge", "predict", "shown_examples"]
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +188,23 @@ def judge(answers: pa.Table, gold: Mapping[str, str | None]) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(judged, schema=PREDICTIONS)
+
+
+def shown_examples(gold: pa.Table, count: int) -> str:
+    """Questions with their right answers, as a text to stand before a prompt.
+
+    Args:
+        gold: As `gold_answers` makes it; the first rows are shown.
+        count: How many.
+
+    Raises:
+        InputError: There are fewer.
+    """
+    shown = gold.slice(0, count)
+    if shown.num_rows < count:
+        raise InputError(f"weak.examples is {count}: weak_train has {shown.num_rows} questions with an answer")
+    texts = zip(shown["prompt"].to_pylist(), shown["completion"].to_pylist(), strict=True)
+    return "".join(f"{prompt}{completion}\n\n" for prompt, completion in texts)
 
 
 def gold_answers(
