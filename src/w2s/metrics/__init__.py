@@ -20,6 +20,7 @@ from w2s.metrics.intervals import (
     holm,
     pgr_interval,
 )
+from w2s.metrics.random_effects import Pooled, pool_effects
 from w2s.metrics.scores import RiskCoverage, accuracy, auroc, pgr, risk_coverage
 from w2s.metrics.tested import QuestionIds, Shared, shared_questions
 
@@ -27,6 +28,7 @@ __all__ = [
     "Difference",
     "Interval",
     "PgrEstimate",
+    "Pooled",
     "QuestionIds",
     "RiskCoverage",
     "Scope",
@@ -39,6 +41,7 @@ __all__ = [
     "holm",
     "pgr",
     "pgr_interval",
+    "pool_effects",
     "risk_coverage",
     "shared_questions",
 ]

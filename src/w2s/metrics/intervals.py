@@ -85,6 +85,7 @@ class Difference(NamedTuple):
         scope: What the interval covers, as in `Interval`.
         reason: Why there is no interval.
         by_seed: Each seed's own difference, where there are several.
+        standard_error: Over questions and seeds; below three seeds, where seeds' variance is unknown, over questions.
     """
 
     estimate: float
@@ -94,6 +95,7 @@ class Difference(NamedTuple):
     scope: Scope = "run"
     reason: str = ""
     by_seed: tuple[float, ...] | None = None
+    standard_error: float = math.nan
 
 
 class PgrEstimate(NamedTuple):
@@ -207,10 +209,10 @@ def difference_over_disjoint(
     seeds, estimate = len(by_seed), float(np.mean(by_seed))
     if seeds == 1:
         return _difference(differences[0][None])
-    if seeds == 2:
-        return Difference(estimate, math.nan, math.nan, math.nan, "none", _TWO_SEEDS, by_seed)
-    of_questions = sum(float(np.var(one, ddof=1)) / len(one) for one in differences if len(one) > 1)
     answers = np.concatenate(differences)
+    if seeds == 2:
+        return _of_two(estimate, answers, by_seed)
+    of_questions = sum(float(np.var(one, ddof=1)) / len(one) for one in differences if len(one) > 1)
     over_seeds = Spread(float(np.var(by_seed, ddof=1)) / seeds, seeds - 1)
     over_questions = Spread(of_questions / seeds**2, max(1, len(answers) - seeds))
     return _from_spread(estimate, widest(over_seeds, over_questions), answers, by_seed)
@@ -292,9 +294,10 @@ def _difference(values: Floats) -> Difference:
     seeds, questions = values.shape
     by_question = np.nanmean(values, axis=0)
     if seeds == 1:
-        return Difference(estimate, *_bonett_price(by_question), math.nan)
+        low, high = _bonett_price(by_question)
+        return Difference(estimate, low, high, math.nan, standard_error=(high - low) / (2 * Z))
     if seeds == 2:
-        return Difference(estimate, math.nan, math.nan, math.nan, "none", _TWO_SEEDS, by_seed)
+        return _of_two(estimate, by_question, by_seed)
     spread = MeanSquares.of(values[None]).spread(np.ones(1))
     if questions == 1 and spread.variance >= _NO_SPREAD:
         return Difference(estimate, math.nan, math.nan, math.nan, "none", _ONE_QUESTION, by_seed)
@@ -305,9 +308,18 @@ def _from_spread(estimate: float, spread: Spread, by_question: Floats, by_seed: 
     """A difference over seeds; where nothing varies, as sure as its questions are many."""
     if spread.variance < _NO_SPREAD:
         low, high = _bonett_price(by_question)
-        return Difference(estimate, low, high, _exact_test(by_question), "seeds", "", by_seed)
+        error = (high - low) / (2 * Z)
+        return Difference(estimate, low, high, _exact_test(by_question), "seeds", "", by_seed, error)
     low, high = max(-1.0, estimate - spread.half()), min(1.0, estimate + spread.half())
-    return Difference(estimate, low, high, spread.p_value(estimate), "seeds", "", by_seed)
+    error = math.sqrt(spread.variance)
+    return Difference(estimate, low, high, spread.p_value(estimate), "seeds", "", by_seed, error)
+
+
+def _of_two(estimate: float, by_question: Floats, by_seed: tuple[float, ...] | None) -> Difference:
+    """A difference over two seeds: no interval, but how sure its questions make it."""
+    low, high = _bonett_price(by_question)
+    error = (high - low) / (2 * Z)
+    return Difference(estimate, math.nan, math.nan, math.nan, "none", _TWO_SEEDS, by_seed, error)
 
 
 def _bonett_price(by_question: Floats) -> tuple[float, float]:

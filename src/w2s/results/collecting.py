@@ -182,6 +182,7 @@ class _Collector:
                     gain_low=_finite(gain.low) if gain else None,
                     gain_high=_finite(gain.high) if gain else None,
                     gain_p=_finite(gain.p_value) if gain else None,
+                    gain_se=_finite(gain.standard_error) if gain else None,
                     rows=found.rows,
                     questions=found.questions,
                     label_accuracy=found.label_accuracy,

@@ -19,6 +19,7 @@ __all__ = ["WEAK", "Record", "RunRecords"]
 
 WEAK = "weak supervisor"
 FORMAT = 2
+_ADDED = {"gain_se"}  # to records, since this format: earlier runs lack it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class Record:
         gain_high: Upper end of the interval of the gain.
         gain_p: Two-sided p-value of no difference, from three seeds on; of all but the named comparison adjusted for
             their number (Holm).
+        gain_se: Standard error of the gain; below three seeds over questions alone.
         rows: Examples that the student was trained on; the mean over seeds where seed is None.
         questions: Questions that the training set asks, mean over the seeds.
         label_accuracy: Share of those examples whose answer is right, where ground truth is known.
@@ -66,6 +68,7 @@ class Record:
     gain_low: float | None = None
     gain_high: float | None = None
     gain_p: float | None = None
+    gain_se: float | None = None
     rows: float = 0
     questions: float = 0
     label_accuracy: float | None = None
@@ -208,7 +211,7 @@ def _records(data: dict[str, Any], name: str) -> list[Record]:
     values = data.pop(name)
     check_plain(values, list[dict[str, Any]], name)
     for one in values:
-        if missing := {field.name for field in fields(Record)} - set(one):
+        if missing := {field.name for field in fields(Record)} - set(one) - _ADDED:
             raise TypeError(f"{name}: a record has no {min(missing)!r}")
     records = [Record(**one) for one in values]
     check_plain(records, list[Record], name)
