@@ -29,6 +29,7 @@ FLOORS: list[set[str]] = [
     {"runners", "results"},
     {"report"},
     {"running"},
+    {"study"},
     {"display", "doctor"},
     {"cli"},
     {"__main__"},

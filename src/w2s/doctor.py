@@ -49,7 +49,7 @@ def findings() -> list[Finding]:
 def _compute() -> list[Finding]:
     import torch
 
-    from w2s.models.load import choose_device, choose_dtype
+    from w2s.models.device import choose_device, choose_dtype
 
     device = choose_device("auto")
     dtype = str(choose_dtype("auto", device)).removeprefix("torch.")

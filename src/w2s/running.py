@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from w2s.config import Experiment
 from w2s.environment import describe_difference, environment
+from w2s.files import atomic_write
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import save_figures
 from w2s.report.page import write_page
@@ -18,11 +19,12 @@ from w2s.report.tables import TextTable, results_table
 from w2s.results.collecting import collect
 from w2s.results.layout import RunFolder
 from w2s.results.records import RunRecords
+from w2s.results.settings_file import settings_text
 from w2s.runners import local
 from w2s.runners.base import OnEvent, Planned, Runner, plan, tell_nobody
 from w2s.store import Store, default_root
 
-__all__ = ["DEFAULT_FOLDER", "Result", "from_elsewhere", "run"]
+__all__ = ["DEFAULT_FOLDER", "Result", "finish", "from_elsewhere", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,6 @@ def run(
     on_graph: Callable[[Graph], None] = tell_nobody,
     on_event: OnEvent = tell_nobody,
     info: dict[str, Any] | None = None,
-    write_more: Callable[[RunFolder], None] = tell_nobody,
 ) -> Result:
     """Run a whole experiment: what the store holds already is not computed again.
 
@@ -66,7 +67,6 @@ def run(
         on_graph: Is told the steps, before anything is computed.
         on_event: Is told when a step begins, ends or gets on.
         info: More that `results.json` should tell.
-        write_more: Writes more files of the run into its folder.
 
     Raises:
         InputError: A setting or the data is wrong, or the folder is somebody else's.
@@ -79,10 +79,22 @@ def run(
     for line in from_elsewhere(plan(graph.targets(), store), store):
         logger.warning(line)
     runner(graph.targets(), store, on_event=on_event)
+    return finish(graph, store, folder, info=info)
+
+
+def finish(graph: Graph, store: Store, folder: RunFolder, *, info: Mapping[str, Any] | None = None) -> Result:
+    """Fill the folder of a run whose steps are all done: results, tables, settings, figures and the page.
+
+    Args:
+        graph: Whose targets are done.
+        store: Where they are.
+        folder: The run's.
+        info: More that `results.json` should tell.
+    """
     with folder.owned():
         found = collect(graph, store, folder, info=info)
         result = Result(**{field.name: getattr(found, field.name) for field in fields(RunRecords)})
-        write_more(folder)
+        atomic_write(folder.claim(folder.settings), settings_text(graph.experiment))
         result.save_report(folder.claim(folder.page))
         result.save_figures(folder.figures, before=folder.claim)
     return result

@@ -30,6 +30,7 @@ __all__ = [
     "Unparsed",
     "check",
     "check_suffix",
+    "csv_text",
     "read_table",
     "write_table",
 ]
@@ -216,6 +217,11 @@ def write_table(table: pa.Table, path: str | Path) -> None:
         else:
             lines = _json_lines(table, path) if suffix in (".jsonl", ".json") else _csv_lines(table, path, suffix)
             file.writelines(line.encode() for line in lines)
+
+
+def csv_text(table: pa.Table) -> str:
+    """A table as the text of a CSV file."""
+    return "".join(_csv_lines(table, Path("table.csv"), ".csv"))
 
 
 def _write_parquet(table: pa.Table, file: BinaryIO, path: Path) -> None:

@@ -16,7 +16,8 @@ from w2s.config import ModelSpec
 from w2s.engine.choose import choose_batches, score_choices
 from w2s.errors import InputError
 from w2s.models.adapters import adapted
-from w2s.models.load import LanguageModel, choose_device, choose_dtype, load_model
+from w2s.models.device import choose_device, choose_dtype
+from w2s.models.load import LanguageModel, load_model
 
 
 def load(folder: Path, **spec: Any) -> LanguageModel:

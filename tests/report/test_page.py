@@ -12,9 +12,11 @@ import pytest
 from made_up import HOSTILE, write_run
 
 from w2s.report.browser import MAX_CHARACTERS, browser_data
-from w2s.report.page import write_page, write_study_page
+from w2s.report.page import write_page
 from w2s.report.reading import read_run
+from w2s.report.study_page import write_study_page
 from w2s.results.records import RunRecords
+from w2s.results.study import StudyRecords
 
 
 class Page(HTMLParser):
@@ -187,11 +189,11 @@ def test_study_page_compares_experiments(tmp_path: Path) -> None:
         write_run(tmp_path / "second", num_questions=10, methods=("naive",), pgr=False, seeds=(1, 2)),
         write_run(tmp_path / "other" / "first", num_questions=0),
     ]
-    page = Page(write_study_page(results, tmp_path / "study.html"))
+    page = Page(write_study_page(StudyRecords.of_runs(results), tmp_path / "study.html"))
     for words in ("3 experiments", "first", "second", "first (3)", "not defined", "seeds"):
         assert words in page.text
     assert len([div for div in page.all("div") if div.get("role") == "img"]) == 1
 
 
 def test_study_of_nothing_is_a_page(tmp_path: Path) -> None:
-    assert "0 experiments" in Page(write_study_page([], tmp_path / "study.html")).text
+    assert "0 experiments" in Page(write_study_page(StudyRecords.of_runs([]), tmp_path / "study.html")).text

@@ -9,9 +9,11 @@ import pytest
 from chromium import needs_chromium, visit
 from made_up import HOSTILE, write_run
 
-from w2s.report.page import write_page, write_study_page
+from w2s.report.page import write_page
 from w2s.report.reading import Run, read_run
+from w2s.report.study_page import write_study_page
 from w2s.report.words import visible
+from w2s.results.study import StudyRecords
 
 pytestmark = needs_chromium
 
@@ -160,5 +162,7 @@ def test_nothing_is_wider_than_the_page(tmp_path: Path, width: int) -> None:
 
 def test_study_page_opens_without_error(tmp_path: Path) -> None:
     results = [write_run(tmp_path / name, num_questions=5) for name in ("one", "two")]
-    seen = visit(write_study_page(results, tmp_path / "study.html"), "return texts('h1')", folder=tmp_path)
+    seen = visit(
+        write_study_page(StudyRecords.of_runs(results), tmp_path / "study.html"), "return texts('h1')", folder=tmp_path
+    )
     assert (seen.found, seen.wrong, seen.requests) == (["2 experiments"], [], [])

@@ -218,30 +218,34 @@ def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     from w2s.files import atomic_write
     from w2s.report.export import to_csv, to_latex
     from w2s.report.figures import save_figures
-    from w2s.report.page import study_names, write_study_page
+    from w2s.report.study_page import write_study_page
+    from w2s.report.study_table import study_latex
+    from w2s.results.study import StudyRecords, run_names
     from w2s.running import Result
+    from w2s.tables import csv_text
 
     results = [Result.load(folder) for folder in arguments.runs]
     first, out = results[0], Path(arguments.out) if arguments.out else None
+    study = StudyRecords.of_runs(results)
     if arguments.format == "html":
         page = out or (first.files.page if len(results) == 1 else Path("study.html"))
-        print(first.save_report(page) if len(results) == 1 else write_study_page(results, page))
+        print(first.save_report(page) if len(results) == 1 else write_study_page(study, page))
         return
     if arguments.format == "figures":
-        for name, result in zip(study_names(results), results, strict=True):
+        for name, result in zip(run_names(results), results, strict=True):
             folder = out or result.files.figures
             if len(results) > 1 and out is not None:
                 folder = out / name  # one folder each, whatever the runs' own are called
             for path in save_figures(result, folder):
                 print(path)
         return
-    writers: dict[str, Callable[[Result], str]] = {
-        "table": lambda result: f"{result.table()}\n",
-        "csv": to_csv,
-        "latex": to_latex,
-        "json": lambda result: json.dumps(result.to_dict(), indent=1) + "\n",
+    writers: dict[str, Callable[[], str]] = {
+        "table": lambda: "\n".join(f"{result.table()}\n" for result in results),
+        "csv": lambda: to_csv(first) if len(results) == 1 else csv_text(study.to_table()),
+        "latex": lambda: to_latex(first) if len(results) == 1 else study_latex(study),
+        "json": lambda: json.dumps(first.to_dict() if len(results) == 1 else study.to_dict(), indent=1) + "\n",
     }
-    text = "\n".join(writers[arguments.format](result) for result in results)
+    text = writers[arguments.format]()
     if out is None:
         print(text, end="")
     else:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, lists, options, run
+from w2s.cli import commands, lists, options, run, study
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
 
@@ -185,6 +185,9 @@ def _in_words(types: str, value: str) -> str:
 _COMMANDS: dict[str, _Command] = {
     "run": _Command(
         "the whole experiment: table, figures, page and all artifacts", options.run_options, run.run_command
+    ),
+    "study": _Command(
+        "a grid of experiments: one table, one page, shared steps once", study.study_options, study.study_command
     ),
     "label": _Command(
         "ask a model every variation of every question: an answers table", options.label_options, commands.label_command

@@ -126,6 +126,7 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--preset", type=str, default="small", help=f"settings to begin with: {', '.join(PRESETS)}")
     parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+    parser.add_argument("--jobs", type=int, default=1, help="steps computed at once, in processes of their own")
     parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     _add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))

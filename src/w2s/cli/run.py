@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from w2s.config import Experiment
     from w2s.display import Display
     from w2s.pipeline.graph import Graph
-    from w2s.results.layout import RunFolder
     from w2s.store import Store
 
 __all__ = ["run_command"]
@@ -35,6 +34,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             _dry_run(experiment, store_of(arguments.store))
         return
     from w2s.report.tables import results_table, show
+    from w2s.runners.processes import runner_of
     from w2s.running import run
 
     store, out = store_of(arguments.store), Path(arguments.out)
@@ -43,10 +43,10 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             experiment,
             out=out,
             store=store,
+            runner=runner_of(arguments.jobs),
             on_graph=lambda graph: _announce(display, graph, store),
             on_event=display.on_event,
             info={"origins": _origins(experiment, arguments.preset, parser, words), "commands": [_command(words)]},
-            write_more=lambda folder: _save_settings(parser, arguments, folder),
         )
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=1))
@@ -117,31 +117,6 @@ def _command(words: Sequence[str]) -> str:
     import shlex
 
     return shlex.join(["w2s", "run", *words])
-
-
-def _save_settings(parser: ArgumentParser, arguments: Namespace, folder: RunFolder) -> None:
-    """The resolved settings, as a file that `w2s run --config` reads."""
-    from w2s.files import atomic_write
-
-    kept = arguments.clone()
-    for name in ("config", "dry_run", "json", "store", "out"):
-        kept.pop(name, None)
-    for name in ("task.data", "task.paraphrases", "weak.name", "strong.name"):
-        kept[name] = _wherever(kept[name])
-    settings = kept["weak.settings"] or {}
-    if "answers" in settings:  # of source table
-        rules = [_wherever(rule) for rule in settings.get("normalize", [])]
-        kept["weak.settings"] = {**settings, "answers": _wherever(str(settings["answers"])), "normalize": rules}
-    kept.plugins = [_wherever(file) for file in kept.plugins]
-    atomic_write(folder.claim(folder.settings), parser.dump(kept, skip_validation=True))
-
-
-def _wherever(name: str | None) -> str | None:
-    """A path that holds in any folder, where the name is that of a file or folder here; any other name as it is."""
-    from w2s.models.bundled import BUNDLED
-
-    path = Path(name or "no name").expanduser()
-    return str(path.absolute()) if name not in BUNDLED and path.exists() else name
 
 
 def _dry_run(experiment: Experiment, store: Store) -> None:

@@ -13,7 +13,7 @@ from w2s.errors import InputError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-__all__ = ["file_settings", "is_text", "value_of", "with_files_read"]
+__all__ = ["file_settings", "is_text", "settings_in", "value_of", "with_files_read"]
 
 # Far more than settings need. Beyond them a few lines stand for gigabytes, for minutes, or for a full stack.
 _MOST_ALIASES, _MOST_BYTES, _MOST_DEPTH = 20, 2**18, 50
@@ -46,7 +46,7 @@ def file_settings(words: Sequence[str]) -> dict[str, Any]:
     if sum(word == "--config" or word.startswith("--config=") for word in words) > 1:
         raise InputError("--config is there more than once: expected one settings file")
     file = value_of(words, "--config")
-    return {} if file is None else _read(file)
+    return {} if file is None else settings_in(file)
 
 
 def with_files_read(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
@@ -61,7 +61,7 @@ def with_files_read(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
         option, equals, value = word.partition("=")
         if option in groups and (file := value if equals else next(remaining, None)) is not None:
             is_file = option == "--config" or Path(file).is_file()
-            read.append(f"{option}={_as_yaml(_read(file)) if is_file else file}")
+            read.append(f"{option}={_as_yaml(settings_in(file)) if is_file else file}")
             continue
         text = value if option.startswith("--") else word
         if text[:1] in ("{", "["):
@@ -84,7 +84,7 @@ def _as_yaml(settings: dict[str, Any]) -> str:
     return str(yaml.safe_dump(settings, default_style='"', sort_keys=False))
 
 
-def _read(file: str) -> dict[str, Any]:
+def settings_in(file: str) -> dict[str, Any]:
     """What a settings file holds.
 
     Raises:

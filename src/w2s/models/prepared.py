@@ -43,7 +43,7 @@ class PreparedModel:
         source = resolve(spec)
         dtype: str = spec.dtype
         if dtype == "auto":  # which means another one on another machine
-            from w2s.models.load import choose_device, choose_dtype
+            from w2s.models.device import choose_device, choose_dtype
 
             dtype = str(choose_dtype(spec.dtype, choose_device(spec.device))).removeprefix("torch.")
         fields = {name: value for name, value in asdict(spec).items() if name in ModelSpec.__dataclass_fields__}

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from w2s.report import words
 from w2s.results.records import Record, RunRecords
 
-__all__ = ["to_csv", "to_latex"]
+__all__ = ["in_latex", "to_csv", "to_latex"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -52,7 +52,7 @@ def _cell(value: object) -> object:
 
 def to_latex(result: RunRecords) -> str:
     """The table as a `tabular` with the rules of the package booktabs; put it into a `table` of your own."""
-    header = ["Method", "Accuracy", "PGR", _escape(words.against(result).capitalize()), "Examples", "Labels right"]
+    header = ["Method", "Accuracy", "PGR", in_latex(words.against(result).capitalize()), "Examples", "Labels right"]
     lines = [
         f"% {' '.join(words.title(result).split())}; 95% intervals. Needs \\usepackage{{booktabs}}.",
         r"\begin{tabular}{lrrrrr}",
@@ -65,7 +65,7 @@ def to_latex(result: RunRecords) -> str:
     notes = sorted({record.pgr_note for record in result.pooled if record.pgr_note})
     if any(record.uses_gold for record in result.pooled):
         notes.insert(0, "* trained on ground truth")
-    lines += [rf"\multicolumn{{{len(header)}}}{{l}}{{\footnotesize {_escape(note)}}} \\" for note in notes]
+    lines += [rf"\multicolumn{{{len(header)}}}{{l}}{{\footnotesize {in_latex(note)}}} \\" for note in notes]
     return "\n".join([*lines, r"\end{tabular}", ""])
 
 
@@ -73,19 +73,19 @@ def _cells(record: Record) -> list[str]:
     gain = "–" if record.gain is None else ("+" if record.gain >= 0 else "") + words.share(record.gain)
     pgr = words.pgr_of(record)
     return [
-        _escape(record.method) + ("*" if record.uses_gold else ""),
+        in_latex(record.method) + ("*" if record.uses_gold else ""),
         _with_interval(words.share(record.accuracy), words.interval(record.accuracy_low, record.accuracy_high)),
         _with_interval(pgr, words.interval(record.pgr_low, record.pgr_high, 2) if pgr not in ("0", "1") else ""),
         _with_interval(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
         f"{record.rows:,.0f}" if record.rows else "--",
-        _escape(words.share(record.label_accuracy_weighted)),
+        in_latex(words.share(record.label_accuracy_weighted)),
     ]
 
 
 def _with_interval(value: str, ends: str) -> str:
-    return f"{_escape(value)} {{\\footnotesize {_escape(ends)}}}" if ends else _escape(value)
+    return f"{in_latex(value)} {{\\footnotesize {in_latex(ends)}}}" if ends else in_latex(value)
 
 
-def _escape(text: str) -> str:
+def in_latex(text: str) -> str:
     """Text in which no character means anything to LaTeX, on one line."""
     return " ".join("".join(_SPECIAL.get(character, character) for character in text).split())

@@ -7,10 +7,9 @@ the page's script puts into text nodes. The page's content security policy forbi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from w2s.report.reading import Run, read_run
 from w2s.report.style import Plot, as_page_svg
 from w2s.results.records import WEAK, Record, RunRecords
 
-__all__ = ["write_page", "write_study_page"]
+__all__ = ["flat_settings", "pictures", "template", "write", "write_page"]
 
 _HERE = Path(__file__).parent
 
@@ -66,7 +65,7 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
     browser = browser_data(run, max_bytes=max_bytes)
     checked = any(labels.checked for labels in result.labels)
     info = result.info
-    page = _template("page.html").render(
+    page = template("page.html").render(
         title=words.title(result),
         headline=words.headline(result),
         subtitle=_subtitle(result, run),
@@ -78,53 +77,18 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
         by_seed=_by_seed(result),
         several=len(result.experiment.seeds) > 1,
         pgr_notes=sorted({record.pgr_note for record in result.pooled if record.pgr_note}),
-        pictures=_pictures(all_figures(result, run=run)),
+        pictures=pictures(all_figures(result, run=run)),
         browser=browser,
         data=Markup(browser.json),  # made safe there
         settings=_settings(result),
-        versions=_flat(info.get("environment", {})),
-        machine=_flat(info.get("machine", {})),
-        task=_flat(info.get("task", {})),
+        versions=flat_settings(info.get("environment", {})),
+        machine=flat_settings(info.get("machine", {})),
+        task=flat_settings(info.get("task", {})),
         steps=info.get("steps", []),
         created=info.get("created", ""),
         commands=info.get("commands") or ["w2s run --config experiment.yaml"],
     )
-    return _write(page, Path(path))
-
-
-def write_study_page(results: Sequence[RunRecords], path: str | Path) -> Path:
-    """Write a page that compares experiments.
-
-    Args:
-        results: Finished runs.
-        path: The HTML file; what is there is replaced.
-
-    Returns:
-        The file.
-    """
-    from w2s.report.study_figure import study_dots
-
-    named = list(zip(study_names(results), results, strict=True))
-    figures = {"study": study_dots(named)} if named else {}
-    page = _template("study.html").render(
-        title=f"{len(results)} experiments",
-        experiments=named,
-        methods=list(dict.fromkeys(record.method for result in results for record in result.pooled)),
-        pictures=_pictures(figures),
-        differing=_differing(named),
-    )
-    return _write(page, Path(path))
-
-
-def study_names(results: Sequence[RunRecords]) -> list[str]:
-    """A short name for each experiment: its folder's, numbered where two are the same."""
-    own = [result.folder.name or "experiment" for result in results]
-    names: list[str] = []
-    for number, name in enumerate(own, 1):
-        numbered = (f"{name} ({other})" for other in count(number))
-        free = (one for one in numbered if one not in {*own, *names})
-        names.append(next(free) if name in names else name)
-    return names
+    return write(page, Path(path))
 
 
 def _subtitle(result: RunRecords, run: Run) -> str:
@@ -144,7 +108,8 @@ def _by_seed(result: RunRecords) -> list[tuple[int, list[Record]]]:
     return [(seed, [record for record in result.records if record.seed == seed]) for seed in seeds]
 
 
-def _pictures(figures: Mapping[str, Plot]) -> list[_Picture]:
+def pictures(figures: Mapping[str, Plot]) -> list[_Picture]:
+    """Figures, as the templates take them."""
     return [
         _Picture(
             name=name,
@@ -159,27 +124,19 @@ def _pictures(figures: Mapping[str, Plot]) -> list[_Picture]:
 
 def _settings(result: RunRecords) -> list[_Setting]:
     origins = result.info.get("origins", {})
-    defaults = dict(_flat(asdict(Experiment())))
+    defaults = dict(flat_settings(asdict(Experiment())))
     return [
         _Setting(name=name, value=value, origin=origins.get(name, "default" if defaults.get(name) == value else "set"))
-        for name, value in _flat(asdict(result.experiment))
+        for name, value in flat_settings(asdict(result.experiment))
     ]
 
 
-def _differing(experiments: Sequence[tuple[str, RunRecords]]) -> list[tuple[str, list[str]]]:
-    """The settings in which experiments differ, and their values in each."""
-    flat = [dict(_flat(asdict(result.experiment))) for _, result in experiments]
-    names = list(dict.fromkeys(name for settings in flat for name in settings))
-    rows = [(name, [settings.get(name, "–") for settings in flat]) for name in names]
-    return [(name, values) for name, values in rows if len(set(values)) > 1]
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as dotted names and values in words."""
     rows: list[tuple[str, str]] = []
     for name, value in settings.items():
         if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{prefix}{name}.")
+            rows += flat_settings(value, f"{prefix}{name}.")
         else:
             rows.append((f"{prefix}{name}", _value(value)))
     return rows
@@ -200,7 +157,8 @@ def _shown(value: Any) -> Any:
 
 
 @cache
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A template, with what all of them use."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -222,7 +180,8 @@ def _template(name: str) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def _write(page: str, path: Path) -> Path:
+def write(page: str, path: Path) -> Path:
+    """Write a page, whole at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, page)
     return path

@@ -1,14 +1,17 @@
-"""The figure that compares experiments."""
+"""The figures that compare experiments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from w2s.metrics.crossed import Z
 from w2s.report.method_figures import PGR_HIGHEST, PGR_LOWEST
-from w2s.report.style import COLOURS, MUTED, PERCENT, Plot, plain, styled
+from w2s.report.style import BLUE, COLOURS, INK, MUTED, PERCENT, Plot, plain, styled
+from w2s.report.words import effect as in_words
 from w2s.results.records import RunRecords
+from w2s.results.study import Effect
 
-__all__ = ["study_dots"]
+__all__ = ["forest", "study_dots"]
 
 MARKERS = "osD^vPX*<>"
 
@@ -62,4 +65,39 @@ def study_dots(experiments: Sequence[tuple[str, RunRecords]]) -> Plot:
         title="Accuracy and PGR of every experiment",
         alt=f"Test accuracy by experiment. {told}.{none}",
         caption="Lines are 95% intervals. PGR beyond the picture is in the table.",
+    )
+
+
+@styled
+def forest(effect: Effect) -> Plot:
+    """A method's gain in every experiment, and the summary below: a square's area is its weight."""
+    pooled, names = effect.pooled, list(effect.cells)
+    plot = Plot(figsize=(6.6, 1.5 + 0.32 * len(names)))
+    axes = plot.subplots()
+    weights = [1 / (error**2 + pooled.between**2) for _, error in effect.cells.values()]
+    for row, ((gain, error), weight) in enumerate(zip(effect.cells.values(), weights, strict=True)):
+        axes.plot([gain - Z * error, gain + Z * error], [row, row], color=BLUE, lw=1.2)
+        axes.plot(gain, row, "s", color=BLUE, ms=3 + 6 * (weight / max(weights)) ** 0.5)
+    row = len(names)
+    axes.fill(
+        [pooled.low, pooled.estimate, pooled.high, pooled.estimate], [row, row - 0.25, row, row + 0.25], color=INK
+    )
+    labels = [*map(plain, names), "mean"]
+    if pooled.experiments > 2:
+        axes.plot([pooled.low_next, pooled.high_next], [row + 1, row + 1], color=INK, lw=1.2, ls=(0, (2, 2)))
+        labels.append("another experiment")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.axvline(0, color=MUTED, lw=1, ls=(0, (4, 2)), zorder=0)
+    axes.set_xlabel(plain(f"accuracy of {effect.method} minus that of {effect.reference}"))
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    told = "; ".join(f"{name} {gain:+.3f}" for name, (gain, _) in effect.cells.items())
+    return plot.describe(
+        title=f"{effect.method} against {effect.reference}",
+        alt=f"Gain in accuracy by experiment: {told}. Pooled: {in_words(pooled)}.",
+        caption=(
+            "Lines are 95% intervals by each experiment's standard error; the diamond is the mean of a random-effects "
+            "summary, which takes the experiments' errors as independent."
+        ),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 
+from w2s.metrics import Pooled
 from w2s.results.records import Record, RunRecords
 
 __all__ = [
     "against",
     "duration",
+    "effect",
     "headline",
     "interval",
     "missing",
@@ -97,6 +99,20 @@ def headline(result: RunRecords) -> str:
 def _signed(share: float) -> str:
     """A difference in points, with its sign."""
     return f"{100 * share:+.1f}".replace("-", _MINUS)
+
+
+def effect(pooled: Pooled) -> str:
+    """A pooled effect in a sentence, in points."""
+    text = f"{_signed(pooled.estimate)} points over {pooled.experiments} experiments"
+    text += f" (95% interval {_signed(pooled.low)} to {_signed(pooled.high)}, p {_p_value(pooled.p_value)})"
+    text += f"; true effects differ by {100 * pooled.between:.1f} points between them (standard deviation)"
+    if pooled.experiments > 2:
+        text += f", and another such experiment's lies in {_signed(pooled.low_next)} to {_signed(pooled.high_next)}"
+    return text
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def against(result: RunRecords) -> str:

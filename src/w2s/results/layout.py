@@ -1,22 +1,14 @@
-"""The names of the files in a run's folder, and whose they are: nothing that a run did not write is touched."""
+"""The names of the files in the folders of runs and studies."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from w2s.results.owned import OwnedFolder
 
-from w2s.errors import InputError
-from w2s.files import atomic_write
+__all__ = ["MethodFolder", "RunFolder", "StudyFolder"]
 
-__all__ = ["MethodFolder", "RunFolder"]
-
-MARKER, LOCK = ".w2s-run", ".w2s-run.lock"
-HEADER = "The files that w2s run wrote here; the next run into this folder takes them away.\n"
 WEAK_FOLDER = "weak-supervisor"
 
 
@@ -56,10 +48,8 @@ class MethodFolder:
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunFolder(OwnedFolder):
     """A run's folder."""
-
-    root: Path
 
     @property
     def results(self) -> Path:
@@ -97,93 +87,38 @@ class RunFolder:
     def method(self, seed: int, label: str) -> MethodFolder:
         return MethodFolder(self.root / f"seed-{seed}" / label)
 
-    def check(self) -> None:
-        """Make sure that a run may write here.
 
-        Raises:
-            InputError: This is a file, or a folder with something in it that no run wrote.
-        """
-        if self.root.exists() and not self.root.is_dir():
-            raise InputError(f"{self.root} is a file: expected a folder for the results, or a name for a new one")
-        if self.root.is_dir() and not (self.root / MARKER).is_file():
-            others = sorted(path.name for path in self.root.iterdir() if path.name != LOCK)
-            if others:
-                raise InputError(
-                    f"{self.root} holds {others[0]!r}, which this version of w2s did not write: expected an empty "
-                    "folder, that of a run, or a name for a new one"
-                )
+@dataclass(frozen=True)
+class StudyFolder(OwnedFolder):
+    """A study's folder: a run's folder for each cell, and what compares them."""
 
-    @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Own the folder for as long as the block lasts; what an earlier run wrote into it is taken away first.
+    def cell(self, name: str) -> RunFolder:
+        """The run of a cell."""
+        return RunFolder(self.root / "cells" / name)
 
-        Raises:
-            InputError: Another process owns it.
-        """
-        self.check()
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(f"{self.root}: another run is writing its results there; expected another --out") from None
-        try:
-            self._remove_own()
-            yield
-        finally:
-            (self.root / LOCK).unlink(missing_ok=True)
-            lock.release()
+    @property
+    def settings(self) -> Path:
+        return self.root / "study.yaml"
 
-    def claim(self, path: Path) -> Path:
-        """Note that a file is about to be written, so that the next run may take it away, whenever this one dies.
+    @property
+    def table(self) -> Path:
+        """Every number of every cell, in long form."""
+        return self.root / "results.parquet"
 
-        Returns:
-            The path; its folder is made.
+    @property
+    def csv(self) -> Path:
+        """The same table, for other programs."""
+        return self.root / "results.csv"
 
-        Raises:
-            InputError: It is there, and no run wrote it; or what should be a folder of it is a link or a file.
-        """
-        name = path.relative_to(self.root).as_posix()
-        if foreign := next((folder for folder in self._folders(name) if not _is_own_folder(folder)), None):
-            raise InputError(f"{foreign} was there before, and no run wrote it: move it, or choose another --out")
-        if name not in self._own_files():
-            if path.exists() or path.is_symlink():
-                raise InputError(f"{path} was there before, and no run wrote it: move it, or choose another --out")
-            with (self.root / MARKER).open("a", encoding="utf-8") as file:
-                file.write(name + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+    @property
+    def summary(self) -> Path:
+        """Cells, their state, and effects pooled over them."""
+        return self.root / "study.json"
 
-    def _own_files(self) -> list[str]:
-        try:
-            names = (self.root / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]
-        except FileNotFoundError:
-            return []
-        return [name for name in names if name and not Path(name).is_absolute() and ".." not in Path(name).parts]
+    @property
+    def page(self) -> Path:
+        return self.root / "report.html"
 
-    def _folders(self, name: str) -> list[Path]:
-        """The folders that a file is in, below this one, outermost first."""
-        return [self.root / folder for folder in list(Path(name).parents)[-2::-1]]
-
-    def _remove_own(self) -> None:
-        """Remove the files that earlier runs wrote, and the folders that are empty then."""
-        folders: set[Path] = set()
-        for name in self._own_files():
-            if any(folder.is_symlink() for folder in self._folders(name)):
-                continue  # what is behind the link is not this run's
-            path = self.root / name
-            if path.is_symlink() or path.is_file():
-                path.unlink()
-            folders |= set(Path(name).parents)
-        for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
-            own = self.root / folder
-            if own != self.root and own.is_dir() and not own.is_symlink() and not any(own.iterdir()):
-                own.rmdir()
-        atomic_write(self.root / MARKER, HEADER)
-
-
-def _is_own_folder(path: Path) -> bool:
-    """Whether files may go into it: it is not there yet, or it is a folder and no link to one elsewhere."""
-    return not path.is_symlink() and (path.is_dir() or not path.exists())
+    @property
+    def figures(self) -> Path:
+        return self.root / "figures"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from w2s.step import Step, walk
 from w2s.store import Store
 
-__all__ = ["Event", "OnEvent", "Planned", "Runner", "order", "plan", "tell_nobody"]
+__all__ = ["Event", "Failures", "OnEvent", "Planned", "Runner", "order", "plan", "tell_nobody"]
 
 
 class Planned(NamedTuple):
@@ -55,10 +55,32 @@ class Event:
 OnEvent = Callable[[Event], None]
 
 
+Failures = Mapping[str, Exception]
+"""Why steps failed, by their keys; one whose input failed has its input's reason."""
+
+
 class Runner(Protocol):
     """Computes targets and what they need."""
 
-    def __call__(self, targets: Iterable[Step], store: Store, *, on_event: OnEvent) -> None: ...
+    def __call__(
+        self, targets: Iterable[Step], store: Store, *, on_event: OnEvent, keep_going: bool = False
+    ) -> Failures:
+        """Compute the targets and what they need; what is done is checked and kept.
+
+        A done target's inputs are neither computed nor looked at: who wants them as well names them as targets.
+
+        Args:
+            targets: The steps whose results are wanted.
+            store: Where results are looked for and written.
+            on_event: Gets each event as it happens.
+            keep_going: Do not end at a step that fails: compute all that does not need it.
+
+        Returns:
+            The steps that failed, and those that need them; none without `keep_going`.
+
+        Raises:
+            Exception: Whatever the first failing step raises, without `keep_going`.
+        """
 
 
 def tell_nobody(_: object) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from w2s.pipeline.steps import build_of
-from w2s.runners.base import Event, OnEvent, tell_nobody
+from w2s.runners.base import Event, Failures, OnEvent, tell_nobody
 from w2s.step import Build, Step, walk
 from w2s.store import Store
 
@@ -18,21 +18,25 @@ def run(
     store: Store,
     *,
     on_event: OnEvent = tell_nobody,
+    keep_going: bool = False,
     find_build: Callable[[Step], Build] = build_of,
-) -> None:
-    """Compute the targets and what they need; what is done is checked and kept.
-
-    A done target's inputs are neither computed nor looked at: who wants them as well names them as targets.
+) -> Failures:
+    """Compute the targets and what they need; see `base.Runner`.
 
     Args:
         targets: The steps whose results are wanted.
         store: Where results are looked for and written.
         on_event: Gets each event as it happens.
+        keep_going: Do not end at a step that fails: compute all that does not need it.
         find_build: Finds what computes a step.
 
+    Returns:
+        The steps that failed, and those that need them.
+
     Raises:
-        Exception: Whatever the first failing step raises, unchanged; no step after it is tried.
+        Exception: Whatever the first failing step raises, unchanged, without `keep_going`.
     """
+    failures: dict[str, Exception] = {}
 
     def reuse(step: Step) -> bool:
         found = store.get(step) is not None
@@ -41,6 +45,9 @@ def run(
         return found
 
     for step in walk(targets, stop=reuse):
+        if reason := next((failures[one.key] for one in step.inputs.values() if one.key in failures), None):
+            failures[step.key] = reason
+            continue
         on_event(Event(kind="started", step=step))
         clock = time.monotonic()
 
@@ -51,5 +58,9 @@ def run(
             store.run(step, find_build(step), progress)
         except Exception as error:
             on_event(Event(kind="failed", step=step, seconds=time.monotonic() - clock, text=str(error)))
-            raise
-        on_event(Event(kind="finished", step=step, seconds=time.monotonic() - clock))
+            if not keep_going:
+                raise
+            failures[step.key] = error
+        else:
+            on_event(Event(kind="finished", step=step, seconds=time.monotonic() - clock))
+    return failures

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 from w2s.config import AnsweringSpec
-from w2s.engine.batching import default_budget
-from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
-from w2s.engine.generate import generate_batches, generate_texts
-from w2s.models.compiled import compiled_layers, is_worth_compiling
-from w2s.models.load import LanguageModel
 from w2s.supervisors.base import Answer, Batch, Prompt
 from w2s.tasks.base import Task
+
+if TYPE_CHECKING:
+    from w2s.engine.choose import ChoiceBatch
+    from w2s.models.load import LanguageModel
 
 __all__ = ["LocalModel"]
 
@@ -41,6 +41,8 @@ class LocalModel:
         seed: int = 0,
         compared: bool = False,
     ) -> None:
+        from w2s.engine.batching import default_budget  # torch is here now, and not before: plans do without
+
         self._lm = lm
         self._task = task
         self._spec = spec
@@ -52,6 +54,10 @@ class LocalModel:
 
     def plan(self, prompts: Sequence[Prompt]) -> list[Batch]:
         """Batches of like length, under the token budget."""
+        from w2s.engine.choose import choose_batches
+        from w2s.engine.generate import generate_batches
+        from w2s.models.compiled import is_worth_compiling
+
         texts = [prompt.text for prompt in prompts]
         if self._mode == "choose":
             options = [prompt.variation.completions for prompt in prompts]
@@ -63,6 +69,9 @@ class LocalModel:
         return [Batch(rows, partial(self._write, prompts, rows, index)) for index, rows in enumerate(groups)]
 
     def _choose(self, prompts: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
+        from w2s.engine.choose import score_choices
+        from w2s.models.compiled import compiled_layers
+
         with compiled_layers(self._lm) if compiles else nullcontext():
             scored = score_choices(self._lm, batch)
         answers = []
@@ -83,6 +92,8 @@ class LocalModel:
         return answers
 
     def _write(self, prompts: Sequence[Prompt], rows: Sequence[int], index: int) -> list[Answer]:
+        from w2s.engine.generate import generate_texts
+
         texts = generate_texts(
             self._lm,
             [prompts[row].text for row in rows],

@@ -1,0 +1,181 @@
+"""What a study found: the runs of its cells as one table, and effects pooled over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import count
+from typing import Any, NamedTuple, Self
+
+import pyarrow as pa
+
+from w2s.metrics import Pooled, pool_effects
+from w2s.results.records import Record, RunRecords
+
+__all__ = ["CellRecords", "Effect", "StudyRecords", "run_names"]
+
+FORMAT = 1
+
+_TYPES = {"str": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRecords:
+    """One cell of a study.
+
+    Attributes:
+        name: Of its folder and its row.
+        levels: Where it stands on each axis.
+        result: Its finished run; None where it has not finished.
+        error: Why it failed; None where it did not.
+        refused: It failed by something that its settings or data can put right.
+    """
+
+    name: str
+    levels: Mapping[str, str]
+    result: RunRecords | None
+    error: str | None = None
+    refused: bool = False
+
+    @property
+    def state(self) -> str:
+        """In a word: done, failed, or open."""
+        return "done" if self.result is not None else "open" if self.error is None else "failed"
+
+
+class Effect(NamedTuple):
+    """One method against one reference, over cells.
+
+    Attributes:
+        method: The method.
+        reference: What it is compared with.
+        cells: In which it was, with its gain, and the gain's standard error.
+        pooled: The summary of the gains.
+    """
+
+    method: str
+    reference: str
+    cells: Mapping[str, tuple[float, float]]
+    pooled: Pooled
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecords:
+    """A study, finished or on its way.
+
+    Attributes:
+        name: What it is called.
+        cells: All its cells, in their order.
+    """
+
+    name: str
+    cells: Sequence[CellRecords]
+
+    @classmethod
+    def of_runs(cls, results: Sequence[RunRecords]) -> Self:
+        """Runs that were made apart, as the cells of a study."""
+        cells = [
+            CellRecords(name=name, levels={}, result=result)
+            for name, result in zip(run_names(results), results, strict=True)
+        ]
+        return cls(name=f"{len(results)} experiments", cells=cells)
+
+    @property
+    def runs(self) -> list[tuple[str, RunRecords]]:
+        """The finished runs, by the names of their cells."""
+        return [(cell.name, cell.result) for cell in self.cells if cell.result is not None]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why cells failed, by their names."""
+        return {cell.name: cell.error for cell in self.cells if cell.error is not None}
+
+    def to_table(self) -> pa.Table:
+        """Every number of every finished cell, in long form.
+
+        Returns:
+            A row for each cell, method and seed, and one for all seeds together (`seed` null): the cell's name, its
+            level on each axis, task, weak supervisor and student, and the fields of `Record`.
+        """
+        axes = list(dict.fromkeys(axis for cell in self.cells for axis in cell.levels))
+        rows: list[dict[str, Any]] = []
+        for cell in self.cells:
+            if (result := cell.result) is None:
+                continue
+            own = {
+                "cell": cell.name,
+                **{_axis(axis): cell.levels.get(axis) for axis in axes},
+                "task": result.experiment.task.name,
+                "supervisor": result.info.get("supervisor", result.experiment.weak.name),
+                "student": result.experiment.strong.name,
+            }
+            alone = [record for record in result.records if len(result.experiment.seeds) > 1]
+            whole = [asdict(record) | {"seed": None} for record in result.pooled]
+            rows += [{**own, **record} for record in [*whole, *map(asdict, alone)]]
+        texts = ["cell", *map(_axis, axes), "task", "supervisor", "student"]
+        schema = pa.schema([(name, pa.string()) for name in texts])
+        for field in fields(Record):
+            schema = schema.append(pa.field(field.name, _TYPES[str(field.type).partition(" |")[0]]))
+        return pa.Table.from_pylist(rows, schema=schema)
+
+    def to_pandas(self) -> Any:
+        """`to_table` as a data frame. Needs pandas."""
+        return self.to_table().to_pandas()
+
+    def effects(self) -> list[Effect]:
+        """Each method against its reference, pooled over the cells that have both; those in at least two cells."""
+        found: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
+        for name, result in self.runs:
+            if result.reference is None:
+                continue
+            for record in result.pooled:
+                if record.gain is not None and record.gain_se:
+                    pair = (record.method, result.reference.method)
+                    found.setdefault(pair, {})[name] = (record.gain, record.gain_se)
+        return [
+            Effect(method, reference, cells, pool_effects(*map(list, zip(*cells.values(), strict=True))))
+            for (method, reference), cells in found.items()
+            if len(cells) > 1
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cells and their state, the pooled effects, and the rows of `to_table`."""
+        effects = [
+            {
+                "method": effect.method,
+                "reference": effect.reference,
+                "cells": list(effect.cells),
+                **{name: _finite(value) for name, value in effect.pooled._asdict().items()},
+            }
+            for effect in self.effects()
+        ]
+        cells = [
+            {"name": cell.name, "levels": dict(cell.levels), "state": cell.state, "error": cell.error}
+            for cell in self.cells
+        ]
+        rows = self.to_table().to_pylist()
+        return {"format": FORMAT, "name": self.name, "cells": cells, "effects": effects, "rows": rows}
+
+
+def run_names(results: Sequence[RunRecords]) -> list[str]:
+    """A short name for each run: its folder's, numbered where two are the same."""
+    own = [result.folder.name or "experiment" for result in results]
+    names: list[str] = []
+    for number, name in enumerate(own, 1):
+        numbered = (f"{name} ({other})" for other in count(number))
+        free = (one for one in numbered if one not in {*own, *names})
+        names.append(next(free) if name in names else name)
+    return names
+
+
+def _axis(name: str) -> str:
+    """The column of an axis: its own name, but where the table has that column already."""
+    return f"axis {name}" if name in {"cell", "task", "supervisor", "student", *_RECORD} else name
+
+
+_RECORD = {field.name for field in fields(Record)}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

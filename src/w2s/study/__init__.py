@@ -1,0 +1,8 @@
+"""Grids of experiments: `grid` makes the cells, `running` runs them."""
+
+from __future__ import annotations
+
+from w2s.study.grid import Cell, cells_of
+from w2s.study.running import StudyResult, study
+
+__all__ = ["Cell", "StudyResult", "cells_of", "study"]

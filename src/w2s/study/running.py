@@ -1,0 +1,196 @@
+"""Run the cells of a study: shared steps once, a cell's results when it is through, the others where one fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from w2s.errors import InputError
+from w2s.files import atomic_write
+from w2s.pipeline.graph import Graph
+from w2s.report.study_page import write_study_page
+from w2s.report.study_table import study_table
+from w2s.report.tables import TextTable
+from w2s.results.layout import RunFolder, StudyFolder
+from w2s.results.settings_file import settings_text
+from w2s.results.study import CellRecords, StudyRecords
+from w2s.runners import local
+from w2s.runners.base import Event, OnEvent, Runner, tell_nobody
+from w2s.running import Result, finish
+from w2s.step import Step
+from w2s.store import Store, default_root
+from w2s.study.grid import Cell
+from w2s.tables import write_table
+
+__all__ = ["Plan", "StudyResult", "study"]
+
+
+class StudyResult(StudyRecords):
+    """A study that can show itself."""
+
+    def table(self) -> TextTable:
+        """Methods by cells; prints as text."""
+        return TextTable(study_table(self), width=160)
+
+    def save_report(self, path: str | Path) -> Path:
+        """Write the page that compares the cells: one HTML file that needs nothing else."""
+        return write_study_page(self, path)
+
+
+class Plan:
+    """The graphs of the cells that can be planned, and why the others cannot.
+
+    Args:
+        cells: Of the study.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells = cells
+        self.graphs: dict[str, Graph] = {}
+        self.errors: dict[str, Exception] = {}
+        for cell in cells:
+            try:
+                self.graphs[cell.name] = Graph(cell.experiment)
+            except InputError as error:
+                self.errors[cell.name] = error
+
+    def targets(self) -> list[Step]:
+        """Every step whose result is read in the end, cell by cell; one that cells share comes once."""
+        return list({step.key: step for graph in self.graphs.values() for step in graph.targets()}.values())
+
+
+def study(
+    cells: Sequence[Cell],
+    *,
+    out: str | Path,
+    name: str = "study",
+    store: Store | None = None,
+    runner: Runner = local.run,
+    on_plan: Callable[[Plan], None] = tell_nobody,
+    on_event: OnEvent = tell_nobody,
+    on_cell: Callable[[CellRecords], None] = tell_nobody,
+    settings: Mapping[str, Any] | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> StudyResult:
+    """Run every cell: what the store holds already is not computed again.
+
+    A cell that fails does not end the others. What is finished is written as it is: a study that is ended in the
+    middle has left the table of the cells before.
+
+    Args:
+        cells: Of the study.
+        out: A folder for a run's folder each and for what compares them: empty, new, or that of an earlier study.
+        name: What the study is called.
+        store: Where finished steps are kept; by default `store.default_root()`.
+        runner: Runs the steps.
+        on_plan: Is told the graphs, before anything is computed.
+        on_event: Is told when a step begins, ends or gets on.
+        on_cell: Is told each cell when it is through, or has failed.
+        settings: What the cells were made from, to be kept in the folder.
+        info: More that each run's `results.json` should tell.
+
+    Raises:
+        InputError: The folder is somebody else's.
+    """
+    folder = StudyFolder(Path(out).expanduser())
+    folder.check()
+    store = store or Store(default_root())
+    plan = Plan(cells)
+    on_plan(plan)
+    with folder.owned():
+        if settings is not None:
+            atomic_write(folder.claim(folder.settings), settings_text(settings))
+        collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}))
+        failures = runner(plan.targets(), store, on_event=collector.listen(on_event), keep_going=True)
+        return collector.finish(failures)
+
+
+class _Collector:
+    """Collects each cell as soon as its last step is done."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        folder: StudyFolder,
+        name: str,
+        on_cell: Callable[[CellRecords], None],
+        info: dict[str, Any],
+    ) -> None:
+        self._plan, self._store, self._folder, self._name = plan, store, folder, name
+        self._on_cell, self._info = on_cell, info
+        self._found: dict[str, CellRecords] = {}
+        self._missing = {name: {step.key for step in graph.targets()} for name, graph in plan.graphs.items()}
+        self._cells_of: dict[str, list[str]] = {}
+        for cell, keys in self._missing.items():
+            for key in keys:
+                self._cells_of.setdefault(key, []).append(cell)
+        for cell, error in plan.errors.items():
+            self._note(cell, error=error)
+
+    def listen(self, on_event: OnEvent) -> OnEvent:
+        """What a runner tells, and with it which cells are through."""
+
+        def listening(event: Event) -> None:
+            on_event(event)
+            if event.kind in ("reused", "finished"):
+                for cell in self._cells_of.pop(event.step.key, ()):
+                    self._missing[cell].discard(event.step.key)
+                    if not self._missing[cell]:
+                        self._collect(cell)
+
+        return listening
+
+    def finish(self, failures: Mapping[str, Exception]) -> StudyResult:
+        """The study, after its last step."""
+        for cell, missing in self._missing.items():
+            if missing:
+                self._note(cell, error=next(failures[key] for key in missing if key in failures))
+        result = self._write()
+        result.save_report(self._folder.claim(self._folder.page))
+        return result
+
+    def _collect(self, cell: str) -> None:
+        graph, folder = self._plan.graphs[cell], self._folder.cell(cell)
+        try:
+            result = _as_before(graph, folder) or finish(graph, self._store, folder, info=self._info)
+        except InputError as error:  # its folder is somebody else's
+            self._note(cell, error=error)
+        else:
+            self._note(cell, result=result)
+            self._write()
+
+    def _note(self, cell: str, *, result: Result | None = None, error: Exception | None = None) -> None:
+        levels = next(one.levels for one in self._plan.cells if one.name == cell)
+        text = None if error is None else " ".join(str(error).split()) or type(error).__name__
+        self._found[cell] = CellRecords(
+            name=cell, levels=levels, result=result, error=text, refused=isinstance(error, InputError)
+        )
+        self._on_cell(self._found[cell])
+
+    def _write(self) -> StudyResult:
+        """Write the table of the cells that are through."""
+        cells = [self._found.get(cell.name) or _open(cell) for cell in self._plan.cells]
+        result = StudyResult(name=self._name, cells=cells)
+        table = result.to_table()
+        write_table(table, self._folder.claim(self._folder.table))
+        write_table(table, self._folder.claim(self._folder.csv))
+        atomic_write(self._folder.claim(self._folder.summary), json.dumps(result.to_dict(), indent=1) + "\n")
+        return result
+
+
+def _open(cell: Cell) -> CellRecords:
+    return CellRecords(name=cell.name, levels=cell.levels, result=None)
+
+
+def _as_before(graph: Graph, folder: RunFolder) -> Result | None:
+    """The run in the folder, where it is of these very steps and settings: nothing is to be written again."""
+    try:
+        found = Result.load(folder.root)
+    except InputError:
+        return None
+    keys = [step.get("key") for step in found.info.get("steps", []) if isinstance(step, dict)]
+    same = found.experiment == graph.experiment and keys == [step.key for step in graph.targets()]
+    return found if same and folder.page.is_file() else None

@@ -1,0 +1,168 @@
+"""Steps in processes of their own: the same results, what they tell, and a process that is killed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2s.errors import InputError
+from w2s.runners import local
+from w2s.runners.base import Event
+from w2s.runners.processes import runner_of
+from w2s.step import Step
+from w2s.store import Store
+
+PLUGIN = '''
+"""A kind of step that needs no model, and one that fails."""
+
+import os, time, logging
+from pathlib import Path
+from w2s.errors import InputError
+from w2s.files import atomic_write
+from w2s.pipeline.steps import KINDS, Kind
+
+
+def build(settings, inputs, out, context):
+    (Path(settings["log"]) / f"{settings['number']}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    logging.getLogger("w2s.mine").warning("step %d", settings["number"])
+    time.sleep(settings["seconds"])
+    if settings["fault"]:
+        raise InputError(settings["fault"])
+    context.progress(1, 1, "rows")
+    atomic_write(out / "threads", os.environ["OMP_NUM_THREADS"])
+
+
+if "made-up" not in KINDS:
+    KINDS["made-up"] = Kind(build, 1)
+'''
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("plugin") / "made_up_steps.py"
+    path.write_text(PLUGIN)
+    return str(path)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    (tmp_path / "log").mkdir()
+    return tmp_path / "log"
+
+
+def step(plugin: str, log: Path, number: int, *before: Step, seconds: float = 0.0, fault: str = "") -> Step:
+    settings: dict[str, Any] = {"number": number, "log": str(log), "seconds": seconds, "fault": fault}
+    inputs = {f"b{one.settings['number']}": one for one in before}
+    return Step(
+        kind="made-up", label=f"step {number}", settings=settings, inputs=inputs, execution={"plugins": [plugin]}
+    )
+
+
+def tries(log: Path) -> list[int]:
+    """The numbers of the steps that were begun, as often as they were."""
+    return sorted(int(path.name.partition("-")[0]) for path in log.iterdir())
+
+
+def test_two_processes_share_the_work_and_tell_of_it(
+    plugin: str, log: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path / "store")
+    first = [step(plugin, log, number, seconds=0.3) for number in (1, 2)]
+    targets = [*first, step(plugin, log, 3, *first)]
+    events: list[Event] = []
+    with caplog.at_level(logging.INFO, logger="w2s"):
+        assert runner_of(2)(targets, store, on_event=events.append) == {}
+    assert tries(log) == [1, 2, 3] and all(store.is_done(one) for one in targets)
+    assert len({path.name.split("-")[1] for path in log.iterdir()}) == 2  # processes
+    share = str(max(1, (os.cpu_count() or 1) // 2))
+    assert {(store.path(one) / "threads").read_text() for one in targets} == {share}
+    kinds = [event.kind for event in events]
+    assert kinds.count("finished") == 3 and "progress" in kinds
+    assert sorted(record.getMessage() for record in caplog.records) == ["step 1", "step 2", "step 3"]
+
+
+def test_a_step_that_raises_is_not_tried_again_and_says_what_it_said(plugin: str, log: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    bad, good = step(plugin, log, 1, fault="no such column"), step(plugin, log, 2)
+    reader = step(plugin, log, 3, bad)
+    failures = runner_of(2)([reader, good], store, on_event=lambda _: None, keep_going=True)
+    assert failures.keys() == {bad.key, reader.key} and store.is_done(good)
+    error = failures[bad.key]
+    assert isinstance(error, InputError) and str(error) == "no such column" and tries(log) == [1, 2]
+    assert "made_up_steps.py" in error.__notes__[0]
+
+
+def test_a_killed_process_costs_its_own_step_once(plugin: str, log: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    long, other = step(plugin, log, 1, seconds=1.5), step(plugin, log, 2, seconds=1.0)
+
+    def kill() -> None:
+        while not (found := list(log.glob("1-*"))):
+            time.sleep(0.05)
+        os.kill(int(found[0].name.split("-")[1]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert runner_of(2)([long, other], store, on_event=lambda _: None) == {}
+    killer.join()
+    assert tries(log) == [1, 1, 2] and store.is_done(long) and store.is_done(other)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from w2s.runners.processes import runner_of
+from w2s.step import steps_from_json
+from w2s.store import Store
+
+if __name__ == "__main__":
+    runner_of(2)(steps_from_json(sys.stdin.read()), Store(Path(sys.argv[1])), on_event=print)
+"""
+
+
+def test_workers_end_with_a_driver_that_is_killed(plugin: str, log: Path, tmp_path: Path) -> None:
+    from w2s.step import steps_to_json
+
+    (tmp_path / "driver.py").write_text(DRIVER)
+    targets = [step(plugin, log, number, seconds=60) for number in (1, 2)]
+    driver = subprocess.Popen(
+        [sys.executable, str(tmp_path / "driver.py"), str(tmp_path / "store")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert driver.stdin is not None
+    driver.stdin.write(steps_to_json(targets))
+    driver.stdin.close()
+    deadline = time.monotonic() + 60
+    while len(tries(log)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    workers = [int(path.name.split("-")[1]) for path in log.iterdir()]
+    assert len(workers) == 2
+    driver.kill()
+    driver.wait()
+    while any(map(_lives, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_lives, workers))
+
+
+def _lives(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_one_job_is_the_local_runner_and_none_is_refused() -> None:
+    assert runner_of(1) is local.run
+    with pytest.raises(InputError, match="jobs is 0: expected 1 or more"):
+        runner_of(0)

@@ -1,0 +1,229 @@
+"""A study of tiny models: one table for all cells, shared steps once, failures apart, killed and gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.experiments import in_splits, questions, write_rows
+from w2s.cli import main
+from w2s.errors import InputError
+from w2s.pipeline import steps
+from w2s.results.records import RunRecords
+from w2s.runners.base import Event
+from w2s.running import Result
+from w2s.step import Context
+from w2s.store import Store
+from w2s.study.grid import cells_of
+from w2s.study.running import StudyResult, study
+from w2s.tables import read_table
+
+Settings = Mapping[str, Any]
+SIZES = {"weak_train": 8, "transfer": 16, "test": 12, "num_variations": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_page() -> Iterator[None]:
+    """The pages of single runs have tests of their own, and take longer than all of this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Result, "save_report", lambda self, path: path.write_text("page"))
+        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+        yield
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that nothing happened to."""
+
+    settings: Mapping[str, Any]
+    folder: Path
+    store: Path
+    result: StudyResult
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_gemma: Path) -> Study:
+    """Two data sets, one of which a third cell has with another seed; a cell's data is not there."""
+    folder = tmp_path_factory.mktemp("study")
+    training = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02, "lora": {"rank": 4, "alpha": 8}}
+    data = {
+        name: {"task.data": write_rows(folder / f"{name}.jsonl", in_splits(questions(seed=number)))}
+        for number, name in enumerate(("cities", "towns"))
+    }
+    settings = {
+        "name": "tiny",
+        "base": {
+            "task": {"name": "file", **SIZES},
+            "weak": {"name": str(tiny_llama), "dtype": "float32"},
+            "strong": {"name": str(tiny_gemma), "dtype": "float32"},
+            "weak_training": training,
+            "student_training": training,
+            "methods": ["naive", "filtering-sampled"],
+            "seeds": [0],
+            "split_per_seed": False,
+        },
+        "grid": {"data": {**data, "gone": {"task.data": str(folder / "gone.jsonl")}}},
+        "include": [{"name": "more", "data": "cities", "methods": ["naive", "ceiling"]}],
+    }
+    store = Store(folder / "store")
+    result = study(cells_of(settings), out=folder / "out", name="tiny", store=store, settings=settings)
+    return Study(settings, folder / "out", folder / "store", result)
+
+
+def numbers(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = read_table(folder / "results.parquet").to_pylist()
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_every_cell_that_can_be_run_is_in_the_table_with_its_levels(whole: Study) -> None:
+    table = read_table(whole.folder / "results.parquet")
+    found = {(row["cell"], row["data"], row["method"]) for row in table.to_pylist()}
+    both = ["naive", "filtering-sampled"]
+    methods = {"cities": both, "towns": both, "more": ["naive", "ceiling"]}
+    levels = {"cities": "cities", "towns": "towns", "more": "cities"}
+    expected = {(cell, levels[cell], method) for cell, own in methods.items() for method in [*own, "weak supervisor"]}
+    assert found == expected
+    assert read_table(whole.folder / "results.csv")["accuracy"].to_pylist() == table["accuracy"].to_pylist()
+    run = RunRecords.load(whole.folder / "cells" / "towns")
+    row = next(row for row in table.to_pylist() if (row["cell"], row["method"]) == ("towns", "naive"))
+    assert row["accuracy"] == next(record.accuracy for record in run.pooled if record.method == "naive")
+    assert whole.result.to_pandas().shape == (9, table.num_columns)
+
+
+def test_a_cell_that_cannot_be_planned_is_one_line_and_the_others_go_on(whole: Study) -> None:
+    assert whole.result.failures.keys() == {"gone"} and "gone.jsonl" in whole.result.failures["gone"]
+    summary = json.loads((whole.folder / "study.json").read_text())
+    assert [(cell["name"], cell["state"]) for cell in summary["cells"]] == [
+        ("cities", "done"),
+        ("towns", "done"),
+        ("gone", "failed"),
+        ("more", "done"),
+    ]
+
+
+def test_cells_share_the_steps_that_they_have_in_common(whole: Study) -> None:
+    # The weak supervisor of cities and its naive student, each trained once for two cells.
+    trainings = list(whole.store.glob("training/*/manifest.json"))
+    assert len(trainings) == 2 + 2 + 2 + 1  # weak, naive and filtering of two data sets; the ceiling of one
+
+
+def test_effects_are_pooled_over_the_cells_that_have_them(whole: Study) -> None:
+    (effect,) = whole.result.effects()
+    assert (effect.method, effect.reference, list(effect.cells)) == ("filtering-sampled", "naive", ["cities", "towns"])
+    gains = [gain for gain, _ in effect.cells.values()]
+    assert min(gains) <= effect.pooled.estimate <= max(gains)
+    page = (whole.folder / "report.html").read_text()
+    for part in ("filtering-sampled", "Over all experiments", "points over 2 experiments", "gone.jsonl"):
+        assert part in page
+    assert "filtering-sampled" in str(whole.result.table())
+
+
+def test_a_second_study_computes_nothing_and_writes_no_run_again(whole: Study) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (whole.folder / "cells").rglob("*") if path.is_file()}
+    events: list[Event] = []
+    again = study(
+        cells_of(whole.settings), out=whole.folder, name="tiny", store=Store(whole.store), on_event=events.append
+    )
+    assert {event.kind for event in events} == {"reused"}
+    assert again.to_table() == whole.result.to_table()
+    after = {path: path.stat().st_mtime_ns for path in (whole.folder / "cells").rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_each_cells_settings_repeat_it_alone(whole: Study, tmp_path: Path) -> None:
+    saved = whole.folder / "cells" / "more" / "experiment.yaml"
+    main(["run", "--config", str(saved), "--store", str(whole.store), "--out", str(tmp_path / "run")])
+    assert RunRecords.load(tmp_path / "run").pooled == RunRecords.load(whole.folder / "cells" / "more").pooled
+
+
+def test_a_step_that_fails_takes_its_cell_and_no_other(
+    whole: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = steps.KINDS["training-set"]
+
+    def select(settings: Settings, inputs: Mapping[str, Path], out: Path, context: Context) -> None:
+        if settings["method"] == "filtering-sampled":
+            raise InputError("no room")
+        kind.build(settings, inputs, out, context)
+
+    monkeypatch.setitem(steps.KINDS, "training-set", kind._replace(build=select))
+    cells = [cell for cell in cells_of(whole.settings) if cell.name in ("cities", "more")]
+    told: list[tuple[str, str]] = []
+    result = study(
+        cells,
+        out=tmp_path / "out",
+        store=Store(tmp_path / "store"),
+        on_cell=lambda cell: told.append((cell.name, cell.state)),
+    )
+    assert result.failures == {"cities": "no room"} and [name for name, _ in result.runs] == ["more"]
+    assert told == [("more", "done"), ("cities", "failed")]
+    assert numbers(tmp_path / "out") == [row for row in numbers(whole.folder) if row["cell"] == "more"]
+
+
+def test_the_command_plans_runs_and_tells_by_its_status(
+    whole: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(dict(whole.settings)))
+    words = ["study", str(file), "--store", str(whole.store), "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--dry-run"])
+    plan = capsys.readouterr().out
+    for part in ("cities  done", "more    done", "gone    cannot be planned", " 0 of "):
+        assert part in f" {plan.replace(chr(10), ' ')}", plan
+    assert ended.value.code == 2
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    out, err = capsys.readouterr()
+    assert ended.value.code == 2 and "w2s: cell gone failed" in err
+    assert "filtering-sampled against naive" in out and "0 steps computed" in out
+    assert (tmp_path / "out" / "study.yaml").is_file()
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_folder_that_is_somebody_elses_is_refused(whole: Study, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="mine"):
+        study(cells_of(whole.settings), out=tmp_path, store=Store(whole.store))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_study_that_is_killed_and_begun_again_has_the_same_table(whole: Study, tmp_path: Path) -> None:
+    cells = {"cities": whole.settings["grid"]["data"]["cities"]}
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**whole.settings, "grid": {"data": cells}}))
+    command = [sys.executable, "-m", "w2s", "study", str(file), "--store", str(tmp_path / "store")]
+    command += ["--out", str(tmp_path / "out"), "--jobs", "2"]
+    chance = random.Random(0)
+    seen: list[set[str]] = []
+    for _ in range(3):
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wanted = len(seen) + chance.randint(3, 6)  # steps in all, after which it is killed
+        while running.poll() is None and len(done(tmp_path / "store")) < wanted:
+            time.sleep(0.05)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        seen.append(done(tmp_path / "store"))
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert all(before <= after for before, after in zip(seen, [*seen[1:], done(tmp_path / "store")], strict=True))
+    # Several processes have fewer threads each, which may round otherwise: the tables are of tiny models in float32.
+    expected = [row for row in numbers(whole.folder) if row["cell"] in ("cities", "more")]
+    assert [row["accuracy"] for row in numbers(tmp_path / "out")] == [row["accuracy"] for row in expected]
+
+
+def done(store: Path) -> set[str]:
+    """The finished steps."""
+    return {str(path) for path in store.glob("*/*/manifest.json") if ".partial" not in path.parts}
