@@ -10,47 +10,20 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from support.made_up import begun, made_up_step, write_plugin
 from w2s.errors import InputError
 from w2s.runners import local
 from w2s.runners.base import Event
 from w2s.runners.processes import runner_of
-from w2s.step import Step
 from w2s.store import Store
-
-PLUGIN = '''
-"""A kind of step that needs no model, and one that fails."""
-
-import os, time, logging
-from pathlib import Path
-from w2s.errors import InputError
-from w2s.files import atomic_write
-from w2s.pipeline.steps import KINDS, Kind
-
-
-def build(settings, inputs, out, context):
-    (Path(settings["log"]) / f"{settings['number']}-{os.getpid()}-{time.monotonic_ns()}").touch()
-    logging.getLogger("w2s.mine").warning("step %d", settings["number"])
-    time.sleep(settings["seconds"])
-    if settings["fault"]:
-        raise InputError(settings["fault"])
-    context.progress(1, 1, "rows")
-    atomic_write(out / "threads", os.environ["OMP_NUM_THREADS"])
-
-
-if "made-up" not in KINDS:
-    KINDS["made-up"] = Kind(build, 1)
-'''
 
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("plugin") / "made_up_steps.py"
-    path.write_text(PLUGIN)
-    return str(path)
+    return write_plugin(tmp_path_factory.mktemp("plugin"))
 
 
 @pytest.fixture
@@ -59,29 +32,16 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def step(plugin: str, log: Path, number: int, *before: Step, seconds: float = 0.0, fault: str = "") -> Step:
-    settings: dict[str, Any] = {"number": number, "log": str(log), "seconds": seconds, "fault": fault}
-    inputs = {f"b{one.settings['number']}": one for one in before}
-    return Step(
-        kind="made-up", label=f"step {number}", settings=settings, inputs=inputs, execution={"plugins": [plugin]}
-    )
-
-
-def tries(log: Path) -> list[int]:
-    """The numbers of the steps that were begun, as often as they were."""
-    return sorted(int(path.name.partition("-")[0]) for path in log.iterdir())
-
-
 def test_two_processes_share_the_work_and_tell_of_it(
     plugin: str, log: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(tmp_path / "store")
-    first = [step(plugin, log, number, seconds=0.3) for number in (1, 2)]
-    targets = [*first, step(plugin, log, 3, *first)]
+    first = [made_up_step(plugin, log, number, seconds=0.3) for number in (1, 2)]
+    targets = [*first, made_up_step(plugin, log, 3, *first)]
     events: list[Event] = []
     with caplog.at_level(logging.INFO, logger="w2s"):
         assert runner_of(2)(targets, store, on_event=events.append) == {}
-    assert tries(log) == [1, 2, 3] and all(store.is_done(one) for one in targets)
+    assert begun(log) == [1, 2, 3] and all(store.is_done(one) for one in targets)
     assert len({path.name.split("-")[1] for path in log.iterdir()}) == 2  # processes
     share = str(max(1, (os.cpu_count() or 1) // 2))
     assert {(store.path(one) / "threads").read_text() for one in targets} == {share}
@@ -92,18 +52,18 @@ def test_two_processes_share_the_work_and_tell_of_it(
 
 def test_a_step_that_raises_is_not_tried_again_and_says_what_it_said(plugin: str, log: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    bad, good = step(plugin, log, 1, fault="no such column"), step(plugin, log, 2)
-    reader = step(plugin, log, 3, bad)
+    bad, good = made_up_step(plugin, log, 1, fault="no such column"), made_up_step(plugin, log, 2)
+    reader = made_up_step(plugin, log, 3, bad)
     failures = runner_of(2)([reader, good], store, on_event=lambda _: None, keep_going=True)
     assert failures.keys() == {bad.key, reader.key} and store.is_done(good)
     error = failures[bad.key]
-    assert isinstance(error, InputError) and str(error) == "no such column" and tries(log) == [1, 2]
+    assert isinstance(error, InputError) and str(error) == "no such column" and begun(log) == [1, 2]
     assert "made_up_steps.py" in error.__notes__[0]
 
 
 def test_a_killed_process_costs_its_own_step_once(plugin: str, log: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    long, other = step(plugin, log, 1, seconds=1.5), step(plugin, log, 2, seconds=1.0)
+    long, other = made_up_step(plugin, log, 1, seconds=1.5), made_up_step(plugin, log, 2, seconds=1.0)
 
     def kill() -> None:
         while not (found := list(log.glob("1-*"))):
@@ -114,7 +74,7 @@ def test_a_killed_process_costs_its_own_step_once(plugin: str, log: Path, tmp_pa
     killer.start()
     assert runner_of(2)([long, other], store, on_event=lambda _: None) == {}
     killer.join()
-    assert tries(log) == [1, 1, 2] and store.is_done(long) and store.is_done(other)
+    assert begun(log) == [1, 1, 2] and store.is_done(long) and store.is_done(other)
 
 
 DRIVER = """
@@ -133,7 +93,7 @@ def test_workers_end_with_a_driver_that_is_killed(plugin: str, log: Path, tmp_pa
     from w2s.step import steps_to_json
 
     (tmp_path / "driver.py").write_text(DRIVER)
-    targets = [step(plugin, log, number, seconds=60) for number in (1, 2)]
+    targets = [made_up_step(plugin, log, number, seconds=60) for number in (1, 2)]
     driver = subprocess.Popen(
         [sys.executable, str(tmp_path / "driver.py"), str(tmp_path / "store")],
         stdin=subprocess.PIPE,
@@ -144,7 +104,7 @@ def test_workers_end_with_a_driver_that_is_killed(plugin: str, log: Path, tmp_pa
     driver.stdin.write(steps_to_json(targets))
     driver.stdin.close()
     deadline = time.monotonic() + 60
-    while len(tries(log)) < 2 and time.monotonic() < deadline:
+    while len(begun(log)) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     workers = [int(path.name.split("-")[1]) for path in log.iterdir()]
     assert len(workers) == 2

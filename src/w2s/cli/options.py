@@ -12,9 +12,10 @@ from w2s.cli.settings_file import file_settings, value_of
 from w2s.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentParser, Namespace
 
     from w2s.config import ModelSpec
+    from w2s.runners.base import Runner
     from w2s.store import Store
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "no_options",
     "report_options",
     "run_options",
+    "runner_from",
+    "runner_options",
     "score_options",
     "select_options",
     "store_of",
@@ -126,11 +129,43 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--preset", type=str, default="small", help=f"settings to begin with: {', '.join(PRESETS)}")
     parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
-    parser.add_argument("--jobs", type=int, default=1, help="steps computed at once, in processes of their own")
+    runner_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     _add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
     _encoding_option(parser)
+
+
+def runner_options(parser: ArgumentParser) -> None:
+    """Where steps are computed: the same results, sooner."""
+    parser.add_argument("--jobs", type=int, default=1, help="steps computed at once, in processes of their own")
+    parser.add_argument("--runner", type=Literal["local", "ray"], default="local", help="who computes the steps")
+    parser.add_argument("--address", type=str, default=None, help="of a Ray cluster; auto for this machine's")
+    parser.add_argument(
+        "--resources",
+        type=dict[str, dict[str, float]],
+        default={},
+        help="what a step of a kind needs of Ray, such as {training: {num_gpus: 1}}",
+    )
+
+
+def runner_from(arguments: Namespace) -> Runner:
+    """The runner that a command's options ask for.
+
+    Raises:
+        InputError: Options that do not go together.
+    """
+    if arguments.runner == "ray":
+        from w2s.runners import ray
+
+        if arguments.jobs != 1:
+            raise InputError(f"--jobs is {arguments.jobs}: --runner ray begins as many steps as there is room for")
+        return ray.runner_of(arguments.address, arguments.resources)
+    from w2s.runners import processes
+
+    if arguments.address or arguments.resources:
+        raise InputError("--address and --resources are of --runner ray")
+    return processes.runner_of(arguments.jobs)
 
 
 def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[ModelSpec], *, split: str) -> None:

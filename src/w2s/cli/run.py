@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s.cli.options import store_of
+from w2s.cli.options import runner_from, store_of
 from w2s.cli.settings_file import value_of, with_files_read
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             _dry_run(experiment, store_of(arguments.store))
         return
     from w2s.report.tables import results_table, show
-    from w2s.runners.processes import runner_of
     from w2s.running import run
 
     store, out = store_of(arguments.store), Path(arguments.out)
@@ -43,7 +42,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             experiment,
             out=out,
             store=store,
-            runner=runner_of(arguments.jobs),
+            runner=runner_from(arguments),
             on_graph=lambda graph: _announce(display, graph, store),
             on_event=display.on_event,
             info={"origins": _origins(experiment, arguments.preset, parser, words), "commands": [_command(words)]},

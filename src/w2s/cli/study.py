@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s.cli.options import store_of
+from w2s.cli.options import runner_from, runner_options, store_of
 from w2s.cli.settings_file import settings_in
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def study_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("file", type=str, help="a YAML file with base, grid, include, exclude")
     parser.add_argument("--out", type=str, default=None, help="folder for the results (default: runs/NAME)")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
-    parser.add_argument("--jobs", type=int, default=1, help="steps computed at once, in processes of their own")
+    runner_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="list the cells and their steps; compute nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
@@ -50,7 +50,6 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         _show_plan(plan, store)
         sys.exit(2 if plan.errors else 0)
     from w2s.report.tables import show
-    from w2s.runners.processes import runner_of
     from w2s.study.running import study
 
     with Display() as display:
@@ -59,7 +58,7 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             out=out,
             name=name,
             store=store,
-            runner=runner_of(arguments.jobs),
+            runner=runner_from(arguments),
             on_plan=lambda plan: _announce(display, plan, store),
             on_event=display.on_event,
             on_cell=lambda cell: display.say(_of_cell(cell)),
