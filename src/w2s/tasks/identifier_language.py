@@ -62,7 +62,8 @@ class IdentifierLanguage(PackagedTask):
     package = "pygments"
     install = "pygments"
 
-    def make_examples(self) -> list[Example]:
+    @classmethod
+    def make_examples(cls) -> list[Example]:
         """One example a name, language by language."""
         names = own_names({language: set(_listed(language)) for language in LISTS})
         return [_example(name, language) for language, name in as_many_of_each(names, NAMES)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from typing import ClassVar
 
 from w2s.config import AnswerFormat
@@ -43,23 +43,30 @@ Answer:""",
     package: ClassVar[str]
     install: ClassVar[str]
 
+    @classmethod
     @abstractmethod
-    def make_examples(self) -> list[Example]:
-        """All examples, from the package, which is there."""
+    def make_examples(cls) -> list[Example]:
+        """All examples, from the package, which is there: the same whenever they are asked for."""
 
     def examples(self) -> Iterator[Example]:
-        """All examples, in an order that the package decides."""
-        return iter(self._examples)
+        """All examples, in an order that the package decides.
 
-    @cached_property
-    def _examples(self) -> list[Example]:
+        Raises:
+            InputError: The spec names data, or the package is not installed.
+        """
         if self.spec.data is not None:
             raise InputError(
                 f"data={self.spec.data!r}: task {self.name} reads no data but its package's; see task file"
             )
         if importlib.util.find_spec(self.package) is None:
             raise InputError(f"task {self.name}: package {self.package} is not installed: pip install {self.install}")
-        return self.make_examples()
+        return iter(_made(type(self)))
+
+
+@cache
+def _made(task: type[PackagedTask]) -> tuple[Example, ...]:
+    """A task's examples, made once a process: each stage of an experiment asks for them anew."""
+    return tuple(task.make_examples())
 
 
 def as_many_of_each(found: Mapping[str, Sequence[str]], most: int) -> list[tuple[str, str]]:
