@@ -21,8 +21,10 @@ Settings are the defaults. Finished parts are kept in the store (`W2S_HOME`): a 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
@@ -72,19 +74,20 @@ class Bench:
         train(rows, model, training, out=self._folder / name)
         return accuracy(evaluate(self.spec, model, adapter=self._folder / name))
 
-    def room(self) -> dict[str, float]:
-        """One line of the table, by column."""
+    def room(self) -> Iterator[tuple[str, float]]:
+        """The columns of the table, each as it is computed."""
         strong, student = self._strong, self._settings.student_training
         known = select(ground_truth(self.spec, split="weak_train"), "ceiling").table
-        row = {"weak": self.trained("weak", known, self._weak, self._settings.weak_training)}
-        row["self"] = accuracy(evaluate(self.spec, strong, answering=AnsweringSpec(mode="choose", orders=ORDERS)))
-        row["weak-gold"] = self.trained("weak-gold", known, strong, student)
+        yield "weak", self.trained("weak", known, self._weak, self._settings.weak_training)
+        fairly = AnsweringSpec(mode="choose", orders=ORDERS)
+        yield "self", accuracy(evaluate(self.spec, strong, answering=fairly))
+        yield "weak-gold", self.trained("weak-gold", known, strong, student)
         answers = label(self.spec, self._weak, adapter=self._folder / "weak")
-        row["naive"] = self.trained("naive", select(score_answers(answers), "naive").table, strong, student)
+        yield "naive", self.trained("naive", select(score_answers(answers), "naive").table, strong, student)
         right = ground_truth(self.spec, split="transfer")
-        row["ceiling"] = self.trained("ceiling", select(right, "ceiling").table, strong, student)
+        yield "ceiling", self.trained("ceiling", select(right, "ceiling").table, strong, student)
         gold = dict(zip(right["question_id"].to_pylist(), right["answer"].to_pylist(), strict=True))
-        return row | agreement(answers, gold)
+        yield from agreement(answers, gold).items()
 
 
 def agreement(answers: pa.Table, gold: dict[str, str]) -> dict[str, float]:
@@ -114,7 +117,10 @@ def main() -> None:
         spec = TaskSpec(name=name, split_seed=FIRST_SPLIT_SEED + arguments.draw, num_variations=ORDERS, **sizes)
         pool = len(list(task_from(spec).examples()))
         with tempfile.TemporaryDirectory() as folder:
-            row = Bench(spec, arguments.weak, arguments.strong, Path(folder)).room()
+            row = {}
+            for column, value in Bench(spec, arguments.weak, arguments.strong, Path(folder)).room():
+                row[column] = value
+                print(f"{name}: {column} {value:.3f}", file=sys.stderr, flush=True)
         print_table(
             f"{name}: {', '.join(f'{size} {split}' for split, size in sizes.items())}; split_seed {spec.split_seed}",
             ["", *row],
