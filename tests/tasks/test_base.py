@@ -20,7 +20,18 @@ def hellaswag(tmp_path: Path, **fields: object) -> Task:
 
 
 def test_every_data_set_is_found_by_its_file() -> None:
-    assert task_names() == ["classification", "ethics", "file", "geography", "gsm8k", "hellaswag", "mmlu"]
+    assert task_names() == [
+        "classification",
+        "ethics",
+        "file",
+        "geography",
+        "german-plural",
+        "gsm8k",
+        "hellaswag",
+        "identifier-language",
+        "mmlu",
+        "word-language",
+    ]
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

