@@ -12,6 +12,7 @@ from w2s.cli.options import store_of
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from jsonargparse import ArgumentParser, Namespace
 
     from w2s.store import Store
@@ -57,8 +58,16 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         return
     if arguments.responses:
         with Display():  # which shows what is wrong with some
-            count = request_files.take_responses(Path(arguments.responses), store)
-        print(f"{count} answers from {arguments.responses}")
+            taken = request_files.take_responses(
+                Path(arguments.responses),
+                ready.task,
+                ready.model,
+                split=arguments.split,
+                answering=ready.answering,
+                seed=arguments.seed,
+                store=store,
+            )
+        print(f"{taken.answers} answers from {arguments.responses}")
     if arguments.requests_out:
         _write_requests(arguments, ready, store)
         return
@@ -96,6 +105,22 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
         print("all is answered: nothing to ask")
 
 
+def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
+    """The answers to score, of a table or of a tool's export, and what that was read as."""
+    from w2s.reading.exports import TABLE, format_of, names_of, read_export
+    from w2s.tables import read_table
+
+    paths = [Path(name).expanduser() for name in arguments.answers]
+    form = format_of(paths, arguments.format, arguments.columns, arguments.encoding)
+    if form != TABLE:
+        names = names_of(paths, form)
+        found = read_export(paths, form, names, columns=arguments.columns, encoding=arguments.encoding)
+        return found.table, found.notes
+    if len(paths) > 1:
+        raise InputError(f"{paths[0]} and {paths[1]} are tables: expected one, in which a column names the supervisor")
+    return read_table(paths[0], arguments.columns, encoding=arguments.encoding), ()
+
+
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
     from w2s.reading.labels import labels_of
@@ -103,13 +128,13 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.reliability.annotators import compare_annotators
     from w2s.report.annotators import annotators_tables, annotators_verdict, labels_notes
     from w2s.report.tables import reliability_table, show
-    from w2s.tables import read_table, write_table
+    from w2s.tables import write_table
 
     _out_file(arguments.out)
     with Display():
-        answers = read_table(arguments.answers, arguments.columns, encoding=arguments.encoding)
+        answers, notes = _answers_of(arguments)
     if not answers.num_rows:
-        raise InputError(f"{arguments.answers} is empty: it has no rows")
+        raise InputError(f"{arguments.answers[0]} is empty: it has no rows")
     rules = [arguments.normalize] if isinstance(arguments.normalize, str) else arguments.normalize
     labels = labels_of(answers, normalize=rules, keep_missing=None if arguments.unparsed is None else True)
     settings = _named(arguments.settings)
@@ -119,7 +144,7 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     scored = score_answers(labels.table, estimator=arguments.estimator, **unparsed, **settings)
     if not scored.num_rows:
         rule = f"--unparsed {arguments.unparsed}" if arguments.unparsed else "leaving out what has no label"
-        raise InputError(f"{arguments.answers}: {rule} leaves none of {answers.num_rows} answers")
+        raise InputError(f"{arguments.answers[0]}: {rule} leaves none of {answers.num_rows} answers")
     summary = summarize(scored)
     several = "supervisor" in scored.column_names and len(scored["supervisor"].unique()) > 1
     own = settings if arguments.estimator == "dawid-skene" else {}
@@ -127,13 +152,13 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     if arguments.out:
         write_table(scored, arguments.out)
     if arguments.json:
-        found = dataclasses.asdict(summary)
+        found = dataclasses.asdict(summary) | ({"notes": notes} if notes else {})
         if compared:
             said = {"merged": labels.merged, "missing": labels.missing, "verdict": annotators_verdict(compared)}
             found |= {**dataclasses.asdict(compared), **said}
         print(json.dumps(found, indent=1, default=list))
         return
-    for note in labels_notes(labels):
+    for note in (*notes, *labels_notes(labels)):
         print(note)
     show(reliability_table(summary))
     if compared:

@@ -201,8 +201,19 @@ def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
-    parser.add_argument("answers", type=str, help="a table with question_id, answer, and variation or annotator")
+    parser.add_argument(
+        "answers",
+        type=str,
+        nargs="+",
+        help="a table with question_id, answer, and variation or annotator, or an export",
+    )
     _encoding_option(parser)
+    parser.add_argument(
+        "--format",
+        type=str,
+        default="",
+        help="table, label-studio, argilla, lm-eval, distilabel or batch (default: what the file is recognized as)",
+    )
     parser.add_argument(
         "--columns",
         type=dict[str, str],

@@ -166,6 +166,8 @@ class Graph:
         """Answers, scored by an estimator, which gets what it asks for."""
         name = estimator or self.experiment.reliability.estimator
         needs = ESTIMATORS[name].needs
+        if ESTIMATORS[name].compares:
+            self._check_supervisors(name, supervision, answers)
         if "calibration" in needs:
             self._check_calibration(lay, name, supervision)
         second = None
@@ -211,6 +213,19 @@ class Graph:
                 f"estimator {estimator!r} needs answers to weak_train, asked in weak.folds {folds}: "
                 f"expected as many questions, weak_train has {count}"
             )
+
+    def _check_supervisors(self, estimator: str, supervision: Supervision, answers: Step) -> None:
+        """Refuse an estimator that compares supervisors where there is one, if that is known before anything runs."""
+        known = supervision.supervisors
+        if answers is supervision.answers and (known is None or len(known) > 1):
+            return
+        whose = f"source {self.source.name} has {'none' if not known else f'one, {known[0]!r}'}"
+        if answers is not supervision.answers:
+            whose = "a student's answers are those of one"
+        raise InputError(
+            f"estimator {estimator!r} compares supervisors, and {whose}: expected two or more, as source pooled or a "
+            "table with several annotators has, or estimator votes"
+        )
 
     def _check_gold(self, splits: Splits) -> None:
         known = any(gold_of(splits.gold, "transfer").values())

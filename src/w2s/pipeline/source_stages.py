@@ -14,7 +14,7 @@ from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES, Supervision
-from w2s.tasks import Task
+from w2s.tasks import Question, Task, questions_of
 
 __all__ = ["LaidSource", "answers_of", "supervision_of"]
 
@@ -49,6 +49,9 @@ class LaidSource:
 
     def question_ids(self, split: str) -> Sequence[str]:
         return self.lay.question_ids(self._split(split))
+
+    def questions(self, split: str) -> Sequence[Question]:
+        return questions_of(self.lay.splits.questions, self._split(split))
 
     @cached_property
     def model(self) -> PreparedModel:

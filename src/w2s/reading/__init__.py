@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from w2s.errors import InputError
 from w2s.reading.cells import Rows, guarded, parse_json, text_of, texts_of
-from w2s.reading.csv_files import csv_column, csv_rows
+from w2s.reading.csv_files import csv_column, csv_columns, csv_rows
 from w2s.reading.json_files import json_column, json_rows
-from w2s.reading.parquet_files import parquet_rows, parquet_table
+from w2s.reading.parquet_files import parquet_columns, parquet_rows, parquet_table
 from w2s.reading.texts import check_encoding, decoded
 from w2s.reading.unpacking import EXPECTED, SUFFIXES, stem_of, suffix_of
 
@@ -27,6 +27,7 @@ __all__ = [
     "SUFFIXES",
     "Rows",
     "check_encoding",
+    "columns_of",
     "guarded",
     "parse_json",
     "read_rows",
@@ -53,6 +54,24 @@ def read_rows(path: Path, columns: Sequence[str] = (), encoding: str | None = No
         return parquet_rows(path)
     text = decoded(path, suffix, columns, encoding)
     return csv_rows(path, text, columns, suffix) if suffix in (".csv", ".tsv") else json_rows(path, text, suffix)
+
+
+def columns_of(path: Path, encoding: str | None = None) -> tuple[str, ...]:
+    """The columns of a file, without its rows where that can be; of JSONL those of its first row.
+
+    Raises:
+        InputError: The file is missing, empty, of another kind or encoding, or broken where it was looked at.
+    """
+    suffix = _checked(path, encoding)
+    if suffix == ".parquet":
+        return parquet_columns(path)
+    text = decoded(path, suffix, (), encoding)
+    if suffix in (".csv", ".tsv"):
+        return csv_columns(text, suffix)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if suffix == ".jsonl" and not first.lstrip().startswith("["):
+        text = first
+    return json_rows(path, text, suffix).columns
 
 
 def read_table(path: Path, types: Mapping[str, pa.DataType], encoding: str | None = None) -> pa.Table:

@@ -14,7 +14,7 @@ from w2s.reading.cells import NUMBER, Rows, parse_json, refuse_twice, unguarded
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["csv_column", "csv_rows", "delimiter_of", "is_headed", "split_records"]
+__all__ = ["csv_column", "csv_columns", "csv_rows", "delimiter_of", "is_headed", "split_records"]
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,15 @@ def delimiter_of(text: str, columns: Sequence[str], suffix: str) -> str:
         return bool(columns) and len(first) == len(columns), len(first)
 
     return max(",;\t", key=cells)
+
+
+def csv_columns(text: str, suffix: str) -> tuple[str, ...]:
+    """What the first record of a CSV text calls the columns; none where it cannot be read."""
+    try:
+        first = next((cells for _, cells, _ in split_records(text, delimiter_of(text, (), suffix)) if any(cells)), [])
+    except ValueError:
+        return ()
+    return tuple(unguarded((cell or "").strip()) for cell in first)
 
 
 def csv_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Rows:

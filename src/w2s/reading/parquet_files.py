@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet
 
-__all__ = ["parquet_rows", "parquet_table"]
+__all__ = ["parquet_columns", "parquet_rows", "parquet_table"]
+
+
+def parquet_columns(path: Path) -> tuple[str, ...]:
+    """The columns of a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        source = pa.BufferReader(bytes_of(path)) if is_zipped(path) else path
+        return tuple(pyarrow.parquet.read_schema(source).names)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
 
 
 def parquet_rows(path: Path) -> Rows:

@@ -69,6 +69,7 @@ class Estimator:
         settings: The estimator's own settings and their defaults.
         needs: Which of "calibration" (`Calibration`) and "second_view" (the answers of a student) it asks for.
         version: Raised when its code changes what comes out.
+        compares: Whether it compares supervisors, and so needs two of them or more.
     """
 
     name: str
@@ -77,9 +78,12 @@ class Estimator:
     settings: Mapping[str, Any]
     needs: frozenset[str] = frozenset()
     version: int = 1
+    compares: bool = False
 
 
-def estimator_from(name: str, estimate: Callable[..., pa.Table], *, summary: str, version: int = 1) -> Estimator:
+def estimator_from(
+    name: str, estimate: Callable[..., pa.Table], *, summary: str, version: int = 1, compares: bool = False
+) -> Estimator:
     """An estimator whose settings are its function's keyword-only parameters, besides the inputs that it asks for."""
     keywords = [p for p in inspect.signature(estimate).parameters.values() if p.kind is p.KEYWORD_ONLY]
     inputs = {"calibration", "second_view"}
@@ -90,6 +94,7 @@ def estimator_from(name: str, estimate: Callable[..., pa.Table], *, summary: str
         settings={p.name: p.default for p in keywords if p.name not in inputs},
         needs=frozenset(p.name for p in keywords if p.name in inputs),
         version=version,
+        compares=compares,
     )
 
 

@@ -230,5 +230,6 @@ ESTIMATORS = (
         "dawid-skene",
         dawid_skene,
         summary="how often each supervisor is right, from all their answers, and what follows for each answer",
+        compares=True,
     ),
 )

@@ -46,6 +46,7 @@ def _steps(stages: SourceStages) -> Supervision:
             [one for one in calibrations if one is not None], label="weak answers to weak_train", supervisors=list(laid)
         ),
         missing=f"{', '.join(silent)} of the pooled supervisors answered no test questions" if silent else "",
+        supervisors=tuple(laid),
     )
 
 

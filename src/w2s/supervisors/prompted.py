@@ -16,6 +16,7 @@ def _steps(stages: SourceStages) -> Supervision:
         answers=stages.answer(adapter=None, examples=examples),
         predictions=stages.test(adapter=None, examples=examples),
         calibration=_calibration(stages, examples),
+        supervisors=(stages.spec.name,),
     )
 
 

@@ -233,6 +233,7 @@ def _steps(stages: SourceStages) -> Supervision:
         answers=ask("transfer", stages.answering),
         predictions=stages.judge(ask("test", stages.evaluation, stages.evaluation.orders)),
         calibration=ask("weak_train", stages.answering),
+        supervisors=(spec.name,),
     )
 
 

@@ -71,7 +71,7 @@ class Simulated:
         self._annotator = annotator
         spread = (settings["difficulty"], settings["misconception"], settings["sensitivity"])
         self._skill = skill_for(settings["accuracy"], *spread)
-        self.name = "simulated" if settings["annotators"] == 1 else f"simulated-{annotator + 1}"
+        self.name = _name(settings["annotators"], annotator)
 
     def plan(self, prompts: Sequence[Prompt]) -> list[Batch]:
         """One batch: nothing takes long."""
@@ -110,6 +110,10 @@ class Simulated:
         scores += settings["position_bias"] * (np.array(positions) == 0)
         scores += settings["answer_bias"] * np.array([_normal(1, "option", choice)[0] for choice in choices])
         return scores
+
+
+def _name(annotators: int, annotator: int) -> str:
+    return "simulated" if annotators == 1 else f"simulated-{annotator + 1}"
 
 
 @lru_cache
@@ -169,6 +173,7 @@ def _steps(stages: SourceStages) -> Supervision:
         answers=ask("transfer"),
         predictions=stages.judge(ask("test", stages.orders)),
         calibration=ask("weak_train"),
+        supervisors=tuple(_name(settings["annotators"], annotator) for annotator in range(settings["annotators"])),
     )
 
 

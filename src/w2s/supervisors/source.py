@@ -29,6 +29,7 @@ class Supervision:
         calibration: Its answers to `weak_train`, each by a model that did not learn that question; None where it
             has none.
         missing: Why there are no predictions.
+        supervisors: Who answers, by the names in the table of answers; None where that is not known before.
     """
 
     answers: Step
@@ -36,6 +37,7 @@ class Supervision:
     training: Step | None = None
     calibration: Step | None = None
     missing: str = ""
+    supervisors: tuple[str, ...] | None = None
 
 
 class SourceStages(Protocol):
@@ -51,6 +53,9 @@ class SourceStages(Protocol):
 
     def question_ids(self, split: str) -> Sequence[str]:
         """Which questions a split has."""
+
+    def questions(self, split: str) -> Sequence[Question]:
+        """The questions of a split, without their answers."""
 
     @property
     def answering(self) -> AnsweringSpec:

@@ -1,4 +1,4 @@
-"""Answers that are there already: of people, of an API, of any program, in one table."""
+"""Answers that are there already: of people, of an API, of any program, in a table or as a tool exports them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from w2s.config import WeakSpec
 from w2s.errors import InputError
 from w2s.files import file_sha256
+from w2s.reading.exports import TABLE, Known, Long, Way, format_of, names_of, read_export
 from w2s.reading.labels import RULES, Labels, labels_of
 from w2s.registry import resolve_settings
 from w2s.step import Json, Step
@@ -22,29 +23,63 @@ from w2s.supervisors.asking import answer_row
 from w2s.supervisors.base import Answer
 from w2s.supervisors.source import Inquiry, Source, SourceStages, Supervision
 from w2s.tables import ANSWERS, read_table
+from w2s.tasks import task_of
 from w2s.tasks.base import Question, Task
 from w2s.tasks.parsing import LETTERS
-from w2s.tasks.questions import Variation
+from w2s.tasks.questions import SPLITS, Variation
 
 __all__ = ["SOURCES"]
 
 logger = logging.getLogger(__name__)
 
-SETTINGS: Mapping[str, Any] = {"answers": "", "columns": {}, "annotators": [], "normalize": []}
-"""The file; what it calls its columns, by our names; the columns of a wide table, one an annotator; see `labels_of`."""
+SETTINGS: Mapping[str, Any] = {"answers": None, "columns": {}, "annotators": [], "normalize": [], "format": ""}
+"""The file, or several of one export; what it calls its columns, by our names; the columns of a wide table, one an
+annotator; see `labels_of`; the format that it is in, by default the one that it is recognized as."""
 
 _LISTED = 5  # answers that are none of the choices
 
 
-def _read(settings: Mapping[str, Any]) -> Labels:
-    """The file as a long table of `question_id`, `supervisor`, `variation` and `answer`.
+class _Answers(NamedTuple):
+    """What the files say, as a long table, and what they were read as: None for a table."""
+
+    labels: Labels
+    export: Long | None
+
+
+def _paths(answers: Any) -> list[Path]:
+    """The files that the setting names: one, several, or those that a pattern with a * finds.
 
     Raises:
-        InputError: It is missing or broken, or lacks a column.
+        InputError: One is not there.
     """
-    path, wide = settings["answers"], settings["annotators"]
-    columns = dict(settings["columns"])
-    table = read_table(path, columns)
+    found: list[Path] = []
+    for name in [answers] if isinstance(answers, str) else answers:
+        path = Path(name).expanduser()
+        is_pattern = "*" in name and not path.is_file()
+        paths = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))) if is_pattern else [path]
+        if not paths or not all(one.is_file() for one in paths):
+            raise InputError(f"no such file: {name}")
+        found += paths
+    if again := [path for path in found if found.count(path) > 1]:
+        raise InputError(f"weak.settings.answers names {again[0]} twice")
+    return found
+
+
+def _read(paths: Sequence[Path], settings: Mapping[str, Any], questions: Sequence[Question]) -> _Answers:
+    """The files as a long table of `question_id`, `supervisor`, `variation` and `answer`.
+
+    Raises:
+        InputError: One is missing or broken, or lacks a column.
+    """
+    if "names" in settings:
+        known = [Known(question.id, question.text, question.choices) for question in questions]
+        way = Way(*settings["way"]) if "way" in settings else None
+        export = read_export(
+            paths, settings["format"], settings["names"], columns=settings["columns"], known=known, way=way
+        )
+        return _Answers(labels_of(export.table, normalize=settings["normalize"], keep_missing=False), export)
+    path, wide = str(paths[0]), settings["annotators"]
+    table = read_table(path, settings["columns"])
     if wide:
         table = _long(table, wide, path)
     for name in ("question_id", "answer"):
@@ -55,18 +90,21 @@ def _read(settings: Mapping[str, Any]) -> Labels:
                 f"weak.settings.columns says which it is{hint}"
             )
     labels = labels_of(table, normalize=settings["normalize"], keep_missing=False)
-    return labels._replace(table=_numbered(labels.table))
+    return _Answers(labels._replace(table=_numbered(labels.table)), None)
 
 
-def _tell(path: Path, labels: Labels) -> None:
-    """Say what became of the labels."""
+def _tell(where: str, answers: _Answers) -> None:
+    """Say what the files were read as, and what became of the labels."""
+    labels, export = answers
+    for note in export.notes if export else ():
+        logger.info("%s: %s", where, note)
     for label, others in labels.merged.items():
         spellings = ", ".join(f"{other!r} ({count})" for other, count in others.items())
-        logger.info("%s: %s read as %s", path, spellings, repr(label) if label else "missing")
+        logger.info("%s: %s read as %s", where, spellings, repr(label) if label else "missing")
     if labels.missing:
-        logger.info("%s: %d rows have no label", path, labels.missing)
+        logger.info("%s: %d rows have no label", where, labels.missing)
     for note in labels.notes:
-        logger.info("%s: %s", path, note)
+        logger.info("%s: %s", where, note)
 
 
 def _long(table: pa.Table, annotators: Sequence[str], path: str) -> pa.Table:
@@ -101,61 +139,102 @@ def _numbered(table: pa.Table) -> pa.Table:
     return table.append_column("variation", pa.array(numbers, pa.int32()))
 
 
-def _identity(path: str, rules: Sequence[str]) -> list[str]:
-    """What decides the labels: the content of the table and of the mappings, and the names of the rules."""
-    return [file_sha256(Path(path)), *(rule if rule in RULES else file_sha256(Path(rule)) for rule in rules)]
+def _identity(paths: Sequence[Path], rules: Sequence[str]) -> list[str]:
+    """What decides the labels: the content of the files and of the mappings, and the names of the rules."""
+    return [*map(file_sha256, paths), *(rule if rule in RULES else file_sha256(Path(rule)) for rule in rules)]
 
 
 def _answers(inquiry: Inquiry) -> pa.Table:
     settings, execution = inquiry.settings, inquiry.execution
-    if _identity(execution["answers"], execution["normalize"]) != settings["content"]:
-        raise InputError(f"{execution['answers']} changed since the run began: start it again")
-    table = _read({**settings, **execution}).table
+    paths = _paths(execution["answers"])
+    where = _where(paths)
+    if _identity(paths, execution["normalize"]) != settings["content"]:
+        raise InputError(f"{where} changed since the run began: start it again")
+    labels, export = _read(paths, {**settings, **execution}, inquiry.questions)
     questions = {question.id: question for question in inquiry.questions}
-    rows = table.filter(pc.is_in(table["question_id"], pa.array(questions, pa.string())))
-    found = [*_rows(rows, questions, inquiry)]
+    rows = labels.table.filter(pc.is_in(labels.table["question_id"], pa.array(questions, pa.string())))
+    found = [*_rows(rows, questions, inquiry, export)]
     order = {id: place for place, id in enumerate(questions)}
     found.sort(key=lambda row: order[row["question_id"]])
     unanswered = len(questions) - len({row["question_id"] for row in found})
     if unanswered:
-        logger.warning(
-            "%s answers %d of %d questions", execution["answers"], len(questions) - unanswered, len(questions)
-        )
+        logger.warning("%s answers %d of %d questions", where, len(questions) - unanswered, len(questions))
     return pa.Table.from_pylist(found, schema=ANSWERS)
 
 
-def _rows(table: pa.Table, questions: Mapping[str, Question], inquiry: Inquiry) -> Iterator[dict[str, Any]]:
-    named = "supervisor" in table.column_names
-    unknown: Counter[str] = Counter()
-    nearest: dict[str, str] = {}
+def _where(paths: Sequence[Path]) -> str:
+    """The files, for a message."""
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} others"
+
+
+def _rows(
+    table: pa.Table, questions: Mapping[str, Question], inquiry: Inquiry, export: Long | None
+) -> Iterator[dict[str, Any]]:
+    task, written = inquiry.task, export is not None and export.written
+    by_letter = _by_letter(task)
+    unknown: Counter[tuple[str, tuple[str, ...]]] = Counter()
     ways: dict[str, list[Variation]] = {}
-    for row in table.select(["question_id", "variation", "answer", *["supervisor"] * named]).to_pylist():
+    scores = [name for name in ("choices", "choice_logprobs") if export is not None and name in table.column_names]
+    named = ["supervisor"] if "supervisor" in table.column_names else []
+    for row in table.select(["question_id", "variation", "answer", *named, *scores]).to_pylist():
         question = questions[row["question_id"]]
-        variations = ways.setdefault(question.id, inquiry.task.vary(question, inquiry.num_variations, inquiry.seed))
+        variations = ways.setdefault(question.id, task.vary(question, inquiry.num_variations, inquiry.seed))
         variation = variations[row["variation"] % len(variations)]
-        answer = _canonical(row["answer"], question, variation, inquiry.task)
+        answer = _canonical(row["answer"], question, variation, task)
+        if answer is None and question.choices and written:
+            answer = by_letter.parse(row["answer"], question, by_letter.vary(question, 1, 0)[0])
         if answer is None and question.choices:
-            unknown[row["answer"]] += 1
-            near = difflib.get_close_matches(row["answer"], question.choices, n=1, cutoff=0.5)
-            nearest.setdefault(row["answer"], near[0] if near else "")
-        written = inquiry.task.complete(answer, question, variation) if answer is not None else row["answer"]
+            unknown[row["answer"], question.choices] += 1
+        completion = task.complete(answer, question, variation) if answer is not None else row["answer"]
         position = variation.positions[question.choices.index(answer)] if answer in question.choices else None
-        given = Answer(response=written, answer=answer, position=position)
-        made = answer_row(
-            question, variation, given, inquiry.task, row["supervisor"] if named else inquiry.settings["name"],
-            asked=variation.prompt,
-        )  # fmt: skip
-        yield {**made, "response": row["answer"], "variation": row["variation"]}
-    if unknown:
-        listed = [
-            f"{answer!r} ({count})" + (f", nearest {nearest[answer]!r}" if nearest[answer] else "")
-            for answer, count in unknown.most_common(_LISTED)
-        ]
-        more = f" and {len(unknown) - _LISTED} others" if len(unknown) > _LISTED else ""
-        raise InputError(
-            f"{inquiry.execution['answers']}: answers that are none of their question's choices: {'; '.join(listed)}"
-            f"{more}: weak.settings.normalize may map them, to nothing where they are missing"
-        )
+        logprobs = _in_order(row, question, variation, task) if scores else None
+        given = Answer(response=completion, answer=answer, position=position, choice_logprobs=logprobs)
+        name = row["supervisor"] if named else inquiry.settings["name"]
+        made = answer_row(question, variation, given, task, name, asked=variation.prompt)
+        unsaid = {"position": None, "positions": None} if scores else {}  # in which order a model was asked
+        yield {**made, **unsaid, "response": row["answer"], "variation": row["variation"]}
+    _check_unknown(unknown, _where(_paths(inquiry.execution["answers"])), written)
+
+
+def _check_unknown(unknown: Counter[tuple[str, tuple[str, ...]]], where: str, written: bool) -> None:
+    """Refuse labels that are no choice of their question; of texts that a model wrote, say how many name none."""
+    if not unknown:
+        return
+    if written:
+        (text, _), *_ = unknown
+        shown = " ".join(text.split())[:60]
+        logger.warning("%s: %d texts choose no option and are unparsed; the first is %r", where, unknown.total(), shown)
+        return
+    counts: Counter[str] = Counter()
+    nearest: dict[str, str] = {}
+    for (label, choices), count in unknown.items():
+        counts[label] += count
+        near = difflib.get_close_matches(label, choices, n=1, cutoff=0.5)
+        nearest.setdefault(label, near[0] if near else "")
+    listed = [
+        f"{label!r} ({count})" + (f", nearest {nearest[label]!r}" if nearest[label] else "")
+        for label, count in counts.most_common(_LISTED)
+    ]
+    more = f" and {len(counts) - _LISTED} others" if len(counts) > _LISTED else ""
+    raise InputError(
+        f"{where}: answers that are none of their question's choices: {'; '.join(listed)}"
+        f"{more}: weak.settings.normalize may map them, to nothing where they are missing"
+    )
+
+
+def _by_letter(task: Task) -> Task:
+    """The task, answered by letter where it can be: a text names its options by letters as well as by words."""
+    if task.answer_format == "letter" or "letter" not in task.answer_formats:
+        return task
+    return task_of({**task.asking(), "answer_format": "letter"})
+
+
+def _in_order(row: Mapping[str, Any], question: Question, variation: Variation, task: Task) -> list[float] | None:
+    """The log-probabilities in the order of the question's choices; None where its options are others."""
+    options = [_canonical(option, question, variation, task) for option in row["choices"] or ()]
+    if len(options) != len(question.choices) or set(options) != set(question.choices):
+        return None
+    return [row["choice_logprobs"][options.index(choice)] for choice in question.choices]
 
 
 def _canonical(text: str, question: Question, variation: Variation, task: Task) -> str | None:
@@ -178,44 +257,78 @@ def _canonical(text: str, question: Question, variation: Variation, task: Task) 
 
 def _steps(stages: SourceStages) -> Supervision:
     given = resolve_settings("source table", SETTINGS, stages.spec.settings)
-    path = Path(given["answers"]).expanduser()
-    if not path.is_file():
-        raise InputError(f"no such file: {given['answers']}")
-    labels = _read({**given, "answers": str(path)})
-    _tell(path, labels)
-    ids = set(pc.cast(labels.table["question_id"], pa.string()).to_pylist())
-    if not ids & set(stages.question_ids("transfer")):
-        theirs, ours = sorted(ids)[:2], sorted(stages.question_ids("transfer"))[:2]
-        raise InputError(f"{path} answers no question of transfer: its ids are as {theirs}, the task's as {ours}")
+    paths = _paths(given["answers"])
+    where = _where(paths)
+    form = format_of(paths, given["format"], given["columns"])
+    settings: dict[str, Json] = {"columns": given["columns"], "annotators": given["annotators"], "name": paths[0].stem}
+    if form != TABLE:
+        settings |= {"format": form, "names": names_of(paths, form)}
+    _check_form(form, paths, given)
+    questions = {question.id: question for split in SPLITS for question in stages.questions(split)}
+    answers = _read(paths, {**settings, "normalize": given["normalize"]}, list(questions.values()))
+    _tell(where, answers)
+    if answers.export is not None:
+        settings["way"] = list(answers.export.way or ())
+    table = answers.labels.table
+    ids = set(pc.cast(table["question_id"], pa.string()).to_pylist())
+    transfer = stages.question_ids("transfer")
+    if not ids & set(transfer):
+        theirs, ours = sorted(ids)[:2], sorted(transfer)[:2]
+        raise InputError(f"{where} answers no question of transfer: its ids are as {theirs}, the task's as {ours}")
     rules = [rule if rule in RULES else str(Path(rule).expanduser().absolute()) for rule in given["normalize"]]
-    settings: dict[str, Json] = {
-        "content": _identity(str(path), rules),
-        "columns": given["columns"],
-        "annotators": given["annotators"],
-        "name": path.stem,
-    }
-    execution: dict[str, Json] = {"answers": str(path.absolute()), "normalize": rules}
+    settings["content"] = _identity(paths, rules)
+    execution: dict[str, Json] = {"answers": [str(path.absolute()) for path in paths], "normalize": rules}
 
     def ask(split: str) -> Step:
         return stages.ask(settings, split=split, execution=execution)
 
     test = set(stages.question_ids("test"))
     answered = len(test & ids)
-    missing = "" if answered == len(test) else f"{path.name} answers {answered} of {len(test)} test questions"
+    told = ", ".join(path.name for path in paths)
+    missing = "" if answered == len(test) else f"{told} answers {answered} of {len(test)} test questions"
     return Supervision(
         answers=ask("transfer"),
         predictions=None if missing else stages.judge(ask("test")),
         calibration=ask("weak_train") if ids & set(stages.question_ids("weak_train")) else None,
         missing=missing,
+        supervisors=_supervisors(table, transfer, paths[0].stem),
     )
+
+
+def _supervisors(table: pa.Table, questions: Sequence[str], name: str) -> tuple[str, ...]:
+    """Who answers these questions."""
+    if "supervisor" not in table.column_names:
+        return (name,)
+    asked = table.filter(pc.is_in(pc.cast(table["question_id"], pa.string()), pa.array(questions, pa.string())))
+    return tuple(sorted(filter(None, asked["supervisor"].unique().to_pylist())))
+
+
+def _check_form(form: str, paths: Sequence[Path], given: Mapping[str, Any]) -> None:
+    """Make sure that the settings are of what the files are read as."""
+    if form == TABLE and len(paths) > 1:
+        raise InputError(f"{_where(paths)}: {len(paths)} tables: expected one, in which a column names the supervisor")
+    if form != TABLE and given["annotators"]:
+        raise InputError(
+            f"{_where(paths)} is read as format {form}, and annotators names the columns of a wide table: "
+            "expected one of them; format: table reads it as a table"
+        )
 
 
 def _check(spec: WeakSpec) -> None:
     given = resolve_settings("source table", SETTINGS, spec.settings)
-    if not given["answers"]:
+    answers = given["answers"]
+    if not answers:
         raise InputError("source table needs weak.settings.answers: a file with question_id and answer")
+    names = [answers] if isinstance(answers, str) else answers
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise InputError(f"answers of source table is {answers!r}: expected a file, or a list of files")
     if spec.examples:
         raise InputError(f"weak.examples is {spec.examples}: source table asks nobody")
+
+
+def _called(spec: WeakSpec) -> str:
+    answers = spec.settings.get("answers") or ""
+    return ", ".join(Path(str(name)).name for name in ([answers] if isinstance(answers, str) else answers))
 
 
 SOURCES = (
@@ -225,7 +338,7 @@ SOURCES = (
         steps=_steps,
         needs_weak_train=lambda spec: False,
         check=_check,
-        called=lambda spec: Path(str(spec.settings.get("answers", ""))).name,
+        called=_called,
         answer=_answers,
     ),
 )

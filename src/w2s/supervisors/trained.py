@@ -19,6 +19,7 @@ def _steps(stages: SourceStages) -> Supervision:
         calibration=stages.join(
             [_out_of_fold(stages, fold) for fold in stages.folds()], label="weak answers out of fold"
         ),
+        supervisors=(stages.spec.name,),
     )
 
 
