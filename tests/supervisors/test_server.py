@@ -274,6 +274,30 @@ def test_requests_go_out_in_a_file_and_answers_come_back_in_another(
     assert "all is answered" in capsys.readouterr().out and not (tmp_path / "none.jsonl").exists()
 
 
+def test_responses_to_requests_that_nobody_made_are_told_apart(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_name = "--model.settings={service: batch}"
+    for split in ("transfer", "test"):
+        main(words(data, tmp_path, by_name, f"--split={split}", f"--requests-out={tmp_path / split}.jsonl"))
+    asked, others = ((tmp_path / f"{split}.jsonl").read_text().splitlines() for split in ("transfer", "test"))
+    ids = [*(json.loads(line)["custom_id"] for line in [*asked, *others[:5]]), "request-1", "request-2"]
+    choice = {"message": {"role": "assistant", "content": "C"}, "finish_reason": "stop"}
+    body = {"status_code": 200, "body": {"model": "big", "choices": [choice]}}
+    back = tmp_path / "back.jsonl"
+    back.write_text("".join(json.dumps({"custom_id": id, "response": body}) + "\n" for id in ids))
+    capsys.readouterr()
+    main(words(data, tmp_path, by_name, f"--responses={back}", f"--out={tmp_path / 'answers.parquet'}"))
+    said = capsys.readouterr()
+    assert f"{len(asked)} answers from" in said.out
+    told = " ".join(said.err.split())
+    assert "2 responses have a custom_id that no request of w2s has, the first 'request-1': left out" in told
+    assert "5 responses answer other requests than those of this task, split, model and seed: kept for these" in told
+    # Those of the other split are there when they are asked for.
+    main(words(data, tmp_path, by_name, "--split=test", f"--requests-out={tmp_path / 'rest.jsonl'}"))
+    assert len((tmp_path / "rest.jsonl").read_text().splitlines()) == len(others) - 5
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"id": 1}', "no"])
 def test_what_is_no_response_is_named_by_its_line(
     content: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

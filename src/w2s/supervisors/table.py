@@ -210,7 +210,7 @@ def _check_unknown(unknown: Counter[tuple[str, tuple[str, ...]]], where: str, wr
     for (label, choices), count in unknown.items():
         counts[label] += count
         near = difflib.get_close_matches(label, choices, n=1, cutoff=0.5)
-        nearest.setdefault(label, near[0] if near else "")
+        nearest[label] = nearest.get(label) or (near[0] if near else "")
     listed = [
         f"{label!r} ({count})" + (f", nearest {nearest[label]!r}" if nearest[label] else "")
         for label, count in counts.most_common(_LISTED)

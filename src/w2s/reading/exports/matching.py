@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_uppercase
 from typing import Literal, NamedTuple
 
 from w2s.errors import InputError, unknown_name
@@ -59,8 +60,17 @@ def way_for(items: Sequence[Item], known: Sequence[Known], form: Format, field: 
     else:
         _check_field(field, items, form, where)
         ways = [Way("id", field), Way("text", field)]
-    found = {way: match(items, known, way) for way in ways}
+    found: dict[Way, list[str | None]] = {}
+    ambiguous: list[InputError] = []
+    for way in ways:
+        try:
+            found[way] = match(items, known, way)
+        except InputError as error:  # which matters only where there are no ids
+            found[way] = []
+            ambiguous.append(error)
     best = max(ways, key=lambda way: sum(id is not None for id in found[way]))  # of equals the first
+    if not any(found[best]) and ambiguous:
+        raise ambiguous[0]
     if not any(found[best]):
         theirs = items[0].fields.get(ways[0].field, items[0].own)[:60]
         ours = f"{known[0].id!r}, {known[0].text[:60]!r}"
@@ -183,7 +193,7 @@ def _fits(item: Item, question: Known) -> bool:
 
 
 def _are_letters(words: Sequence[str]) -> bool:
-    return all(len(word) == 1 for word in words)
+    return "".join(word.strip("().").upper() for word in words) == ascii_uppercase[: len(words)]
 
 
 def _folded(text: str) -> str:
