@@ -22,6 +22,7 @@ import pyarrow as pa
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
+from support.exports import annotation, chosen_sample, record, response_line, task, write_lines
 from tasks.support import (
     ETHICS_HEADER,
     ETHICS_ROWS,
@@ -35,6 +36,7 @@ from tasks.support import (
 from w2s.files import file_sha256
 from w2s.methods import METHODS
 from w2s.pipeline.steps import KINDS
+from w2s.reading.exports import FORMATS, read_export
 from w2s.reliability import ESTIMATORS, Calibration, score_answers
 from w2s.servers.answered import Answered
 from w2s.servers.replies import Reply
@@ -274,6 +276,34 @@ def _loss(name: str) -> Any:
     return loss(values.log_softmax(-1), soft, torch.tensor([1.0, 0.5, 2.0, 1.0]), 0.5).tolist()
 
 
+EXPORTS: dict[str, list[dict[str, Any]]] = {
+    "label-studio": [
+        task(1, {"text": "Oslo?"}, annotation(7, "yes"), annotation({"id": 8, "email": "bob@x.org"}, ["yes", "no"])),
+        task(2, {"text": "Lima?"}, annotation(7, None, was_cancelled=True), annotation(9, "no", ground_truth=True)),
+    ],
+    "argilla": [
+        record("r1", "Oslo?", ann=("yes", "submitted"), bob=("no", "draft")),
+        record("r2", "Lima?", ann=(None, "discarded"), bob=(["no"], "submitted")),
+    ],
+    "lm-eval": [
+        chosen_sample(number, {"question": "Oslo?", "choices": ["yes", "no"]}, "AB", [-1.5 + number, -1.0])
+        for number in range(2)
+    ],
+    "distilabel": [
+        {"instruction": "Oslo?", "generation": ["yes", None], "model_name": ["m", "n"], "distilabel_metadata": {}},
+        {"instruction": "Oslo?", "generation": ["no"], "model_name": "m", "distilabel_metadata": {}},
+    ],
+    "batch": [response_line("q1", "yes"), response_line("q2", "it is", finish="length"), response_line("q1", "no")],
+}
+"""What each format's reader reads."""
+
+
+def _export(name: str) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_lines(Path(folder) / "rows.jsonl", EXPORTS[name])
+        return read_export([path], name, ["somebody"]).table.to_pylist()
+
+
 def outputs() -> dict[str, dict[str, Any]]:
     """Each piece's version and output, by kind and name."""
     from w2s.training.losses import LOSSES
@@ -284,6 +314,7 @@ def outputs() -> dict[str, dict[str, Any]]:
         "method": (METHODS, _method),
         "loss": (LOSSES, _loss),
         "source": (SOURCES, _source),
+        "export": (FORMATS, _export),
         "kind": ({name: KINDS[name] for name in KIND_SETTINGS}, _kind),
     }
     return {

@@ -69,7 +69,7 @@ def of_texts(tmp_path: Path, *data: dict[str, Any], **columns: str) -> Any:
 def test_questions_are_found_by_an_id_in_the_data(tmp_path: Path) -> None:
     long = of_texts(tmp_path, {"question_id": "q2", "text": "reworded"}, {"question_id": "q1", "text": "reworded"})
     assert long.table["question_id"].to_pylist() == ["q2", "q1"] and long.way == Way("id", "question_id")
-    assert long.notes[-1] == "all 2 tasks are questions of the task, by the id in 'question_id'"
+    assert long.notes[-1] == "all tasks are questions of the task, by the id in 'question_id'"
 
 
 def test_questions_are_found_by_their_text_whatever_its_space(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_without_a_task_the_exports_own_ids_or_a_field_stand(tmp_path: Path) -> 
     path = write_json(tmp_path / "a.json", rows)
     assert export_of(path).table["question_id"].to_pylist() == ["1", "2"]
     long = export_of(path, columns={"question_id": "ref"})
-    assert long.table["question_id"].to_pylist() == ["a"] and "1 tasks have no 'ref': left out" in long.notes
+    assert long.table["question_id"].to_pylist() == ["a"] and "left out without 'ref': 1 task" in long.notes
 
 
 def test_columns_of_a_table_that_an_export_has_not_are_refused(tmp_path: Path) -> None:

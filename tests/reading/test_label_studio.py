@@ -42,7 +42,7 @@ def test_what_is_skipped_is_missing_and_ground_truth_and_predictions_are_nobodys
     long = export_of(write_json(tmp_path / "a.json", rows))
     assert answers(long) == [("1", "10", None), ("1", "11", "Positive")]
     assert long.notes[0] == (
-        "read as a Label Studio export: 1 tasks, 2 annotators, 1 predictions left out, 1 skipped, "
+        "read as a Label Studio export: 1 task, 2 annotators, 1 predictions left out, 1 skipped, "
         "1 marked as ground truth left out, 1 of nobody left out"
     )
 
@@ -77,7 +77,7 @@ def test_an_annotator_who_labels_a_task_twice_has_one_vote_and_it_is_said(tmp_pa
     path = write_json(tmp_path / "a.json", [task(1, TEXT, annotation(10, "Positive"), annotation(10, "Negative"))])
     long = export_of(path)
     assert long.table["variation"].to_pylist() == [0, 1]
-    assert "1 labels are by somebody who labelled the question before" in long.notes[-1]
+    assert "labels by somebody who labelled the question before: 1," in long.notes[-1]
 
 
 def minimal(id: int, who: Any, label: Any, **fields: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_the_model_is_the_folder_that_the_harness_made(tmp_path: Path) -> None:
     ]
     long = export_of(*paths)
     assert long.table["supervisor"].to_pylist() == ["org__big", "org__small"]
-    assert long.notes[0] == "read as samples of lm-evaluation-harness: 1 documents, 2 supervisors"
+    assert long.notes[0] == "read as samples of lm-evaluation-harness: 1 document, 2 supervisors"
 
 
 def test_a_column_may_name_the_model(tmp_path: Path) -> None:

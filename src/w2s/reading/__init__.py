@@ -68,9 +68,9 @@ def columns_of(path: Path, encoding: str | None = None) -> tuple[str, ...]:
     text = decoded(path, suffix, (), encoding)
     if suffix in (".csv", ".tsv"):
         return csv_columns(text, suffix)
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    if suffix == ".jsonl" and not first.lstrip().startswith("["):
-        text = first
+    if suffix == ".jsonl" and not text.lstrip().startswith("["):
+        begin = len(text) - len(text.lstrip())
+        text = text[: max(text.find("\n", begin), 0) or None]
     return json_rows(path, text, suffix).columns
 
 

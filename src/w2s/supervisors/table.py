@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from w2s.config import WeakSpec
 from w2s.errors import InputError
 from w2s.files import file_sha256
-from w2s.reading.exports import TABLE, Known, Long, Way, format_of, names_of, read_export
+from w2s.reading.exports import FORMATS, TABLE, Known, Long, Way, format_of, names_of, read_export
 from w2s.reading.labels import RULES, Labels, labels_of
 from w2s.registry import resolve_settings
 from w2s.step import Json, Step
@@ -262,7 +262,7 @@ def _steps(stages: SourceStages) -> Supervision:
     form = format_of(paths, given["format"], given["columns"])
     settings: dict[str, Json] = {"columns": given["columns"], "annotators": given["annotators"], "name": paths[0].stem}
     if form != TABLE:
-        settings |= {"format": form, "names": names_of(paths, form)}
+        settings |= {"format": form, "format_version": FORMATS[form].version, "names": names_of(paths, form)}
     _check_form(form, paths, given)
     questions = {question.id: question for split in SPLITS for question in stages.questions(split)}
     answers = _read(paths, {**settings, "normalize": given["normalize"]}, list(questions.values()))

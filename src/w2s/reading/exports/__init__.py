@@ -122,7 +122,7 @@ def read_export(
     if known is None:
         ids = own_ids(export.items, found, field, where)
         if lost := sum(id is None for id in ids):
-            notes.append(f"{lost:,} {found.asked} have no {field!r}: left out")
+            notes.append(f"left out without {field!r}: {_counted(lost, found.asked)}")
         if export.written:
             notes.append("answers count as they are written: source table reads them by a task's choices")
     else:
@@ -131,7 +131,7 @@ def read_export(
         notes.append(unmatched_note(export.items, ids, known, way, found))
     table, again = _table(export, found, ids, {one.id: one.choices for one in known or ()})
     if again and found.by_people:
-        notes.append(f"{again:,} labels are by somebody who labelled the question before: they share one vote")
+        notes.append(f"labels by somebody who labelled the question before: {again:,}, who share one vote with it")
     return Long(table, form, way, export.written, tuple(notes))
 
 
@@ -159,11 +159,14 @@ def _read(
 
 
 def _said(export: Export, form: Format) -> str:
-    asked = len({item.own for item in export.items})
-    who = len({given.who for given in export.answers})
-    people = f"annotator{'s' * (who != 1)}" if form.by_people else f"supervisor{'s' * (who != 1)}"
+    asked = _counted(len({item.own for item in export.items}), form.asked)
+    who = _counted(len({given.who for given in export.answers}), "annotators" if form.by_people else "supervisors")
     counts = "".join(f", {count:,} {what}" for what, count in export.counts.items() if count and what)
-    return f"read as {form.title}: {asked:,} {form.asked}, {who:,} {people}{counts}"
+    return f"read as {form.title}: {asked}, {who}{counts}"
+
+
+def _counted(count: int, plural: str) -> str:
+    return f"{count:,} {plural if count != 1 else plural.removesuffix('s')}"
 
 
 def _table(

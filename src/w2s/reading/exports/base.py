@@ -105,6 +105,7 @@ class Format:
         recognizes: Whether a file with these columns is one.
         read: Reads the files.
         called: What a supervisor is called that the file at a path does not name.
+        version: Raised when its code changes what comes out.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Format:
     recognizes: Callable[[Collection[str]], bool]
     read: Callable[[Sequence[File], Wanted], Export]
     called: Callable[[Path], str] = stem_of
+    version: int = 1
 
 
 def row_error(file: File, number: int, expected: str) -> InputError:

@@ -135,7 +135,7 @@ def unmatched_note(
     own = {item.own for item in items}
     lost = {item.own: item for item, id in zip(items, ids, strict=True) if id is None}
     if not lost:
-        return f"all {len(own):,} {form.asked} are questions of the task, by {_told(way)}"
+        return f"all {form.asked} are questions of the task, by {_told(way)}"
     near = [_nearest(item, known, way) for item in list(lost.values())[:_SHOWN]]
     shown = "; ".join(near)
     return f"{len(lost):,} of {len(own):,} {form.asked} are no question of these splits, by {_told(way)}: {shown}"
