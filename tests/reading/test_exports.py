@@ -137,3 +137,35 @@ def test_every_text_finds_its_own_question_however_it_is_spaced_and_composed(fou
         Item(own="", fields={"text": f"  {unicodedata.normalize('NFD', text).replace(' ', '  ')} "}) for text in found
     ]
     assert match(items, known, Way("text", "")) == [one.id for one in known]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.sampled_from(["", "a", "True"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["value", "id", "type"]), inner),
+    max_leaves=4,
+)
+
+
+def broken(value: Any, data: st.DataObject) -> Any:
+    """The value, with anything at all in some place of it."""
+    if data.draw(st.integers(0, 3)) == 0 or not isinstance(value, dict | list | tuple) or not value:
+        return data.draw(anything)
+    if isinstance(value, dict):
+        name = data.draw(st.sampled_from(sorted(value)))
+        return {**value, name: broken(value[name], data)}
+    at = data.draw(st.integers(0, len(value) - 1))
+    return [*value[:at], broken(value[at], data), *value[at + 1 :]]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(data=st.data())
+def test_a_row_with_anything_in_it_is_read_or_refused_in_a_line(
+    name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    row = broken(ROWS[name], data)
+    rows = [ROWS[name], row if isinstance(row, dict) else ROWS[name]]
+    path = write_lines(tmp_path_factory.mktemp("broken") / "a.jsonl", rows)
+    try:
+        export_of(path, form=name)
+    except InputError as error:
+        assert "\n" not in str(error)

@@ -129,3 +129,10 @@ def test_questions_with_one_text_are_told_apart_by_their_options(tmp_path: Path)
     doc = {"question": "Which  is true?", "choices": ["v", "u"]}
     long = export_of(write_lines(tmp_path / "m.jsonl", [chosen_sample(0, doc, "AB", [-1.0, -2.0])]), known=known)
     assert [(row["question_id"], row["answer"]) for row in long.table.to_pylist()] == [("b", "v")]
+
+
+def test_options_in_other_words_do_not_hide_a_question(tmp_path: Path) -> None:
+    known = [Known("a", "Is it so?", ("wrong", "right"))]
+    path = write_lines(tmp_path / "m.jsonl", [chosen_sample(0, {"q": "Is it so?"}, ["no", "yes"], [-2.0, -1.0])])
+    long = export_of(path, known=known)
+    assert [(row["question_id"], row["answer"]) for row in long.table.to_pylist()] == [("a", "yes")]

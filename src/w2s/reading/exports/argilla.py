@@ -13,7 +13,19 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from w2s.reading.cells import text_of
-from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, one_of, row_error, single_text, texts_in
+from w2s.reading.exports.base import (
+    Export,
+    File,
+    Format,
+    Given,
+    Item,
+    Wanted,
+    one_of,
+    reading_row,
+    row_error,
+    single_text,
+    texts_in,
+)
 
 __all__ = ["FORMAT"]
 
@@ -52,15 +64,13 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
     counts: Counter[str] = Counter()
     for file in files:
         for number, row in enumerate(file.rows.cells, start=1):
-            if (own := text_of(row.get("id"))) is None:
-                raise row_error(file, number, "a record with an id")
-            items.append(Item(own=own, fields=_fields(row, nested)))
-            try:
+            with reading_row(file, number):
+                if (own := text_of(row.get("id"))) is None:
+                    raise row_error(file, number, "a record with an id")
+                items.append(Item(own=own, fields=_fields(row, nested)))
                 for response in (_nested if nested else _flat)(row, question):
                     given = _given(len(items) - 1, response, counts)
                     answers += [given] if given else []
-            except (TypeError, AttributeError):
-                raise row_error(file, number, f"responses to {question!r} as Argilla writes them") from None
     unsaid = counts.pop(_UNSAID, 0)
     return Export(items=items, answers=answers, counts=counts, notes=(_NO_STATUS,) if unsaid else ())
 
@@ -94,8 +104,9 @@ def _questions(files: Sequence[File], nested: bool) -> list[str]:
     found: dict[str, None] = {}
     for file in files:
         if nested:
-            for row in file.rows.cells:
-                found |= dict.fromkeys(name for name, given in (row.get("responses") or {}).items() if given)
+            for number, row in enumerate(file.rows.cells, start=1):
+                with reading_row(file, number):
+                    found |= dict.fromkeys(name for name, given in (row.get("responses") or {}).items() if given)
         else:
             names = _flat_questions(file.rows.columns)
             found |= {name: None for name in names if any(row.get(name + _RESPONSES) for row in file.rows.cells)}

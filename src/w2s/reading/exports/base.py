@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,19 @@ from w2s.errors import InputError
 from w2s.reading.cells import Rows, text_of
 from w2s.reading.unpacking import stem_of
 
-__all__ = ["Export", "File", "Format", "Given", "Item", "Wanted", "one_of", "row_error", "single_text", "texts_in"]
+__all__ = [
+    "Export",
+    "File",
+    "Format",
+    "Given",
+    "Item",
+    "Wanted",
+    "one_of",
+    "reading_row",
+    "row_error",
+    "single_text",
+    "texts_in",
+]
 
 
 class File(NamedTuple):
@@ -117,6 +130,21 @@ class Format:
     read: Callable[[Sequence[File], Wanted], Export]
     called: Callable[[Path], str] = stem_of
     version: int = 1
+
+
+@contextmanager
+def reading_row(file: File, number: int) -> Iterator[None]:
+    """What is read in this block is one row: where it is not as the tool writes it, the error says which.
+
+    Raises:
+        InputError: Something in the row is of another type than the tool writes.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InputError(f"{file.path}, row {number}: not as the tool writes it: {error}") from error
 
 
 def row_error(file: File, number: int, expected: str) -> InputError:

@@ -13,7 +13,7 @@ from typing import Any
 
 from w2s.errors import InputError
 from w2s.reading.cells import text_of
-from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, row_error
+from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, reading_row, row_error
 
 __all__ = ["FORMAT"]
 
@@ -31,14 +31,15 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
     counts: Counter[str] = Counter()
     for file in files:
         for number, row in enumerate(file.rows.cells, start=1):
-            if (own := text_of(row.get("custom_id"))) is None:
-                raise row_error(file, number, "a response with a custom_id")
-            items.append(Item(own=own, fields={"custom_id": own}))
-            body = _body(row)
-            who = text_of(row.get(wanted.who) if wanted.who else (body or {}).get("model")) or file.name
-            for text, problem in _texts(body):
-                counts[problem] += bool(problem)
-                answers.append(Given(len(items) - 1, who, None if problem else text))
+            with reading_row(file, number):
+                if (own := text_of(row.get("custom_id"))) is None:
+                    raise row_error(file, number, "a response with a custom_id")
+                items.append(Item(own=own, fields={"custom_id": own}))
+                body = _body(row)
+                who = text_of(row.get(wanted.who) if wanted.who else (body or {}).get("model")) or file.name
+                for text, problem in _texts(body):
+                    counts[problem] += bool(problem)
+                    answers.append(Given(len(items) - 1, who, None if problem else text))
     if items and all(_OWN_KEY.fullmatch(item.own) for item in items):
         raise InputError(f"{files[0].path} answers requests of w2s: expected w2s label --responses {files[0].path}")
     return Export(items=items, answers=answers, counts=counts, written=True)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from w2s.reading.cells import text_of
-from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, one_of, row_error, texts_in
+from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, one_of, reading_row, row_error, texts_in
 
 __all__ = ["FORMAT"]
 
@@ -44,12 +44,15 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
     for file in files:
         of_models = [wanted.who] if wanted.who else [name for name in _MODELS[column] if name in file.rows.columns]
         for number, row in enumerate(file.rows.cells, start=1):
-            fields = _fields(row, {column, *of_models})
-            own = next((fields[name] for name in ("instruction", "messages", "text") if name in fields), str(number))
-            items.append(Item(own=own, fields=fields))
-            for text, model in _generations(file, number, row, column, of_models[0] if of_models else None):
-                counts["without a generation"] += text is None
-                answers.append(Given(len(items) - 1, model or file.name, text))
+            with reading_row(file, number):
+                fields = _fields(row, {column, *of_models})
+                own = next(
+                    (fields[name] for name in ("instruction", "messages", "text") if name in fields), str(number)
+                )
+                items.append(Item(own=own, fields=fields))
+                for text, model in _generations(file, number, row, column, of_models[0] if of_models else None):
+                    counts["without a generation"] += text is None
+                    answers.append(Given(len(items) - 1, model or file.name, text))
     return Export(items=items, answers=answers, counts=counts, written=column != "labels")
 
 
@@ -63,10 +66,7 @@ def _generations(
     models = models if isinstance(models, list) else [models] * len(texts)
     if len(models) != len(texts):
         raise row_error(file, number, f"a model for each of {len(texts)} generations, it has {len(models)}")
-    try:
-        return [(text_of(text), text_of(model)) for text, model in zip(texts, models, strict=True)]
-    except ValueError as error:
-        raise row_error(file, number, f"texts in {column!r} and {of_models!r}: {error}") from None
+    return [(text_of(text), text_of(model)) for text, model in zip(texts, models, strict=True)]
 
 
 def _fields(row: Mapping[str, Any], left_out: Collection[str]) -> dict[str, str]:

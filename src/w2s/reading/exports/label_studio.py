@@ -13,7 +13,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from w2s.reading.cells import parse_json, text_of
-from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, one_of, row_error, single_text, texts_in
+from w2s.reading.exports.base import (
+    Export,
+    File,
+    Format,
+    Given,
+    Item,
+    Wanted,
+    one_of,
+    reading_row,
+    row_error,
+    single_text,
+    texts_in,
+)
 
 __all__ = ["FORMAT"]
 
@@ -47,17 +59,18 @@ def _tasks(files: Sequence[File], wanted: Wanted) -> Export:
     counts: Counter[str] = Counter()
     for file in files:
         for number, row in enumerate(file.rows.cells, start=1):
-            own, data = text_of(row.get("id")), row.get("data")
-            if own is None or not isinstance(data, dict):
-                raise row_error(file, number, "a task with id and data")
-            items.append(Item(own=own, fields=texts_in(data)))
-            counts["predictions left out"] += len(row.get("predictions") or ())
-            for annotation in _annotations_of(file, number, row):
-                answer, problem = _answer(annotation, control)
-                counts[problem] += bool(problem)
-                if problem in (_GROUND_TRUTH, _NOBODY):
-                    continue
-                answers.append(Given(len(items) - 1, str(_who(annotation)), answer))
+            with reading_row(file, number):
+                own, data = text_of(row.get("id")), row.get("data")
+                if own is None or not isinstance(data, dict):
+                    raise row_error(file, number, "a task with id and data")
+                items.append(Item(own=own, fields=texts_in(data)))
+                counts["predictions left out"] += len(row.get("predictions") or ())
+                for annotation in _annotations_of(file, number, row):
+                    answer, problem = _answer(annotation, control)
+                    counts[problem] += bool(problem)
+                    if problem in (_GROUND_TRUTH, _NOBODY):
+                        continue
+                    answers.append(Given(len(items) - 1, str(_who(annotation)), answer))
     return Export(items=items, answers=answers, counts=counts)
 
 
@@ -107,8 +120,9 @@ def _control(files: Sequence[File], wanted: Wanted) -> str:
     types: dict[str, str] = {}
     for file in files:
         for number, row in enumerate(file.rows.cells, start=1):
-            for annotation in _annotations_of(file, number, row):
-                types |= {str(result.get("from_name")): result["type"] for result in _results(annotation)}
+            with reading_row(file, number):
+                for annotation in _annotations_of(file, number, row):
+                    types |= {str(result.get("from_name")): result["type"] for result in _results(annotation)}
     chosen = [name for name, kind in types.items() if kind != "textarea"]
     found = list(types) if wanted.answer is not None else chosen or list(types)
     return one_of(files, found, wanted.answer, what=f"controls that answer for a task ({', '.join(_VALUES)})")
@@ -123,18 +137,19 @@ def _annotations(files: Sequence[File], wanted: Wanted) -> Export:
     counts: Counter[str] = Counter()
     for file in files:
         for number, row in enumerate(file.rows.cells, start=1):
-            if (own := text_of(row.get("id"))) is None:
-                raise row_error(file, number, "a row with the id of its task")
-            items.append(Item(own=own, fields=texts_in({name: row.get(name) for name in names if name != control})))
-            if row.get("annotation_id") is None:  # a task that nobody annotated
-                continue
-            who = row.get("annotator")
-            if isinstance(who, list | dict) or text_of(who) is None:
-                counts[_NOBODY] += 1
-                continue
-            values = _shortened(row.get(control))
-            counts[_SEVERAL] += len(values) > 1
-            answers.append(Given(len(items) - 1, str(text_of(who)), single_text(values)))
+            with reading_row(file, number):
+                if (own := text_of(row.get("id"))) is None:
+                    raise row_error(file, number, "a row with the id of its task")
+                items.append(Item(own=own, fields=texts_in({name: row.get(name) for name in names if name != control})))
+                if row.get("annotation_id") is None:  # a task that nobody annotated
+                    continue
+                who = row.get("annotator")
+                if isinstance(who, list | dict) or text_of(who) is None:
+                    counts[_NOBODY] += 1
+                    continue
+                values = _shortened(row.get(control))
+                counts[_SEVERAL] += len(values) > 1
+                answers.append(Given(len(items) - 1, str(text_of(who)), single_text(values)))
     return Export(items=items, answers=answers, counts=counts, notes=(_UNMARKED,))
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from w2s.errors import InputError
 from w2s.reading.cells import text_of
-from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, row_error, texts_in
+from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, reading_row, row_error, texts_in
 from w2s.reading.unpacking import stem_of
 
 __all__ = ["FORMAT"]
@@ -28,12 +28,21 @@ _UNREAD = "[invalid]"  # what the filters of the harness answer where they find 
 
 
 class _Row(NamedTuple):
-    """A row, and which filter it belongs to: an empty text where the file does not say."""
+    """A row.
+
+    Attributes:
+        file: Where it is.
+        number: From 1.
+        cells: Of it.
+        filter: The one that it belongs to: an empty text where the file does not say.
+        scores: The log-likelihood of each option; empty of a sample that was generated.
+    """
 
     file: File
     number: int
     cells: Mapping[str, Any]
     filter: str
+    scores: tuple[float, ...]
 
 
 def _recognizes(columns: Collection[str]) -> bool:
@@ -51,59 +60,67 @@ def _task(file: File) -> str:
 
 
 def _read(files: Sequence[File], wanted: Wanted) -> Export:
-    rows = [
-        _Row(file, number, cells, text_of(cells.get("filter")) or "")
-        for file in files
-        for number, cells in enumerate(file.rows.cells, start=1)
-    ]
-    chosen = {id(row.cells): scores for row in rows if (scores := _scores(row)) is not None}
-    if chosen and len(chosen) < len(rows):
+    rows = []
+    for file in files:
+        for number, cells in enumerate(file.rows.cells, start=1):
+            with reading_row(file, number):
+                rows.append(_Row(file, number, cells, text_of(cells.get("filter")) or "", _scores(file, number, cells)))
+    generated = not any(row.scores for row in rows)
+    if not generated and not all(row.scores for row in rows):
         raise InputError(f"{files[0].path}: some samples choose and some generate: expected one kind at a time")
-    kept = _one_filter(rows, wanted.answer, generated=not chosen)
+    kept = _one_filter(rows, wanted.answer, generated=generated)
     several_tasks = len({_task(file) for file in files}) > 1
     items: list[Item] = []
     answers: list[Given] = []
     counts: Counter[str] = Counter()
     for row in kept:
-        own = text_of(row.cells.get("doc_id"))
-        if own is None:
-            raise row_error(row.file, row.number, "a sample with a doc_id")
-        doc = row.cells.get("doc")
-        doc = doc if isinstance(doc, dict) else {}
-        own = f"{_task(row.file)} {own}" if several_tasks else own
-        scores = chosen.get(id(row.cells))
-        options = _options(row, doc, len(scores)) if scores else ()
-        items.append(Item(own=own, fields=texts_in(doc), options=options))
-        who = text_of(row.cells.get(wanted.who)) if wanted.who else row.file.name
-        if who is None:
-            raise row_error(row.file, row.number, f"a supervisor in {wanted.who!r}")
-        if scores:
-            best = max(range(len(options[0])), key=scores.__getitem__)
-            answers.append(Given(len(items) - 1, who, None, best, tuple(scores[: len(options[0])])))
-            continue
-        for text in _texts(row, wanted.answer):
-            counts["that the filter could not read"] += text == _UNREAD
-            answers.append(Given(len(items) - 1, who, None if text == _UNREAD else text))
-    return Export(items=items, answers=answers, counts=counts, written=not chosen)
+        with reading_row(row.file, row.number):
+            items.append(_item(row, several_tasks))
+            given = list(_given(row, items[-1], len(items) - 1, wanted))
+            counts["that the filter could not read"] += sum(one.answer is None and one.chosen is None for one in given)
+            answers += given
+    return Export(items=items, answers=answers, counts=counts, written=generated)
+
+
+def _item(row: _Row, several_tasks: bool) -> Item:
+    own, doc = text_of(row.cells.get("doc_id")), row.cells.get("doc")
+    if own is None:
+        raise row_error(row.file, row.number, "a sample with a doc_id")
+    doc = doc if isinstance(doc, dict) else {}
+    own = f"{_task(row.file)} {own}" if several_tasks else own
+    options = _options(row, doc, len(row.scores)) if row.scores else ()
+    return Item(own=own, fields=texts_in(doc), options=options)
+
+
+def _given(row: _Row, item: Item, index: int, wanted: Wanted) -> Iterator[Given]:
+    who = text_of(row.cells.get(wanted.who)) if wanted.who else row.file.name
+    if who is None:
+        raise row_error(row.file, row.number, f"a supervisor in {wanted.who!r}")
+    if row.scores:
+        scores = row.scores[: len(item.options[0])]
+        yield Given(index, who, None, max(range(len(scores)), key=scores.__getitem__), scores)
+        return
+    for text in _texts(row, wanted.answer):
+        yield Given(index, who, None if text == _UNREAD else text)
 
 
 # Options
 
 
-def _scores(row: _Row) -> list[float] | None:
-    """The log-likelihood of each option; None of a sample that was generated.
+def _scores(file: File, number: int, cells: Mapping[str, Any]) -> tuple[float, ...]:
+    """The log-likelihood of each option; empty of a sample that was generated.
 
     Raises:
         InputError: There is one alone, or one that is no number.
     """
-    given = row.cells.get("filtered_resps")
+    given = cells.get("filtered_resps")
     if not isinstance(given, list) or not given or not all(map(_is_score, given)):
-        return None
+        return ()
     if len(given) == 1:
-        raise row_error(row.file, row.number, "options to choose among, or a text: one log-likelihood is no answer")
-    scores = [float(one[0]) for one in given]
+        raise row_error(file, number, "options to choose among, or a text: one log-likelihood is no answer")
+    scores = tuple(float(one[0]) for one in given)
     if any(map(math.isnan, scores)):
-        raise row_error(row.file, row.number, "log-likelihoods, one is NaN")
+        raise row_error(file, number, "log-likelihoods, one is NaN")
     return scores
 
 

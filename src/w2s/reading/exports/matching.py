@@ -33,10 +33,12 @@ class Way(NamedTuple):
     Attributes:
         by: By an id, or by the question's text.
         field: Where that stands; an empty name is the export's own id, or the text of any field.
+        options: Whether the options must be the question's as well, since several questions have one text.
     """
 
     by: Literal["id", "text"]
     field: str
+    options: bool = False
 
 
 def way_for(items: Sequence[Item], known: Sequence[Known], form: Format, field: str | None, where: str) -> Way:
@@ -53,13 +55,14 @@ def way_for(items: Sequence[Item], known: Sequence[Known], form: Format, field: 
         InputError: No item is a question of the task, there is no such field, or an id and a text are of two questions.
     """
     names = dict.fromkeys(name for item in items for name in item.fields)
+    shared = len(_by_text(known)) < len(known)
     if field is None:
-        ways = [*(Way("id", name) for name in _IDS if name in names), Way("text", "")]
+        ways = [*(Way("id", name) for name in _IDS if name in names), Way("text", "", shared)]
     elif field == form.own and field not in names:
         ways = [Way("id", "")]
     else:
         _check_field(field, items, form, where)
-        ways = [Way("id", field), Way("text", field)]
+        ways = [Way("id", field), Way("text", field, shared)]
     found: dict[Way, list[str | None]] = {}
     ambiguous: list[InputError] = []
     for way in ways:
@@ -99,7 +102,7 @@ def match(items: Sequence[Item], known: Iterable[Known], way: Way) -> list[str |
     found: list[str | None] = []
     for item in items:
         texts = [item.fields[way.field]] if way.field in item.fields else [] if way.field else item.fields.values()
-        hits = {one.id for text in texts for one in index.get(_key(text), ()) if _fits(item, one)}
+        hits = {one.id for text in texts for one in index.get(_key(text), ()) if _fits(item, one, way)}
         if len(hits) > 1:
             raise InputError(
                 f"{item.own!r} has the text of several questions, {', '.join(sorted(hits)[:_SHOWN])}: "
@@ -185,8 +188,10 @@ def _by_text(known: Iterable[Known]) -> Mapping[str, list[Known]]:
     return index
 
 
-def _fits(item: Item, question: Known) -> bool:
-    """Whether the options may be the question's: generic questions are told from each other by them."""
+def _fits(item: Item, question: Known, way: Way) -> bool:
+    """Whether the options may be the question's, where they must be."""
+    if not way.options:
+        return True
     words = [words for words in item.options if not _are_letters(words)]
     wanted = set(map(_folded, question.choices))
     return not words or not wanted or any(set(map(_folded, one)) == wanted for one in words)
