@@ -73,3 +73,10 @@ def test_a_method_with_an_estimator_of_its_own_is_refused_as_well(base: Experime
     methods: list[Any] = ["naive", {"method": "filtering", "estimator": "dawid-skene"}]
     with pytest.raises(InputError, match="source simulated has one, 'simulated'"):
         Graph(replace(base, weak=WeakSpec(source="simulated"), methods=methods))
+
+
+def test_the_answers_of_one_student_are_compared_with_nobody(base: Experiment) -> None:
+    graph = planned(base, WeakSpec(source="simulated", settings={"annotators": 2}))
+    run = graph.seed_runs[0]
+    with pytest.raises(InputError, match="compares supervisors, and a student's answers are those of one"):
+        graph.scored(run.lay, "round 1", run.supervision, run.gold["transfer"], 0)

@@ -61,6 +61,12 @@ def test_files_of_two_formats_are_no_one_export(tmp_path: Path) -> None:
         format_of(paths)
 
 
+def test_an_export_without_rows_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,id,sentiment,annotator,annotation_id,lead_time\n")
+    with pytest.raises(InputError, match=r"a\.csv is empty: it has no rows"):
+        export_of(tmp_path / "a.csv", known=KNOWN)
+
+
 def of_texts(tmp_path: Path, *data: dict[str, Any], **columns: str) -> Any:
     rows = [task(100 + number, one, annotation(1, "a")) for number, one in enumerate(data)]
     return export_of(write_json(tmp_path / "a.json", rows), columns=columns, known=KNOWN)

@@ -155,6 +155,8 @@ def _read(
             raise InputError(f"{file.path} is not {form.title}: it has {', '.join(file.rows.columns)}")
         if wanted.who is not None and wanted.who not in file.rows.columns:
             raise unknown_name(f"column of {file.path},", wanted.who, file.rows.columns)
+    if not any(file.rows.cells for file in files):
+        raise InputError(f"{where} is empty: it has no rows")
     return form.read(files, wanted)
 
 
