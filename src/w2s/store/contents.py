@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,7 +16,7 @@ from w2s.store.manifest import MANIFEST, Manifest, is_of_another_version, read_m
 from w2s.store.places import CACHE, PARTIAL, TRASH
 from w2s.store.register import Note, notes
 
-__all__ = ["Contents", "Held", "Leftover", "behind", "contents", "partials", "size_of"]
+__all__ = ["Contents", "Held", "Leftover", "contents", "files_now", "partials", "size_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class Contents:
         results: What is finished.
         partial: What tries left that were broken off.
         notes: Who needs what.
-        unreadable: Folders in the place of a result whose manifest is gone or is none: damaged, until computed again.
+        unreadable: Results whose manifest is gone or is none: damaged, until they are computed again.
         others: What lies among the results and this version did not write: it is left alone.
         cache_bytes: The size of what outlives steps: the replies of servers.
         trash_bytes: The size of what a process was removing when it was killed.
@@ -72,7 +74,7 @@ class Contents:
     results: list[Held]
     partial: list[Leftover]
     notes: list[Note]
-    unreadable: list[Path]
+    unreadable: list[Address]
     others: list[Path]
     cache_bytes: int
     trash_bytes: int
@@ -83,8 +85,17 @@ class Contents:
         return {one.address: one for one in self.results}
 
     def named(self, addresses: Iterable[Address]) -> set[Address]:
-        """These, and all results that they were made from."""
-        return behind(addresses, self.results)
+        """These, and all results that they were made from, as far as the manifests tell."""
+        places = {address.key: address for address in [*self.by_address, *self.unreadable]}
+        found: set[Address] = set()
+        todo = list(addresses)
+        while todo:
+            address = todo.pop()
+            if address not in found:
+                found.add(address)
+                held = self.by_address.get(address)
+                todo += [places[key] for key in held.manifest.inputs.values() if key in places] if held else []
+        return found
 
     def size(self, addresses: Collection[Address] | None = None) -> int:
         """The bytes of these results that are there; of all, without any."""
@@ -99,7 +110,7 @@ def contents(root: Path) -> Contents:
     """
     check_format(root)
     results: list[Held] = []
-    unreadable: list[Path] = []
+    unreadable: list[Address] = []
     others: list[Path] = []
     for folder, address in _folders(root):
         held = None if address is None else _held(folder, address)
@@ -108,7 +119,7 @@ def contents(root: Path) -> Contents:
         elif address is None or is_of_another_version(folder):
             others.append(folder)
         elif folder.exists():
-            unreadable.append(folder)
+            unreadable.append(address)
     return Contents(
         root=root,
         results=results,
@@ -121,41 +132,31 @@ def contents(root: Path) -> Contents:
     )
 
 
-def behind(addresses: Iterable[Address], results: Iterable[Held]) -> set[Address]:
-    """These addresses, and those of all results that they were made from, as far as the manifests tell."""
-    inputs = {one.address.key: list(one.manifest.inputs.values()) for one in results}
-    kinds = {one.address.key: one.address for one in results}
-    found: set[Address] = set()
-    todo = list(addresses)
-    while todo:
-        address = todo.pop()
-        if address not in found:
-            found.add(address)
-            todo += [kinds[key] for key in inputs.get(address.key, ()) if key in kinds]
-    return found
-
-
 def partials(root: Path) -> Iterator[Leftover]:
     """What tries left that were broken off, or are at work."""
     folder = root / PARTIAL
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         address = Address.parse("/".join(path.name.rsplit("-", 1)))
         if address is not None and path.is_dir() and not path.is_symlink():
-            changed = max((inner.lstat().st_mtime for inner in _below(path)), default=path.stat().st_mtime)
-            yield Leftover(address=address, folder=path, bytes=size_of(path), changed=_time(changed))
+            stats = [stat for _, stat in files_now(path)]
+            with suppress(FileNotFoundError):
+                changed = _time(max([path.stat().st_mtime, *(stat.st_mtime for stat in stats)]))
+                size = sum(stat.st_size for stat in stats)
+                yield Leftover(address=address, folder=path, bytes=size, changed=changed)
 
 
 def size_of(folder: Path) -> int:
     """The bytes of all files below a folder; 0 where there is none."""
-    return sum(path.lstat().st_size for path in _below(folder) if not path.is_dir())
+    return sum(stat.st_size for _, stat in files_now(folder))
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """What lies below a folder, links not followed, and what goes away in this moment left out."""
-    if folder.is_dir() and not folder.is_symlink():
-        for path in folder.rglob("*"):
-            if path.is_symlink() or path.exists():
-                yield path
+def files_now(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Files and links below a folder, none followed; what other processes remove in this moment is left out."""
+    for inner, folders, names in os.walk(folder):
+        for name in [*names, *(name for name in folders if (Path(inner) / name).is_symlink())]:
+            path = Path(inner) / name
+            with suppress(FileNotFoundError):
+                yield path, path.lstat()
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, Address | None]]:

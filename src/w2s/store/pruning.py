@@ -14,8 +14,8 @@ from filelock import Timeout
 from w2s.errors import InputError
 from w2s.files import TEMPORARY
 from w2s.step import Address
-from w2s.store.contents import Contents, Held, Leftover, contents
-from w2s.store.failing import StoreError
+from w2s.store.contents import Contents, Held, Leftover, contents, files_now
+from w2s.store.failing import StoreError, check_format
 from w2s.store.manifest import MANIFEST
 from w2s.store.places import empty_trash, known_lock, lock_of, throw_away
 from w2s.store.register import Note, forget, locked
@@ -76,6 +76,7 @@ def prune(
         InputError: A folder to forget is that of no run, or of one that is at work.
         StoreError: The store is of another version, a note in it cannot be read, or a result to keep is damaged.
     """
+    check_format(root)
     before = datetime.now(UTC) - older_than
     with nullcontext() if dry_run or not root.is_dir() else locked(root):
         found = contents(root)
@@ -105,10 +106,9 @@ def _forgotten(known: Iterable[Note], folders: Collection[Path]) -> set[Path]:
 def _kept(found: Contents, keep: Iterable[Address]) -> set[Address]:
     """What is to be kept, and what it was made from."""
     kept = found.named(keep)
-    damaged = {Address(folder.parent.name, folder.name) for folder in found.unreadable} & kept
-    if damaged:
+    if damaged := kept & set(found.unreadable):
         raise StoreError(
-            f"{found.root / min(damaged).kind / min(damaged).key} is damaged, and nobody knows what it was made from: "
+            f"{found.root / str(min(damaged))} is damaged, and nobody knows what it was made from: "
             "its run goes through it again, or w2s store verify --remove-damaged removes it"
         )
     return kept
@@ -163,10 +163,9 @@ def _carry_out(root: Path, plan: Pruned, *, dry_run: bool) -> list[Path]:
 
 def _foreign(one: Held) -> str | None:
     """Why a result is not only the store's to remove."""
-    for path in sorted(one.folder.rglob("*")):
+    for path, _ in files_now(one.folder):
         name = path.relative_to(one.folder).as_posix()
-        known = name == MANIFEST or name in one.manifest.files or name.endswith(TEMPORARY)
-        if not known and (path.is_symlink() or not path.is_dir()):
+        if name != MANIFEST and name not in one.manifest.files and not name.endswith(TEMPORARY):
             return f"it holds {name}, which the store did not write"
     return None
 

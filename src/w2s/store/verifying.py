@@ -65,9 +65,7 @@ def verify(root: Path, *, remove_damaged: bool = False, progress: Progress = no_
     total, done, whole = found.size(), 0, 0
     damaged: list[Damaged] = []
     for address, folder in _to_check(found):
-        fault = find_fault(folder, address)
-        if fault is not None and folder.exists():
-            fault = find_fault(folder, address)  # again: another process may just have put it right
+        fault = _fault(folder, address) and _fault(folder, address)  # again: it may just have been put right
         if fault is None:
             whole += 1
         elif folder.exists():
@@ -80,9 +78,14 @@ def verify(root: Path, *, remove_damaged: bool = False, progress: Progress = no_
 
 def _to_check(found: Contents) -> list[tuple[Address, Path]]:
     """The results, and what lies in the place of one and has no manifest."""
-    return [(one.address, one.folder) for one in found.results] + [
-        (Address(path.parent.name, path.name), path) for path in found.unreadable
-    ]
+    return [(address, found.root / str(address)) for address in [*found.by_address, *found.unreadable]]
+
+
+def _fault(folder: Path, address: Address) -> str | None:
+    try:
+        return find_fault(folder, address)
+    except FileNotFoundError:
+        return "it was removed in this moment"
 
 
 def _remove(root: Path, address: Address, folder: Path) -> bool:
