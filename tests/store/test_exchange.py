@@ -56,6 +56,8 @@ def test_a_damaged_result_is_not_packed_and_no_file_is_left(store: Store, tmp_pa
     (store.path(STEPS[1]) / "manifest.json").unlink()
     with pytest.raises(InputError, match="is damaged: w2s store verify says how"):
         pack(store.root, tmp_path / "a.tar.gz", [STEPS[1].address], name="x", files={}, links=[])
+    with pytest.raises(InputError, match="'run/a:b' cannot be packed"):
+        pack(store.root, tmp_path / "a.tar.gz", [], name="x", files={"a:b": store.path(STEPS[0]) / "text"}, links=[])
     assert not list(tmp_path.glob("*.tar.gz")) and not list(tmp_path.glob(".*tmp"))
 
 

@@ -107,6 +107,8 @@ WRONG: dict[str, tuple[Callable[[], list[Member]], str]] = {
     "a module": (lambda: listed(about(), {f"store/{STEPS[0].address}/a.PY": b"x"}), "may run when it is loaded"),
     "a place of no result": (lambda: listed(about(), {"store/answers/x": b""}), "no file of a run or of a result"),
     "a place of the store's own": (lambda: listed(about(), {"store/.runs/a/x": b""}), "no file of a run or"),
+    "a note of a run's folder": (lambda: listed(about(), {"run/.w2s-run": b"x"}), "no file of a run or of a result"),
+    "a file for a run": (lambda: listed(about(), {"run": b"x"}), "no file of a run or of a result"),
     "the top": (lambda: listed(about(), {"other/x": b""}), "no file of a run or of a result"),
     "a result without a manifest": (lambda: listed(about(), {f"store/{STEPS[0].address}/a": b""}), "no manifest"),
     "a bomb": (lambda: listed(about(), {}, files=[entry(bytes=1 << 31)]), "unpack to more than"),

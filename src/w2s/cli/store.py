@@ -94,11 +94,12 @@ def store_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
 
     found = store_of(arguments.store).contents()
     runs = _runs(found, arguments.runs)
-    named: set[Address] = set().union(*(run["named"] for run in runs))
+    named: set[Address] = set().union(*(run["named"] for run in runs if run["state"] != "gone"))
     if arguments.json:
         print(json.dumps(_as_json(found, runs, named), indent=1))
         return
-    print(f"{found.root}: {_size(found.size())} in {len(found.results)} results\n")
+    unnamed = _size(found.size(found.by_address.keys() - named))
+    print(f"{found.root}: {_size(found.size())} in {len(found.results)} results, {unnamed} of no run\n")
     kinds = [
         [kind, str(len(of)), _size(found.size(of)), _size(found.size(of - named)), _ago(_newest(found, of))]
         for kind, of in _by_kind(found).items()

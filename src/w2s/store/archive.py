@@ -30,7 +30,7 @@ __all__ = ["SUFFIXES", "Entry", "Index", "is_safe", "unpack", "write_archive"]
 SUFFIXES = (".tar.gz", ".tgz")
 FORMAT = 1
 _INDEX = "w2s-archive.json"
-_MOST_INDEX = 64 << 20  # bytes
+_MOST_INDEX = 16 << 20  # bytes, which is 100,000 files
 _BLOCK, _CHUNK = 512, 1 << 20
 _CODE = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth", ".py", ".pyc", ".so")
 """What runs when it is loaded, or may: w2s writes none of these."""
@@ -134,6 +134,8 @@ def _explained(file: Path) -> Iterator[None]:
 def _put(packed: gzip.GzipFile, entry: Entry, source: IO[bytes]) -> None:
     info = tarfile.TarInfo(entry.path)
     info.size = entry.bytes
+    if not is_safe(entry.path):
+        raise InputError(f"{entry.path!r} cannot be packed: expected a name that any system takes")
     try:
         packed.write(info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict"))
     except ValueError as error:

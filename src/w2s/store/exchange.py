@@ -158,7 +158,7 @@ def _results(index: Index) -> dict[Address, dict[str, FileRecord]]:
     found: dict[Address, dict[str, FileRecord]] = {}
     for entry in index.files:
         top, _, rest = entry.path.partition("/")
-        if top == _RUN:
+        if top == _RUN and rest and not rest.startswith("."):  # those are notes that a run's folder makes for itself
             continue
         kind, _, rest = rest.partition("/")
         key, _, name = rest.partition("/")
