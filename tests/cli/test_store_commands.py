@@ -58,6 +58,19 @@ def test_prune_lists_first_and_removes_with_yes(say: Say, store: Store) -> None:
     assert "removed: 0 results" in say(*words, "--yes")
 
 
+def test_what_came_with_an_archive_is_shown_as_it_is_and_steers_nothing(say: Say, store: Store, tmp_path: Path) -> None:
+    name(store, chain(1), tmp_path / "[bold]run[/x]")
+    manifest = store.path(chain(5)[4]) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("step 4", "[red]step[/x] \\u001b[31m"))
+    age(store, chain(5))
+    age_notes(store)
+    assert str(tmp_path / "[bold]run[/x]") in say("store", "--store", store.root)
+    assert "[red]step[/x] ␛[31m" in say("store", "prune", "--store", store.root, "--unused")
+    (manifest.parent / "text").unlink()
+    with pytest.raises(SystemExit):
+        say("store", "verify", "--store", store.root)
+
+
 @pytest.mark.parametrize("span", ["30", "d", "-1d", "1.5d", "30 days", "999999d"])
 def test_a_span_that_is_none_is_said(store: Store, capsys: pytest.CaptureFixture[str], span: str) -> None:
     line = refused(["store", "prune", "--store", str(store.root), f"--older-than={span}"], capsys)

@@ -91,6 +91,7 @@ def import_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def store_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.report.tables import plain_table, show
+    from w2s.report.words import visible
 
     found = store_of(arguments.store).contents()
     runs = _runs(found, arguments.runs)
@@ -107,7 +108,7 @@ def store_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     show(plain_table(["kind:", "results", "size", "of no run", "newest"], kinds), 140)
     rows = [
         [
-            str(run["folder"] or run["label"]),
+            _plain(str(run["folder"] or run["label"])),
             run["state"],
             _ago(run["seen"]),
             str(len(run["named"] & found.by_address.keys())),
@@ -120,11 +121,12 @@ def store_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         print()
         show(plain_table(["run:", "state:", "last", "results", "size", "of it alone"], rows), 140)
     for line in _beside(found):
-        print(line)
+        print(visible(line))
 
 
 def prune_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.report.tables import plain_table, show
+    from w2s.report.words import visible
 
     pruned = store_of(arguments.store).prune(
         unused=arguments.unused,
@@ -134,28 +136,29 @@ def prune_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         dry_run=not arguments.yes,
     )
     rows = [
-        *([one.address.kind, one.manifest.label, _size(one.bytes), _ago(one.placed)] for one in pruned.results),
+        *([one.address.kind, _plain(one.manifest.label), _size(one.bytes), _ago(one.placed)] for one in pruned.results),
         *([one.address.kind, "broken off", _size(one.bytes), _ago(one.changed)] for one in pruned.partial),
     ]
     if rows:
         show(plain_table(["kind:", "what:", "size", "age"], rows), 140)
         print()
     for one, reason in pruned.kept:
-        print(f"stays: {one.folder}: {reason}")
+        print(visible(f"stays: {one.folder}: {reason}"))
     print(_said(pruned, done=arguments.yes))
 
 
 def verify_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
+    from w2s.report.words import visible
 
     store = store_of(arguments.store)
     with Display() as display:
         found = store.verify(remove_damaged=arguments.remove_damaged, progress=display.bar("checked"))
     for one in found.damaged:
         label = f" ({one.label})" if one.label else ""
-        print(f"{'removed' if one.removed else 'damaged'}: {one.address}{label}: {one.fault}")
+        print(visible(f"{'removed' if one.removed else 'damaged'}: {one.address}{label}: {one.fault}"))
     for path in found.others:
-        print(f"left alone: {path}: this version of w2s did not write it")
+        print(visible(f"left alone: {path}: this version of w2s did not write it"))
     print(f"{found.whole} results are whole, {len(found.damaged)} damaged: {store.root}")
     if found.damaged:
         sys.exit(1)
@@ -286,6 +289,15 @@ def _said(pruned: Pruned, *, done: bool) -> str:
     if done:
         return f"removed: {counts}"
     return f"would go: {counts}; --yes removes them" if pruned.bytes else "nothing would go"
+
+
+def _plain(text: str) -> str:
+    """A text as a cell of a table: what came with an archive neither steers the terminal nor marks anything up."""
+    from rich.markup import escape
+
+    from w2s.report.words import visible
+
+    return escape(visible(text))
 
 
 def _span(text: str) -> timedelta:
