@@ -8,14 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from w2s.errors import InputError
 from w2s.files import sha256_of, sync_folder
 from w2s.step import Address, key_of
 from w2s.store.archive import Entry, Index, is_safe, unpack, write_archive
 from w2s.store.failing import FORMAT, check_format
-from w2s.store.manifest import MANIFEST, FileRecord, Manifest, find_fault, read_manifest, sync_and_record
+from w2s.store.manifest import MANIFEST, FileRecord, find_fault, read_manifest, sync_and_record
 from w2s.store.places import PARTIAL, held, lock_of, prepare, throw_away
 from w2s.store.register import using
 
@@ -220,7 +219,7 @@ def _check(
 def _check_result(file: Path, folder: Path, address: Address) -> None:
     """Make sure that a result is whole, holds nothing else, and is what its key says; it is on disk then."""
     manifest = read_manifest(folder, address)
-    if manifest is None or not _is_sound(manifest):
+    if manifest is None:
         raise InputError(f"{file}: {address} has no manifest that can be read")
     records = sync_and_record(folder)
     del records[MANIFEST]
@@ -228,16 +227,6 @@ def _check_result(file: Path, folder: Path, address: Address) -> None:
         raise InputError(f"{file}: the files of {address} are not those of its manifest")
     if key_of(manifest.kind, manifest.versions, manifest.settings, manifest.inputs) != address.key:
         raise InputError(f"{file}: the key of {address} is not that of its settings")
-
-
-def _is_sound(manifest: Manifest) -> bool:
-    """Whether what a manifest says is of the types that its readers expect."""
-    texts: list[Any] = [manifest.label, manifest.started, manifest.finished]
-    tables: list[Any] = [manifest.versions, manifest.settings, manifest.inputs, manifest.environment]
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
-        return False
-    texts = [*manifest.inputs.values(), *manifest.environment.values()]
-    return all(isinstance(text, str) for text in texts) and isinstance(manifest.seconds, int | float)
 
 
 def _place(root: Path, staged: Path, address: Address) -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from w2s.files import files_below, sha256_of, sync_folder
 from w2s.step import Address, Json
@@ -66,7 +67,18 @@ def read_manifest(folder: Path, address: Address) -> Manifest | None:
         manifest = Manifest(**found, files=files)
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return manifest if (manifest.kind, manifest.key) == address else None
+    return manifest if (manifest.kind, manifest.key) == address and _is_sound(manifest) else None
+
+
+def _is_sound(manifest: Manifest) -> bool:
+    """Whether what a manifest says is of the types that its readers expect."""
+    texts: list[Any] = [manifest.label, manifest.started, manifest.finished]
+    tables: list[Any] = [manifest.versions, manifest.settings, manifest.inputs, manifest.environment]
+    if not all(isinstance(table, Mapping) for table in tables) or not isinstance(manifest.seconds, int | float):
+        return False
+    texts += [*manifest.inputs.values(), *manifest.environment.values()]
+    files = manifest.files.values()
+    return all(isinstance(text, str) for text in texts) and all(isinstance(file.bytes, int) for file in files)
 
 
 def is_of_another_version(folder: Path) -> bool:
