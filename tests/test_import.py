@@ -29,7 +29,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_after("import w2s; dir(w2s)") == []
 
 
-@pytest.mark.parametrize("words", [["--help"], ["methods"], ["tasks"], ["score", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["methods"], ["tasks"], ["score", "--help"], ["store"]])
 def test_help_and_lists_load_no_torch(words: list[str]) -> None:
     code = f"from w2s.cli import main\ntry: main({words})\nexcept SystemExit: pass"
     assert not {"torch", "transformers", "peft", "datasets"} & set(loaded_after(code))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from w2s.reliability.annotators import compare_annotators
     from w2s.reliability.base import Estimator, estimator_from
     from w2s.results.records import Record
+    from w2s.results.sharing import export_run, import_run
     from w2s.running import Result, run
     from w2s.store import Store
     from w2s.supervisors.source import Source, Supervision
@@ -72,6 +73,7 @@ _HOMES = {
     "w2s.reliability.annotators": ["compare_annotators"],
     "w2s.reliability.base": ["Estimator", "estimator_from"],
     "w2s.results.records": ["Record"],
+    "w2s.results.sharing": ["export_run", "import_run"],
     "w2s.running": ["Result", "run"],
     "w2s.pipeline.stages": ["evaluate", "ground_truth", "label", "select", "train"],
     "w2s.store": ["Store"],
@@ -111,9 +113,11 @@ __all__ = [
     "difference_interval",
     "estimator_from",
     "evaluate",
+    "export_run",
     "filter_uncertain",
     "filter_uncertain_sampled",
     "ground_truth",
+    "import_run",
     "label",
     "load_task",
     "majority",

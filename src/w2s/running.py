@@ -11,13 +11,14 @@ from typing import Any
 
 from w2s.config import Experiment
 from w2s.environment import describe_difference, environment
+from w2s.errors import unknown_name
 from w2s.files import atomic_write
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import save_figures
 from w2s.report.page import write_page
 from w2s.report.tables import TextTable, results_table
 from w2s.results.collecting import collect
-from w2s.results.layout import RunFolder
+from w2s.results.layout import ADAPTERS, Adapters, RunFolder
 from w2s.results.records import RunRecords
 from w2s.results.settings_file import settings_text
 from w2s.runners import local
@@ -56,6 +57,7 @@ def run(
     on_graph: Callable[[Graph], None] = tell_nobody,
     on_event: OnEvent = tell_nobody,
     info: dict[str, Any] | None = None,
+    adapters: Adapters = "link",
 ) -> Result:
     """Run a whole experiment: what the store holds already is not computed again.
 
@@ -67,32 +69,45 @@ def run(
         on_graph: Is told the steps, before anything is computed.
         on_event: Is told when a step begins, ends or gets on.
         info: More that `results.json` should tell.
+        adapters: How the folder holds the students' adapters: `link` into the store, or `copy`, which can be sent away.
 
     Raises:
         InputError: A setting or the data is wrong, or the folder is somebody else's.
     """
+    if adapters not in ADAPTERS:
+        raise unknown_name("way to keep adapters", adapters, ADAPTERS)
     folder = RunFolder(Path(out).expanduser())
     folder.check()
     graph = Graph(experiment or Experiment())
     store = store or Store(default_root())
     on_graph(graph)
-    for line in from_elsewhere(plan(graph.targets(), store), store):
-        logger.warning(line)
-    runner(graph.targets(), store, on_event=on_event)
-    return finish(graph, store, folder, info=info)
+    label = f"{graph.task.name}: {graph.supervisor} teaches {graph.experiment.strong.name}"
+    with store.using(graph.targets(), label=label, folder=folder.root):
+        for line in from_elsewhere(plan(graph.targets(), store), store):
+            logger.warning(line)
+        runner(graph.targets(), store, on_event=on_event)
+        return finish(graph, store, folder, adapters=adapters, info=info)
 
 
-def finish(graph: Graph, store: Store, folder: RunFolder, *, info: Mapping[str, Any] | None = None) -> Result:
+def finish(
+    graph: Graph,
+    store: Store,
+    folder: RunFolder,
+    *,
+    adapters: Adapters = "link",
+    info: Mapping[str, Any] | None = None,
+) -> Result:
     """Fill the folder of a run whose steps are all done: results, tables, settings, figures and the page.
 
     Args:
         graph: Whose targets are done.
         store: Where they are.
         folder: The run's.
+        adapters: How the folder holds the students' adapters.
         info: More that `results.json` should tell.
     """
     with folder.owned():
-        found = collect(graph, store, folder, info=info)
+        found = collect(graph, store, folder, adapters=adapters, info=info)
         result = Result(**{field.name: getattr(found, field.name) for field in fields(RunRecords)})
         atomic_write(folder.claim(folder.settings), settings_text(graph.experiment))
         result.save_report(folder.claim(folder.page))

@@ -10,15 +10,40 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from w2s.progress import Progress, no_progress
 
-__all__ = ["Build", "Context", "Json", "Step", "steps_from_json", "steps_to_json", "walk"]
+__all__ = ["Address", "Build", "Context", "Json", "Step", "key_of", "steps_from_json", "steps_to_json", "walk"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 KEY_DIGITS = 32
+
+
+class Address(NamedTuple):
+    """Where a step's result is kept: its kind, and its key."""
+
+    kind: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.key}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address | None:
+        """An address from its text; None where it is that of no result."""
+        found = re.fullmatch(rf"([a-z0-9-]+)/([0-9a-f]{{{KEY_DIGITS}}})", text)
+        return None if found is None else cls(found[1], found[2])
+
+
+def key_of(
+    kind: str, versions: Mapping[str, int | str], settings: Mapping[str, Json], inputs: Mapping[str, str]
+) -> str:
+    """The hash of all that decides a step's outcome, in hexadecimal digits; `inputs` are the inputs' keys by name."""
+    identity: Json = {"kind": kind, "versions": versions, "settings": settings, "inputs": inputs}
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,14 +85,13 @@ class Step:
     @cached_property
     def key(self) -> str:
         """The hash of kind, versions, settings and the inputs' keys by name, in hexadecimal digits."""
-        identity: Json = {
-            "kind": self.kind,
-            "versions": self.versions,
-            "settings": self.settings,
-            "inputs": {name: step.key for name, step in self.inputs.items()},
-        }
-        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
+        inputs = {name: step.key for name, step in self.inputs.items()}
+        return key_of(self.kind, self.versions, self.settings, inputs)
+
+    @property
+    def address(self) -> Address:
+        """Where its result is kept."""
+        return Address(self.kind, self.key)
 
 
 def walk(targets: Iterable[Step], stop: Callable[[Step], bool]) -> Iterator[Step]:

@@ -12,7 +12,11 @@ from w2s.methods import METHODS
 from w2s.models.bundled import BUNDLED
 from w2s.tasks import TASKS
 
-COMMANDS = ["run", "label", "score", "select", "train", "evaluate", "report", "tasks", "methods", "models", "doctor"]
+COMMANDS = [
+    *("run", "label", "score", "select", "train", "evaluate", "report"),
+    *("store", "store prune", "store verify", "store export", "store import"),
+    *("tasks", "methods", "models", "doctor"),
+]
 
 
 def test_the_main_help_lists_every_command(say: Say) -> None:
@@ -28,7 +32,7 @@ def test_the_help_of_a_command_says_what_it_does_and_fits_the_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as ended:
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0
     assert text.startswith(f"usage: w2s {command} ") and max(map(len, text.splitlines())) <= 100
@@ -55,7 +59,7 @@ def test_the_fields_of_the_settings_are_options_with_their_own_words(
     command: str, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     text = " ".join(capsys.readouterr().out.split())
     for option in options:
         assert re.search(rf"{re.escape(option)}\b.{{0,40}}? \w\w+", text), option

@@ -43,6 +43,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a list for a manifest": (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json is"),
     "a manifest without files": (spoil_manifest(lambda fields: fields.pop("files")), "manifest.json is missing or"),
     "a file without a size": (spoil_manifest(lambda f: f["files"]["a.txt"].pop("bytes")), "manifest.json is missing"),
+    "a text for a size": (
+        spoil_manifest(lambda fields: fields["files"]["a.txt"].update(bytes="5")),
+        "manifest.json is missing or",
+    ),
+    "a list of inputs": (spoil_manifest(lambda fields: fields.update(inputs=[])), "manifest.json is missing or"),
+    "a number for a key": (spoil_manifest(lambda f: f.update(inputs={"a": 1})), "manifest.json is missing or"),
     "another's manifest": (spoil_manifest(lambda fields: fields.update(key="0" * 32)), "manifest.json is missing or"),
 }
 

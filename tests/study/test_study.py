@@ -87,6 +87,14 @@ def numbers(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
+def test_the_store_notes_what_a_study_needs(whole: Study) -> None:
+    store = Store(whole.store)
+    notes = [note for note in store.contents().notes if note.folder == whole.folder]
+    assert [(note.label, note.state) for note in notes] == [("study tiny", "finished")]
+    named = {address for cell in whole.result.cells if cell.result for address in cell.result.artifacts}
+    assert named and named <= notes[0].steps
+
+
 def test_every_cell_that_can_be_run_is_in_the_table_with_its_levels(whole: Study) -> None:
     table = read_table(whole.folder / "results.parquet")
     found = {(row["cell"], row["data"], row["method"]) for row in table.to_pylist()}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, lists, options, run, study
+from w2s.cli import commands, lists, options, run, store, study
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
 
@@ -110,9 +110,7 @@ def _dispatch(words: list[str]) -> None:
         return
     if wrong := next((word for word in words if not is_text(word)), None):
         raise InputError(f"{wrong[:60]!r}: expected text in UTF-8, without null bytes")
-    name, rest = words[0], words[1:]
-    if name not in _COMMANDS:
-        raise unknown_name("command", name, _COMMANDS)
+    name, rest = _named(words)
     command = _COMMANDS[name]
     rest = options.load_plugins_of(rest)
     from jsonargparse import ArgumentError, ArgumentParser
@@ -133,6 +131,19 @@ def _dispatch(words: list[str]) -> None:
     command.call(arguments, parser, rest)
 
 
+def _named(words: list[str]) -> tuple[str, list[str]]:
+    """The command that the first word or the first two are, and the words after it."""
+    below = [name for name in _COMMANDS if name.startswith(f"{words[0]} ")]
+    if below and len(words) > 1 and not words[1].startswith("-"):
+        name = f"{words[0]} {words[1]}"
+        if name not in below:
+            raise unknown_name("command", name, below)
+        return name, words[2:]
+    if words[0] not in _COMMANDS:
+        raise unknown_name("command", words[0], _COMMANDS)
+    return words[0], words[1:]
+
+
 def _help() -> str:
     lines = [
         "usage: w2s COMMAND [OPTIONS]",
@@ -140,7 +151,7 @@ def _help() -> str:
         "Weak-to-strong generalization with reliability-aware supervision.",
         "",
     ]
-    lines += [f"  {name:<10} {command.summary}" for name, command in _COMMANDS.items()]
+    lines += [f"  {name:<12} {command.summary}" for name, command in _COMMANDS.items()]
     lines += ["", "w2s COMMAND --help shows a command's options; --debug, with any of them, the traceback of an error."]
     return "\n".join(lines)
 
@@ -207,6 +218,13 @@ _COMMANDS: dict[str, _Command] = {
     "report": _Command(
         "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command
     ),
+    "store": _Command("what is kept of all runs, and who needs it", store.store_options, store.store_command),
+    "store prune": _Command(
+        "remove what no run needs; without --yes, list it", store.prune_options, store.prune_command
+    ),
+    "store verify": _Command("check every result against its hashes", store.verify_options, store.verify_command),
+    "store export": _Command("a run with all its results, as one file", store.export_options, store.export_command),
+    "store import": _Command("take a run out of such a file, checked", store.import_options, store.import_command),
     "tasks": _Command("the data sets; with a name, its prompts", options.tasks_options, lists.tasks_command),
     "sources": _Command("where weak answers can come from", options.no_options, lists.sources_command),
     "estimators": _Command(

@@ -122,6 +122,7 @@ def _config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.presets import PRESETS, preset
+    from w2s.results.layout import Adapters
     from w2s.running import DEFAULT_FOLDER
 
     chosen = preset(value_of(words, "--preset") or "small", _task_name(words))
@@ -130,6 +131,9 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     runner_options(parser)
+    parser.add_argument(
+        "--adapters", type=Adapters, default="link", help="link to those in the store, or copy them: to send them away"
+    )
     parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     _add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))

@@ -46,6 +46,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             on_graph=lambda graph: _announce(display, graph, store),
             on_event=display.on_event,
             info={"origins": _origins(experiment, arguments.preset, parser, words), "commands": [_command(words)]},
+            adapters=arguments.adapters,
         )
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=1))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -95,16 +96,18 @@ class _Given:
         return self._builds.get(step.key) or build_of(step)
 
 
-def _run(target: Step, given: _Given, store: Store | None, progress: Progress) -> Path:
-    """Compute a step and what it reads; the folder of its result."""
+@contextmanager
+def _done(target: Step, given: _Given, store: Store | None, progress: Progress) -> Iterator[Path]:
+    """The folder of a step's result; it and what it reads are computed, and stay for as long as the block lasts."""
     store = store or Store(default_root())
-    computed = False
-    for step in walk([target], stop=lambda step: store.get(step) is not None):
-        store.run(step, given.find(step), progress if step is target else no_progress)
-        computed = True
-    if not computed:
-        logger.info("%s: found done in the store", target.label)
-    return store.path(target)
+    with store.using([target], label=target.label):
+        computed = False
+        for step in walk([target], stop=lambda step: store.get(step) is not None):
+            store.run(step, given.find(step), progress if step is target else no_progress)
+            computed = True
+        if not computed:
+            logger.info("%s: found done in the store", target.label)
+        yield store.path(target)
 
 
 class _Asked(NamedTuple):
@@ -163,14 +166,16 @@ def label(
         _check_split(split)
         made = task_from(task)
         laid = answers_of(Lay(made, made.splits(), loaded_plugins()), model, spec, split=split, seed=seed)
-        return read_table(_run(laid, _Given(), store, progress) / ANSWERS_FILE)
+        with _done(laid, _Given(), store, progress) as folder:
+            return read_table(folder / ANSWERS_FILE)
     if isinstance(model, WeakSpec) and model.source != "prompted":
         raise InputError(f"source {model.source} wears no adapter: expected source prompted")
     asked = _asked(task, model, adapter, split)
     step = asked.lay.answers(
         f"answers of {model.name}", asked.model, spec, split=split, seed=seed, adapter=asked.adapter
     )
-    return read_table(_run(step, asked.given, store, progress) / ANSWERS_FILE)
+    with _done(step, asked.given, store, progress) as folder:
+        return read_table(folder / ANSWERS_FILE)
 
 
 def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
@@ -232,9 +237,9 @@ def train(
     given, prepared = _Given(), PreparedModel(model)
     rows = given.training_set(table)
     step = training_step(f"training of {model.name}", prepared, training or TrainingSpec(), rows, seed=seed)
-    folder = _run(step, given, store, progress)
-    _hand_out(folder, to)
-    return TrainingReport(**json.loads((folder / "training.json").read_text()))
+    with _done(step, given, store, progress) as folder:
+        _hand_out(folder, to)
+        return TrainingReport(**json.loads((folder / "training.json").read_text()))
 
 
 _HANDED_OUT = ("adapter", "log.jsonl", "training.json")
@@ -310,4 +315,5 @@ def evaluate(
     asked = _asked(task, model, adapter, split)
     spec = answering or AnsweringSpec()
     step = asked.lay.predictions(f"test of {model.name}", asked.model, spec, split=split, adapter=asked.adapter)
-    return read_table(_run(step, asked.given, store, progress) / PREDICTIONS_FILE)
+    with _done(step, asked.given, store, progress) as folder:
+        return read_table(folder / PREDICTIONS_FILE)

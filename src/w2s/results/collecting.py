@@ -39,10 +39,10 @@ from w2s.pipeline.steps import (
     gold_by_id,
 )
 from w2s.results.diagnosis import WeakLabelSummary
-from w2s.results.layout import MethodFolder, RunFolder
+from w2s.results.layout import Adapters, MethodFolder, RunFolder
 from w2s.results.records import WEAK, Record, RunRecords
 from w2s.results.verdicts import knows_more
-from w2s.step import Step
+from w2s.step import Step, walk
 from w2s.store import Store
 from w2s.tables import GOLD, read_table, write_table
 
@@ -61,22 +61,31 @@ class _Selected(NamedTuple):
     label_accuracy_weighted: float | None = None
 
 
-def collect(graph: Graph, store: Store, folder: RunFolder, *, info: Mapping[str, Any] | None = None) -> RunRecords:
+def collect(
+    graph: Graph,
+    store: Store,
+    folder: RunFolder,
+    *,
+    adapters: Adapters = "link",
+    info: Mapping[str, Any] | None = None,
+) -> RunRecords:
     """Read a finished graph's artifacts, compute the records, and write the run's folder.
 
     Args:
         graph: Whose targets are all done.
         store: Where they are.
         folder: Where the run's files go; it is owned.
+        adapters: How it holds the students' adapters.
         info: More that `results.json` should tell.
     """
-    return _Collector(graph, store).write(folder, info or {})
+    return _Collector(graph, store, adapters).write(folder, info or {})
 
 
 class _Collector:
-    def __init__(self, graph: Graph, store: Store) -> None:
+    def __init__(self, graph: Graph, store: Store, adapters: Adapters) -> None:
         self._graph = graph
         self._store = store
+        self._adapters = adapters
 
     def write(self, folder: RunFolder, info: Mapping[str, Any]) -> RunRecords:
         graph = self._graph
@@ -104,6 +113,7 @@ class _Collector:
                 "supervisor": graph.supervisor,
                 "dropped": dict(graph.dropped),
                 "steps": [self._step_info(step) for step in graph.targets()],
+                "behind": _behind(graph),
             },
         )
         self._copy(folder)
@@ -299,7 +309,7 @@ class _Collector:
     # Files
 
     def _copy(self, folder: RunFolder) -> None:
-        """The tables and logs of the run, for people and for the report; adapters stay in the store."""
+        """The tables and logs of the run, for people and for the report, and the adapters."""
         graph = self._graph
         per_seed = graph.experiment.split_per_seed
         for run in graph.seed_runs if per_seed else graph.seed_runs[:1]:
@@ -330,7 +340,7 @@ class _Collector:
                     self._copy_file(folder, one.training_set, TRAINING_SET_FILE, to.training_set)
                     self._copy_file(folder, one.training_set, SELECTION_FILE, to.selection)
                     self._copy_training(folder, one.training, to)
-                    folder.claim(to.adapter).symlink_to(self._file(one.training, "adapter"), target_is_directory=True)
+                    folder.put_adapter(self._file(one.training, "adapter"), to.adapter, self._adapters)
 
     def _copy_training(self, folder: RunFolder, step: Step, to: MethodFolder) -> None:
         self._copy_file(folder, step, "log.jsonl", to.log)
@@ -338,6 +348,13 @@ class _Collector:
 
     def _copy_file(self, folder: RunFolder, step: Step, name: str, to: Path) -> None:
         shutil.copyfile(self._file(step, name), folder.claim(to))
+
+
+def _behind(graph: Graph) -> list[dict[str, Any]]:
+    """The steps that nothing of the run reads, but for those that it does."""
+    read = {step.key for step in graph.targets()}
+    steps = walk(graph.targets(), stop=lambda _: False)
+    return [{"label": step.label, "kind": step.kind, "key": step.key} for step in steps if step.key not in read]
 
 
 def _write(folder: RunFolder, path: Path, table: pa.Table) -> None:

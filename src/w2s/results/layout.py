@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
+from w2s.files import files_below
 from w2s.results.owned import OwnedFolder
 
-__all__ = ["MethodFolder", "RunFolder", "StudyFolder"]
+__all__ = ["ADAPTERS", "Adapters", "MethodFolder", "RunFolder", "StudyFolder"]
+
+Adapters = Literal["link", "copy"]
+"""How a run's folder holds the adapters of its students: as links into the store, or as files of its own."""
+ADAPTERS: tuple[Adapters, ...] = get_args(Adapters)
 
 WEAK_FOLDER = "weak-supervisor"
 
@@ -86,6 +93,14 @@ class RunFolder(OwnedFolder):
 
     def method(self, seed: int, label: str) -> MethodFolder:
         return MethodFolder(self.root / f"seed-{seed}" / label)
+
+    def put_adapter(self, source: Path, to: Path, how: Adapters) -> None:
+        """Put an adapter of the store into the folder, which is owned."""
+        if how == "link":
+            self.claim(to).symlink_to(source, target_is_directory=True)
+            return
+        for name, file in files_below(source).items():
+            shutil.copyfile(file, self.claim(to / name))
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,13 @@ class OwnedFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def files(self) -> Iterator[Path]:
+        """What was written here and is still there: files, and links."""
+        for name in self._own_files():
+            path = self.root / name
+            if not any(folder.is_symlink() for folder in self._folders(name)) and (path.is_symlink() or path.is_file()):
+                yield path
+
     def _own_files(self) -> list[str]:
         try:
             names = (self.root / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]

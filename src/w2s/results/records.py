@@ -14,6 +14,7 @@ from w2s.metrics import Shared
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import RunFolder
 from w2s.results.plain import check_plain
+from w2s.step import Address
 
 __all__ = ["WEAK", "Record", "RunRecords"]
 
@@ -92,6 +93,7 @@ class _Info(TypedDict, total=False):
     origins: dict[str, str]
     commands: list[str]
     steps: list[_StepInfo]
+    behind: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,16 @@ class RunRecords:
     def files(self) -> RunFolder:
         """The names of its files."""
         return RunFolder(self.folder)
+
+    @property
+    def artifacts(self) -> list[Address]:
+        """The results of the steps that the run was made from, by their places in a store.
+
+        Runs of earlier versions name those alone that the results were read from.
+        """
+        steps = [*self.info.get("steps", []), *self.info.get("behind", [])]
+        found = [Address.parse(f"{step.get('kind')}/{step.get('key')}") for step in steps]
+        return [address for address in found if address is not None]
 
     def of_role(self, role: str) -> list[Record]:
         """The pooled records of a role."""

@@ -99,7 +99,7 @@ def study(
     store = store or Store(default_root())
     plan = Plan(cells)
     on_plan(plan)
-    with folder.owned():
+    with store.using(plan.targets(), label=f"study {name}", folder=folder.root), folder.owned():
         if settings is not None:
             atomic_write(folder.claim(folder.settings), settings_text(settings))
         collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}))
