@@ -23,6 +23,7 @@ __all__ = [
     "LoraSpec",
     "Mode",
     "ModelSpec",
+    "ParaphraseSpec",
     "ReliabilitySpec",
     "TaskSpec",
     "TrainingSpec",
@@ -67,7 +68,9 @@ class TaskSpec:
         num_variations: How many ways each question is asked; by default the task's own number.
         answer_format: Answer with the option's letter or its text; by default the task's own.
         templates: Prompts that replace the task's, by the names that `w2s tasks NAME` shows.
-        paraphrases: A JSONL file of rewordings of the questions (`question`, `paraphrases`), where the task takes one.
+        paraphrases: A JSONL file of rewordings of the questions (`question`, `paraphrases`): w2s paraphrase makes one.
+        missing_paraphrases: A question with fewer rewordings than it is asked in is refused ("refuse"), or is asked in
+            the task's own other ways as well ("fill").
         answers: Free answers of task file are compared as "texts" (3.10 is not 3.1), or as "numbers" where they are.
         labels: All labels of task classification; by default those that its file has.
         near_duplicates: "drop" keeps one of the questions that are the same but for a few words; "keep" keeps them
@@ -85,6 +88,7 @@ class TaskSpec:
     answer_format: AnswerFormat | None = None
     templates: dict[str, str] = field(default_factory=dict)
     paraphrases: str | None = None
+    missing_paraphrases: Literal["refuse", "fill"] = "refuse"
     answers: Literal["texts", "numbers"] = "texts"
     labels: list[str] = field(default_factory=list)
     near_duplicates: Literal["keep", "drop"] = "keep"
@@ -137,6 +141,38 @@ class WeakSpec(ModelSpec):
     def __post_init__(self) -> None:
         """Refuse what no source could use."""
         _check_range(self, 2, math.inf, "folds")
+
+
+@dataclass(kw_only=True)
+class ParaphraseSpec:
+    """Rewordings of the questions, made by a model.
+
+    Attributes:
+        count: Of each question; 0 = none are made.
+        model: Who is asked: a model as it is (source prompted), or one behind a server.
+        attempts: Times that what is missing is asked for.
+        sampling_temperature: Of the texts.
+        max_new_tokens: Of a text; one that is cut off there is refused.
+        shortest: A rewording has at least so many times the characters of the question.
+        longest: A rewording has at most so many times the characters of the question.
+        seed: Of the texts: another asks for others.
+    """
+
+    count: int = 0
+    model: WeakSpec = field(default_factory=lambda: WeakSpec(source="prompted"))
+    attempts: int = 3
+    sampling_temperature: float = 0.7
+    max_new_tokens: int = 200
+    shortest: float = 0.5
+    longest: float = 2.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what could give no rewordings, or all of them the same."""
+        _check_range(self, 0, math.inf, "count")
+        _check_range(self, 1, math.inf, "attempts", "max_new_tokens", "longest")
+        _check_range(self, 0, math.inf, "sampling_temperature", above=True)
+        _check_range(self, 0, 1, "shortest")
 
 
 @dataclass(kw_only=True)
@@ -285,6 +321,8 @@ class Experiment:
     Attributes:
         task: The questions.
         weak: The weak supervisor, before its training.
+        paraphrases: Rewordings of the questions that the supervisor answers, made in the run; task.paraphrases takes
+            a file of them instead.
         strong: The student, before its training.
         methods: What to compare: names that `w2s methods` lists, or a mapping with settings, an estimator, and a
             label where the same method stands twice: `[naive, {method: filtering, quantile: 0.25, label: strict}]`.
@@ -303,6 +341,7 @@ class Experiment:
 
     task: TaskSpec = field(default_factory=TaskSpec)
     weak: WeakSpec = field(default_factory=WeakSpec)
+    paraphrases: ParaphraseSpec = field(default_factory=ParaphraseSpec)
     strong: ModelSpec = field(default_factory=lambda: ModelSpec(name="gemma3-270m"))
     methods: list[str | dict[str, Any]] = field(
         default_factory=lambda: [

@@ -25,6 +25,7 @@ __all__ = [
     "GOLD",
     "PREDICTIONS",
     "QUESTIONS",
+    "QUESTIONS_FILE",
     "SCORED",
     "TRAINING_SET",
     "Unparsed",
@@ -47,6 +48,9 @@ QUESTIONS = pa.schema(
         "paraphrases": pa.list_(pa.string()),  # other wordings of the question; null where there are none
     }
 )
+QUESTIONS_FILE = "questions.parquet"
+"""The file of such a table in the folder of a step."""
+
 GOLD = pa.schema({"question_id": pa.string(), "split": pa.string(), "answer": pa.string()})
 ALIASES = pa.field("aliases", pa.list_(pa.string()))  # of gold, where a question has other right answers as well
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, lists, options, run, store, study
+from w2s.cli import commands, lists, options, paraphrase, run, store, study
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
 
@@ -202,6 +202,11 @@ _COMMANDS: dict[str, _Command] = {
     ),
     "label": _Command(
         "ask a model every variation of every question: an answers table", options.label_options, commands.label_command
+    ),
+    "paraphrase": _Command(
+        "have a model reword every question, and check what it writes",
+        paraphrase.paraphrase_options,
+        paraphrase.paraphrase_command,
     ),
     "score": _Command(
         "how far answers agree: an answers table to a scored one", options.score_options, commands.score_command

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from w2s.store import Store
 
 __all__ = [
+    "add_fields",
     "check_groups",
+    "config_option",
+    "encoding_option",
     "evaluate_options",
     "label_options",
     "load_plugins_of",
@@ -36,13 +39,13 @@ __all__ = [
 ]
 
 
-def _add_fields(parser: ArgumentParser, defaults: Any) -> None:
+def add_fields(parser: ArgumentParser, defaults: Any) -> None:
     """Every field of a settings dataclass as an option, `defaults` being an instance of it."""
     parser.add_class_arguments(type(defaults), as_group=False)
     parser.set_defaults(dataclasses.asdict(defaults))
 
 
-def _encoding_option(parser: ArgumentParser) -> None:
+def encoding_option(parser: ArgumentParser) -> None:
     """--encoding, wherever a command reads a table: where that is a task's data, it is short for --task.encoding."""
     action = parser._option_string_actions.get("--task.encoding")
     if action is None:
@@ -115,7 +118,8 @@ def check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:
             raise InputError(f"{name} is {value!r} in {value_of(words, '--config')}: expected settings below it")
 
 
-def _config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
+def config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
+    """--config, whose file must be one of settings."""
     file_settings(words)
     parser.add_argument("--config", action="config", help="a YAML file with any of these options")
 
@@ -126,7 +130,7 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.running import DEFAULT_FOLDER
 
     chosen = preset(value_of(words, "--preset") or "small", _task_name(words))
-    _config_option(parser, words)
+    config_option(parser, words)
     parser.add_argument("--preset", type=str, default="small", help=f"settings to begin with: {', '.join(PRESETS)}")
     parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
@@ -136,8 +140,8 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
-    _add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
-    _encoding_option(parser)
+    add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
+    encoding_option(parser)
 
 
 def runner_options(parser: ArgumentParser) -> None:
@@ -175,9 +179,9 @@ def runner_from(arguments: Namespace) -> Runner:
 def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[ModelSpec], *, split: str) -> None:
     from w2s.config import AnsweringSpec, TaskSpec
 
-    _config_option(parser, words)
+    config_option(parser, words)
     parser.add_class_arguments(TaskSpec, "task")
-    _encoding_option(parser)
+    encoding_option(parser)
     parser.add_class_arguments(model, "model")
     parser.add_class_arguments(AnsweringSpec, "answering")
     parser.add_argument("--adapter", type=str, default=None, help="a trained adapter, as w2s train leaves it")
@@ -211,7 +215,7 @@ def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
         nargs="+",
         help="a table with question_id, answer, and variation or annotator, or an export",
     )
-    _encoding_option(parser)
+    encoding_option(parser)
     parser.add_argument(
         "--format",
         type=str,
@@ -245,7 +249,7 @@ def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def select_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("scored", type=str, help="a table of scored answers, as w2s score writes it")
-    _encoding_option(parser)
+    encoding_option(parser)
     parser.add_argument("--method", type=str, required=True, help="a method that w2s methods lists")
     parser.add_argument("--out", type=str, required=True, help="a table to write: .parquet, .csv or .jsonl")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
@@ -255,9 +259,9 @@ def select_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 def train_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.config import ModelSpec, TrainingSpec
 
-    _config_option(parser, words)
+    config_option(parser, words)
     parser.add_argument("training_set", type=str, help="a table with prompt and completion; weight is optional")
-    _encoding_option(parser)
+    encoding_option(parser)
     parser.add_class_arguments(ModelSpec, "model")
     parser.add_class_arguments(TrainingSpec, "training")
     parser.add_argument("--out", type=str, required=True, help="a folder; the adapter goes to OUT/adapter")

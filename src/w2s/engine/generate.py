@@ -1,10 +1,10 @@
-"""Free-form answers in batches; a row ends with its first full line, or the end-of-text token."""
+"""Free-form texts in batches; a row ends with its first full line, or the end-of-text token."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from w2s.engine.encoding import encode_prompts
 from w2s.models.checks import check_length
 from w2s.models.load import LanguageModel
 
-__all__ = ["generate_batches", "generate_texts"]
+__all__ = ["Written", "generate_batches", "generate_texts", "sample_texts"]
 
 # A batch that is being written may hold so many times the tokens that go through the model at once: its keys and
 # values alone are in memory, and a step costs little more for many rows than for one.
@@ -48,6 +48,13 @@ _PLAIN: dict[str, Any] = {
 }
 
 
+class Written(NamedTuple):
+    """What a model wrote after a prompt: a line, and whether it was cut off before it ended."""
+
+    text: str
+    cut_off: bool
+
+
 class _Ending:
     """Knows a row that is complete: by an end-of-text token, or a line break after something other than space.
 
@@ -68,6 +75,12 @@ class _Ending:
             self._breaks[last] = "\n" in self._tokenizer.decode([last], skip_special_tokens=True)
         # Only where a line ends is the whole row looked at: a character may be spread over several tokens.
         return last in self.tokens or (self._breaks[last] and "\n" in self.text(ids).lstrip())
+
+    def written(self, ids: Sequence[int]) -> Written:
+        """What a row says; behind its end there may be more tokens, which do not count."""
+        text = self.text(ids)
+        ended = "\n" in text.lstrip() or not set(self.tokens).isdisjoint(ids)
+        return Written(_first_line(text), not ended)
 
     def text(self, ids: Sequence[int]) -> str:
         """What a row says before its end-of-text token."""
@@ -115,15 +128,58 @@ def generate_texts(
     Returns:
         (rows,) the first line of each, special tokens taken off.
     """
-    encoded = encode_prompts(lm, prompts)
-    ending = _Ending(lm)
+    # A number for each row and step, drawn before the first: no row's text depends on when another ends.
+    draws = torch.rand(len(prompts), max_new_tokens, generator=torch.Generator().manual_seed(seed))
+    written = _write(lm, prompts, draws, tokens=tokens, sampling_temperature=sampling_temperature, seed=seed)
+    return [one.text for one in written]
+
+
+@torch.inference_mode()
+def sample_texts(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    tokens: int | None = None,
+    sampling_temperature: float,
+    seeds: Sequence[int],
+) -> list[Written]:
+    """As `generate_texts`, but with a seed for each row: rounding apart, a text is the same whatever the others are.
+
+    Of a model that remembers something else than keys and values, the seeds of a batch make one.
+
+    Args:
+        lm: The model.
+        prompts: (rows,)
+        max_new_tokens: At most so many tokens each.
+        tokens: As for `generate_texts`.
+        sampling_temperature: Above 0.
+        seeds: (rows,) of the sampling.
+    """
+    draws = [torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    seed = hash(tuple(seeds)) % 2**63  # of whole numbers: the same in every process
+    return _write(
+        lm, prompts, torch.stack(draws), tokens=tokens, sampling_temperature=sampling_temperature, seed=seed
+    )  # fmt: skip
+
+
+def _write(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    draws: Tensor,
+    *,
+    tokens: int | None,
+    sampling_temperature: float,
+    seed: int,
+) -> list[Written]:
+    """What follows each prompt, by numbers (rows, new tokens) that are uniform in [0, 1)."""
+    encoded, ending, max_new_tokens = encode_prompts(lm, prompts), _Ending(lm), draws.shape[1]
     if not can_decode(lm):
         written = _write_with_transformers(
             lm, encoded, ending, max_new_tokens=max_new_tokens, sampling_temperature=sampling_temperature, seed=seed
         )
-        return [_first_line(ending.text(ids)) for ids in written]
-    # A number for each row and step, drawn before the first: no row's text depends on when another ends.
-    draws = torch.rand(len(encoded), max_new_tokens, generator=torch.Generator().manual_seed(seed)).to(lm.device)
+        return [ending.written(ids) for ids in written]
+    draws = draws.to(lm.device)
 
     def choose(logits: Tensor, rows: Sequence[int], step: int) -> Tensor:
         if step == 0:
@@ -133,7 +189,7 @@ def generate_texts(
         return _sample(logits.float() / sampling_temperature, draws[rows, step])
 
     written = decode(lm, encoded, max_new_tokens=max_new_tokens, tokens=tokens, choose=choose, has_ended=ending)
-    return [_first_line(ending.text(ids)) for ids in written]
+    return [ending.written(ids) for ids in written]
 
 
 def _sample(logits: Tensor, draws: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from w2s.errors import InputError
 from w2s.methods.base import Settings, Student
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay
+from w2s.pipeline.lay_paraphrases import paraphrases_of
 from w2s.pipeline.source_stages import LaidSource, supervision_of
 from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.plugins import load_plugins, loaded_plugins
@@ -111,11 +112,18 @@ class Graph:
     def _lays(self) -> list[Lay]:
         """What lays each seed's steps: the same for all, or one for each draw of the splits."""
         seeds, plugins = self.experiment.seeds, loaded_plugins()
+        spec = self.experiment.paraphrases
+        reworded = paraphrases_of(self.task, spec, plugins)
         if self.experiment.split_per_seed:
             draws = self.task.pool.draws(seeds)
-            lays = [Lay(self.task, self.task.splits(draw), plugins, draw=draw) for draw in draws]
+            splits = [self.task.splits(draw, rewordings=spec.count) for draw in draws]
+            lays = [
+                Lay(self.task, own, plugins, draw=draw, reworded=reworded)
+                for draw, own in zip(draws, splits, strict=True)
+            ]
         else:
-            lays = [Lay(self.task, self.task.splits(), plugins)] * len(seeds)
+            splits = [self.task.splits(rewordings=spec.count)]
+            lays = [Lay(self.task, splits[0], plugins, reworded=reworded)] * len(seeds)
         for lay in lays:
             self._check_gold(lay.splits)
         return lays

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 import pyarrow.compute as pc
 
 from w2s import debias
-from w2s.config import EXECUTION_ONLY, AnsweringSpec, TrainingSpec
+from w2s.config import AnsweringSpec, TrainingSpec
 from w2s.errors import InputError
 from w2s.methods import METHODS
 from w2s.models.prepared import PreparedModel
+from w2s.pipeline.lay_paraphrases import Reworded
+from w2s.pipeline.lay_training import training_step
 from w2s.pipeline.steps import KINDS, content_of, execution_of_task
 from w2s.reliability import ESTIMATORS
 from w2s.step import Json, Step
@@ -21,7 +21,7 @@ from w2s.supervisors import SOURCES
 from w2s.tables import Unparsed
 from w2s.tasks import TASKS, Draw, Splits, Task
 
-__all__ = ["Lay", "training_step"]
+__all__ = ["Lay"]
 
 
 class Lay:
@@ -32,12 +32,22 @@ class Lay:
         splits: Its questions and their answers.
         plugins: Files that the steps may need.
         draw: The draw of the splits, where each seed has its own.
+        reworded: Lays the paraphrases of a split's questions, where they are made.
     """
 
-    def __init__(self, task: Task, splits: Splits, plugins: Sequence[str] = (), *, draw: Draw | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        splits: Splits,
+        plugins: Sequence[str] = (),
+        *,
+        draw: Draw | None = None,
+        reworded: Reworded | None = None,
+    ) -> None:
         self.task = task
         self.splits = splits
         self._draw = draw
+        self._reworded = reworded
         self._plugins: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
         self._asking: dict[str, Json] = task.asking()
 
@@ -69,6 +79,11 @@ class Lay:
         rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
         settings: dict[str, Json] = {"split": split, "rows": content_of(rows)}
         return self._step("questions", f"questions of {split}{self._whose}", settings, {}, execution=self._from)
+
+    def varied(self, split: str) -> Step:
+        """The questions of a split that are asked in several ways, with their paraphrases where these are made."""
+        questions = self.questions(split)
+        return self._reworded(questions, split) if self._reworded and split != "test" else questions
 
     def question_ids(self, split: str) -> list[str]:
         """The questions of a split."""
@@ -137,7 +152,7 @@ class Lay:
             "seed": seed,
             "model": model.settings,
         }
-        inputs = {"questions": fold or self.questions(split), **model.inputs}
+        inputs = {"questions": fold or self.varied(split), **model.inputs}
         if without is not None:
             inputs["without"] = without
         return self._by_model("answers", label, model, spec, settings, inputs, adapter, source, examples, fold)
@@ -217,8 +232,12 @@ class Lay:
         seed: int,
         execution: Mapping[str, Json],
         sees_gold: bool,
+        in_orders: bool = False,
     ) -> Step:
-        """A split's questions, answered by a source itself; see `supervisors.source.SourceStages.ask`."""
+        """A split's questions, answered by a source itself; see `supervisors.source.SourceStages.ask`.
+
+        With `in_orders` variations are orders of the options alone, whatever paraphrases there are.
+        """
         settings: dict[str, Json] = {
             "source": source,
             "supervisor": supervisor,
@@ -227,7 +246,9 @@ class Lay:
             "num_variations": num_variations,
             "seed": seed,
         }
-        inputs = {"questions": self.questions(split)}
+        if in_orders and self.task.spec.paraphrases is not None:
+            settings["in_orders"] = True
+        inputs = {"questions": self.questions(split) if in_orders else self.varied(split)}
         if sees_gold:
             inputs["gold"] = self.gold(split)
         versions = {**self._task_version(), f"source {source}": SOURCES.version(source)}
@@ -269,7 +290,7 @@ class Lay:
                 "fold",
                 f"fold {fold + 1} of {count} of weak_train{self._whose}",
                 {"fold": fold, "folds": count, "seed": seed},
-                {"questions": self.questions("weak_train"), "gold": self.gold("weak_train")},
+                {"questions": self.varied("weak_train"), "gold": self.gold("weak_train")},
             )
             for fold in range(count)
         ]
@@ -345,49 +366,3 @@ def _parts(steps: Sequence[Step]) -> dict[str, Step]:
 def _in_orders(orders: int) -> dict[str, Json]:
     """What is named where it is not the paper's way: one order is no part of a key."""
     return {"orders": orders} if orders > 1 else {}
-
-
-def training_step(
-    label: str,
-    model: PreparedModel,
-    spec: TrainingSpec,
-    training_set: Step,
-    *,
-    seed: int,
-    init: Step | None = None,
-    execution: Mapping[str, Json] | None = None,
-) -> Step:
-    """A model, fine-tuned on a training set.
-
-    Args:
-        label: For people.
-        model: The model to be trained.
-        spec: The settings.
-        training_set: A step whose folder holds a training set.
-        seed: Of the adapter's first values and the order of the rows.
-        init: A training whose adapter this one begins with.
-        execution: More of how it is computed.
-    """
-    from w2s.training.losses import LOSSES
-
-    fields: dict[str, Any] = asdict(spec)
-    LOSSES.find(spec.loss).bind(spec.loss_settings)
-    inputs = {"training_set": training_set, **model.inputs}
-    if init is not None:
-        inputs["init"] = init
-    return Step(
-        kind="training",
-        label=label,
-        settings={
-            "training": {name: value for name, value in fields.items() if name not in EXECUTION_ONLY},
-            "seed": seed,
-            "model": model.settings,
-        },
-        inputs=inputs,
-        versions={"training": KINDS["training"].version, f"loss {spec.loss}": LOSSES.version(spec.loss)},
-        execution={
-            "model": model.execution,
-            "training": {name: fields[name] for name in EXECUTION_ONLY},
-            **(execution or {}),
-        },
-    )

@@ -113,6 +113,7 @@ class LaidSource:
             seed=self.seed,
             execution=execution or {},
             sees_gold=sees_gold,
+            in_orders=num_variations is not None,
         )
 
     @property

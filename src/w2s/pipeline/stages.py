@@ -23,7 +23,8 @@ from w2s.files import tree_sha256
 from w2s.gold import aliases_of
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
-from w2s.pipeline.lay import Lay, training_step
+from w2s.pipeline.lay import Lay
+from w2s.pipeline.lay_training import training_step
 from w2s.pipeline.source_stages import answers_of
 from w2s.pipeline.steps import ANSWERS_FILE, PREDICTIONS_FILE, TRAINING_SET_FILE, build_of, content_of
 from w2s.plugins import loaded_plugins
@@ -38,12 +39,13 @@ from w2s.tasks.questions import SPLITS
 if TYPE_CHECKING:
     from w2s.training.student import TrainingReport
 
-__all__ = ["evaluate", "ground_truth", "label", "select", "train"]
+__all__ = ["check_split", "done_step", "evaluate", "ground_truth", "label", "select", "train"]
 
 logger = logging.getLogger(__name__)
 
 
-def _check_split(name: str) -> None:
+def check_split(name: str) -> None:
+    """Refuse what is the name of no split."""
     if name not in SPLITS:
         raise unknown_name("split", name, SPLITS)
 
@@ -97,13 +99,13 @@ class _Given:
 
 
 @contextmanager
-def _done(target: Step, given: _Given, store: Store | None, progress: Progress) -> Iterator[Path]:
+def done_step(target: Step, given: _Given | None, store: Store | None, progress: Progress) -> Iterator[Path]:
     """The folder of a step's result; it and what it reads are computed, and stay for as long as the block lasts."""
     store = store or Store(default_root())
     with store.using([target], label=target.label):
         computed = False
         for step in walk([target], stop=lambda step: store.get(step) is not None):
-            store.run(step, given.find(step), progress if step is target else no_progress)
+            store.run(step, given.find(step) if given else build_of(step), progress if step is target else no_progress)
             computed = True
         if not computed:
             logger.info("%s: found done in the store", target.label)
@@ -128,7 +130,7 @@ def _splits(task: Task) -> Splits:
 
 def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: str) -> _Asked:
     """Find task, model and adapter; whatever is wrong with them is said before anything is computed."""
-    _check_split(split)
+    check_split(split)
     folder, given = _adapter(adapter), _Given()
     made = task_from(task)
     lay = Lay(made, _splits(made), loaded_plugins())
@@ -163,10 +165,10 @@ def label(
     """
     spec = answering or AnsweringSpec()
     if isinstance(model, WeakSpec) and adapter is None:
-        _check_split(split)
+        check_split(split)
         made = task_from(task)
         laid = answers_of(Lay(made, made.splits(), loaded_plugins()), model, spec, split=split, seed=seed)
-        with _done(laid, _Given(), store, progress) as folder:
+        with done_step(laid, _Given(), store, progress) as folder:
             return read_table(folder / ANSWERS_FILE)
     if isinstance(model, WeakSpec) and model.source != "prompted":
         raise InputError(f"source {model.source} wears no adapter: expected source prompted")
@@ -174,13 +176,13 @@ def label(
     step = asked.lay.answers(
         f"answers of {model.name}", asked.model, spec, split=split, seed=seed, adapter=asked.adapter
     )
-    with _done(step, asked.given, store, progress) as folder:
+    with done_step(step, asked.given, store, progress) as folder:
         return read_table(folder / ANSWERS_FILE)
 
 
 def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
     """The right answers to a split's questions, as an answers table: for the weak supervisor and the ceiling."""
-    _check_split(split)
+    check_split(split)
     made = task_from(task)
     splits = _splits(made)
     questions = questions_of(splits.questions, split)
@@ -237,7 +239,7 @@ def train(
     given, prepared = _Given(), PreparedModel(model)
     rows = given.training_set(table)
     step = training_step(f"training of {model.name}", prepared, training or TrainingSpec(), rows, seed=seed)
-    with _done(step, given, store, progress) as folder:
+    with done_step(step, given, store, progress) as folder:
         _hand_out(folder, to)
         return TrainingReport(**json.loads((folder / "training.json").read_text()))
 
@@ -315,5 +317,5 @@ def evaluate(
     asked = _asked(task, model, adapter, split)
     spec = answering or AnsweringSpec()
     step = asked.lay.predictions(f"test of {model.name}", asked.model, spec, split=split, adapter=asked.adapter)
-    with _done(step, asked.given, store, progress) as folder:
+    with done_step(step, asked.given, store, progress) as folder:
         return read_table(folder / PREDICTIONS_FILE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,10 +23,12 @@ from w2s.files import atomic_write
 from w2s.gold import Gold, aliases_of
 from w2s.methods import METHODS
 from w2s.models.prepared import CONVERSION, convert, loaded
+from w2s.paraphrasing.prompt import VERSION as PARAPHRASING
+from w2s.paraphrasing.step import build_paraphrases
 from w2s.plugins import load_plugins
 from w2s.reliability import Calibration, score_answers
 from w2s.step import Build, Context, Step
-from w2s.tables import ANSWERS, check, read_table, write_table
+from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_table, write_table
 from w2s.tasks import Draw, Splits, Task, gold_of, questions_of, task_from, task_of
 
 __all__ = [
@@ -44,7 +46,7 @@ __all__ = [
 ]
 
 ANSWERS_FILE, SCORED_FILE, TRAINING_SET_FILE = "answers.parquet", "scored.parquet", "training_set.parquet"
-PREDICTIONS_FILE, QUESTIONS_FILE = "predictions.parquet", "questions.parquet"
+PREDICTIONS_FILE = "predictions.parquet"
 SELECTION_FILE = "selection.json"
 
 Settings = Mapping[str, Any]
@@ -58,7 +60,10 @@ class Kind(NamedTuple):
     version: int
 
 
-KINDS: dict[str, Kind] = {"model": Kind(convert, CONVERSION)}
+KINDS: dict[str, Kind] = {
+    "model": Kind(convert, CONVERSION),
+    "paraphrases": Kind(build_paraphrases, PARAPHRASING),
+}
 
 
 def _builds(kind: str, *, version: int = 1) -> Callable[[Build], Build]:
@@ -96,7 +101,7 @@ def _task(task: str) -> Task:
 
 @lru_cache(maxsize=1)
 def _splits(task: str, draw: Draw | None) -> Splits:
-    return _task(task).splits(draw)
+    return _task(task).pool.splits(draw)  # what is asked in which ways was checked when the graph was laid
 
 
 def _rows_of(name: str, settings: Settings, context: Context) -> pa.Table:
@@ -219,10 +224,13 @@ def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> 
     source = SOURCES.find(settings["source"])
     assert source.answer is not None, f"source {source.name} lays what it does not answer"
     journal = out / "journal.jsonl"
+    questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"])
+    if settings.get("in_orders", False):
+        questions = [replace(question, paraphrases=()) for question in questions]
     table = source.answer(
         Inquiry(
             task=task_of(settings["asking"]),
-            questions=questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"]),
+            questions=questions,
             settings=settings["supervisor"],
             num_variations=settings["num_variations"],
             seed=settings["seed"],

@@ -8,7 +8,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -149,7 +149,8 @@ def predict(
     Returns:
         A table of `tables.PREDICTIONS`. An answer that cannot be parsed is not correct.
     """
-    known = [question for question in questions if gold.get(question.id) is not None]
+    # Each as it stands, in orders of its options: not in other words.
+    known = [replace(question, paraphrases=()) for question in questions if gold.get(question.id) is not None]
     answers = answer_questions(
         supervisor, task, known, num_variations=orders, seed=0, samples=samples, before=before, journal=journal,
         progress=progress, unit="questions" if orders == samples == 1 else "answers",

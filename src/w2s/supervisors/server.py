@@ -16,9 +16,10 @@ from w2s.config import AnsweringSpec, WeakSpec
 from w2s.errors import InputError, unknown_name
 from w2s.registry import resolve_settings
 from w2s.servers.answered import Answered
-from w2s.servers.client import Client, Limits, secret_of
+from w2s.servers.client import Limits
 from w2s.servers.replies import Reply, letter_logprobs
 from w2s.servers.requests import OWN_FIELDS, PATHS, Asking, Request
+from w2s.servers.within_limits import have_answered
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
 from w2s.supervisors.base import Answer
@@ -27,7 +28,7 @@ from w2s.tables import ANSWERS
 from w2s.tasks import Question, Task, Variation, task_of
 from w2s.tasks.parsing import LETTERS
 
-__all__ = ["SOURCES", "inquired", "requests_of"]
+__all__ = ["SETTINGS", "SOURCES", "inquired", "requests_of", "server_execution"]
 
 logger = logging.getLogger(__name__)
 
@@ -104,38 +105,14 @@ def _answers(inquiry: Inquiry) -> pa.Table:
 
 
 def _ask(inquiry: Inquiry, answered: Answered) -> None:
-    """Have all answered that is not yet; what that is and about costs is said before."""
-    execution = inquiry.execution
-    limits = Limits(**execution["limits"])
-    if execution["url"] is None:
-        missing = sum(answered.get(asked.request.key) is None for asked in inquired(inquiry))
-        if missing:
-            raise InputError(
-                f"{missing} requests are not answered, and there is no url to ask: "
-                "w2s label --requests-out writes them down"
-            )
-        return
-    count = tokens_in = tokens_out = 0
-    for request in requests_of(inquiry, answered):
-        count, tokens_in, tokens_out = count + 1, tokens_in + request.tokens_in, tokens_out + request.tokens_out
-    if not count:
-        return
-    model = inquiry.settings["asking"]["model"]
-    asks = f"{count} requests to {model!r} at {execution['url']}"
-    about = f"about {tokens_in} tokens in and {tokens_out} out at most"
-    cost = limits.cost(tokens_in, tokens_out)
-    if limits.max_requests and count > limits.max_requests:
-        raise InputError(f"{asks}, max_requests is {limits.max_requests}: nothing was asked")
-    if limits.max_cost and not cost:
-        raise InputError("max_cost says nothing without price_in and price_out, of a million tokens each")
-    if limits.max_cost and cost > limits.max_cost:
-        raise InputError(f"{asks}, {about}: about {cost:.2f}, max_cost is {limits.max_cost:g}: nothing was asked")
-    logger.info("%s, %s%s", asks, about, f": {cost:.2f} at most" if cost else "")
-    client = Client(execution["url"], secret_of(execution["key_env"]), limits, answered)
-    bill = client.ask(requests_of(inquiry, answered), total=count, progress=inquiry.progress)
-    spent = limits.cost(bill.tokens_in, bill.tokens_out)
-    counted = f": {spent:.2f}" if spent else ""
-    logger.info("%d replies, %d tokens in and %d out%s", bill.replies, bill.tokens_in, bill.tokens_out, counted)
+    """Have all answered that is not yet."""
+    if inquiry.execution["url"] is not None:
+        have_answered(lambda: requests_of(inquiry, answered), inquiry.execution, answered, inquiry.progress)
+    elif missing := sum(answered.get(asked.request.key) is None for asked in inquired(inquiry)):
+        raise InputError(
+            f"{missing} requests are not answered, and there is no url to ask: "
+            "w2s label --requests-out writes them down"
+        )
 
 
 def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
@@ -221,8 +198,7 @@ def _letter(asked: Asked, reply: Reply, task: Task, asking: Mapping[str, Any]) -
 def _steps(stages: SourceStages) -> Supervision:
     spec = stages.spec
     given = resolve_settings("source server", SETTINGS, spec.settings)
-    limits = {field.name: given[field.name] for field in dataclasses.fields(Limits)}
-    execution: dict[str, Json] = {"url": spec.url, "key_env": spec.key_env, "limits": limits}
+    execution = server_execution(spec)
 
     def ask(split: str, answering: AnsweringSpec, num_variations: int | None = None) -> Step:
         asking = _asking(stages.task, spec, given, answering)
@@ -235,6 +211,13 @@ def _steps(stages: SourceStages) -> Supervision:
         calibration=ask("weak_train", stages.answering),
         supervisors=(spec.name,),
     )
+
+
+def server_execution(spec: WeakSpec) -> dict[str, Json]:
+    """Where a server is, and how hard it is asked; see `servers.within_limits`."""
+    given = resolve_settings("source server", SETTINGS, spec.settings)
+    limits = {field.name: given[field.name] for field in dataclasses.fields(Limits)}
+    return {"url": spec.url, "key_env": spec.key_env, "limits": limits}
 
 
 def _asking(task: Task, spec: WeakSpec, given: Mapping[str, Any], answering: AnsweringSpec) -> dict[str, Json]:

@@ -52,6 +52,7 @@ def task_of(asking: Mapping[str, Any]) -> Task:
         templates=dict(asking["templates"]),
         answer_format=asking["answer_format"],
         answers=asking["answers"],
+        missing_paraphrases=asking.get("missing_paraphrases", "refuse"),
     )
     return TASKS.find(spec.name)(spec)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import string
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from w2s.tasks.records import Hub, Record, read_records, read_rows
 from w2s.tasks.splits import Draw, QuestionPool, Splits, questions_of
 
 __all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
+
+logger = logging.getLogger(__name__)
 
 
 class Task(ABC):
@@ -39,7 +42,8 @@ class Task(ABC):
         modes: Ways of answering that make sense, the default first.
         answer_formats: Ways of writing an answer that the task can do.
         answer_format: Whether an option is answered by its letter or its text.
-        takes_paraphrases: Whether `TaskSpec.paraphrases` says how to vary a question.
+        takes_paraphrases: Whether a question's paraphrases are used to vary it.
+        text_is: What a question's text is called where it is to be reworded.
         takes_numbers: Whether `TaskSpec.answers` may be "numbers".
         takes_labels: Whether `TaskSpec.labels` says what all questions' options are.
         spec: The settings.
@@ -57,6 +61,7 @@ class Task(ABC):
     unparsed: ClassVar[Unparsed] = "class"
     answer_formats: ClassVar[tuple[AnswerFormat, ...]] = ("letter", "text")
     takes_paraphrases: ClassVar[bool] = False
+    text_is: ClassVar[str] = "question"
     version: ClassVar[int] = 1
     takes_numbers: ClassVar[bool] = False
     takes_labels: ClassVar[bool] = False
@@ -82,6 +87,8 @@ class Task(ABC):
             raise unknown_name(f"answer_format of task {self.name}", self.answer_format, self.answer_formats)
         if spec.paraphrases is not None and not self.takes_paraphrases:
             raise InputError(f"paraphrases={spec.paraphrases!r}: task {self.name} varies its questions without any")
+        if spec.missing_paraphrases not in ("refuse", "fill"):
+            raise unknown_name("missing_paraphrases", spec.missing_paraphrases, ("refuse", "fill"))
         if spec.answers == "numbers" and not self.takes_numbers:
             raise InputError(f"answers={spec.answers!r}: task {self.name} knows by itself what its answers are")
         if spec.labels and not self.takes_labels:
@@ -120,23 +127,56 @@ class Task(ABC):
         """The examples, without duplicates, as they are when this is first asked for."""
         return QuestionPool(map(self.paraphrased, self.examples()), self.spec)
 
-    def splits(self, draw: Draw | None = None) -> Splits:
+    def splits(self, draw: Draw | None = None, *, rewordings: int = 0) -> Splits:
         """The examples, without duplicates, in their splits.
 
         Args:
             draw: One of `pool.draws`; by default the draw that all seeds share.
+            rewordings: How many paraphrases each question will be given later.
 
         Raises:
             InputError: There are fewer examples than the spec asks for, or a question of the transfer
                 split cannot be asked in as many ways.
         """
         splits = self.pool.splits(draw)
+        transfer = questions_of(splits.questions, "transfer")
         # Better here than after the weak supervisor has been trained.
-        for question in questions_of(splits.questions, "transfer"):
-            if self.spec.paraphrases is not None and self.num_variations > 1 and not question.paraphrases:
+        for question in transfer:
+            if self._refuses_missing and self.num_variations > 1 and not question.paraphrases:
                 raise InputError(f"{self.spec.paraphrases} has no paraphrases of {question.text[:60]!r}")
-            self.vary(question, self.num_variations, seed=0)
+            reworded = question.paraphrases or tuple(f"{question.text} {number}" for number in range(rewordings))
+            self.vary(replace(question, paraphrases=reworded), self.num_variations, seed=0)
+        self._tell_missing(splits)
         return splits
+
+    @property
+    def _refuses_missing(self) -> bool:
+        return self.spec.paraphrases is not None and self.spec.missing_paraphrases == "refuse"
+
+    def _tell_missing(self, splits: Splits) -> None:
+        """Say how many questions the file has too few paraphrases of."""
+        if self.spec.paraphrases is None or self.num_variations == 1:
+            return
+        wanted = self.num_variations - 1
+        for split in ("weak_train", "transfer"):
+            questions = questions_of(splits.questions, split)
+            if few := sum(len(question.paraphrases) < wanted for question in questions):
+                text = "%d of %d questions of %s have fewer than %d paraphrases: they are asked in other ways as well"
+                logger.warning(text, few, len(questions), split, wanted)
+
+    def wordings(self, question: Question, num_variations: int) -> list[str]:
+        """The question's text and its paraphrases, at most so many; fewer only where other ways fill them up.
+
+        Raises:
+            InputError: There are too few, and nothing else is to take their place.
+        """
+        texts = [question.text, *question.paraphrases][:num_variations]
+        if question.paraphrases and len(texts) < num_variations and self.spec.missing_paraphrases == "refuse":
+            raise InputError(
+                f"num_variations is {num_variations}: there are {len(question.paraphrases)} paraphrases of "
+                f"{question.text[:60]!r}; missing_paraphrases=fill asks it in other ways as well"
+            )
+        return texts
 
     def answering_mode(self, wanted: Mode | None) -> Mode:
         """The mode that is wanted, or the task's own.
@@ -151,11 +191,13 @@ class Task(ABC):
 
     def asking(self) -> dict[str, Any]:
         """What of the task decides its prompts and how answers are parsed, for `task_of`; the questions come apart."""
+        fills = {"missing_paraphrases": "fill"} if self.spec.missing_paraphrases == "fill" else {}
         return {
             "name": self.name,
             "templates": dict(self.templates),
             "answer_format": self.answer_format,
             "answers": self.spec.answers,
+            **fills,
         }
 
     def paraphrased(self, example: Example) -> Example:

@@ -64,6 +64,7 @@ class Classification(MultipleChoice):
     licence = "yours"
     templates = TEMPLATES
     takes_labels = True
+    text_is = "text"
 
     def __init__(self, spec: TaskSpec) -> None:
         """With data, read it: the labels decide in how many orders they can be named."""

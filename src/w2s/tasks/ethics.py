@@ -51,6 +51,7 @@ class Ethics(MultipleChoice):
     source = "hendrycks/ethics"
     licence = "MIT"
     templates = TEMPLATES
+    text_is = "story"
     # The hub's own branch holds a script, which the library no longer runs; this one holds its output.
     hub = Hub(
         id="hendrycks/ethics",

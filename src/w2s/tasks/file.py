@@ -82,8 +82,6 @@ class File(MultipleChoice, FreeAnswer):
             if spec.answer_format == "letter":
                 raise InputError(f"answer_format='letter': the questions of {spec.data} have no choices")
             self.modes, self.answer_format = FreeAnswer.modes, "text"
-        elif spec.paraphrases is not None:
-            raise InputError(f"paraphrases={spec.paraphrases!r}: questions with choices are varied by their order")
         elif spec.answers == "numbers":
             raise InputError("answers='numbers': answers to questions with choices are choices")
 
@@ -109,7 +107,10 @@ class File(MultipleChoice, FreeAnswer):
         return super().template_fields(name) | (set(self.records[0].row) - set(COLUMNS))
 
     def vary(self, question: Question, num_variations: int, seed: int) -> list[Variation]:
-        """Ask a question with its options in several orders, or in several wordings where it has none."""
+        """Ask a question with its options in several orders, or in several wordings where it has none.
+
+        Paraphrases are used in both cases.
+        """
         asker = MultipleChoice if question.choices else FreeAnswer
         return asker.vary(self, question, num_variations, seed)
 

@@ -21,6 +21,8 @@ class FreeAnswer(Task):
     the order of the file: JSONL rows such as
 
         {"question": "Ann has 3 apples and eats 1. How many are left?", "paraphrases": ["If Ann …", …]}
+
+    Where there are too few, and `TaskSpec.missing_paraphrases` is "fill", the others use other wordings.
     """
 
     modes: tuple[Mode, ...] = ("generate",)
@@ -30,15 +32,9 @@ class FreeAnswer(Task):
 
     def vary(self, question: Question, num_variations: int, seed: int) -> list[Variation]:
         """Ask a question in several wordings; the first is the question as it stands."""
-        if question.paraphrases:
-            texts = question.paraphrases[: num_variations - 1]
-            if len(texts) < num_variations - 1:
-                raise InputError(
-                    f"num_variations is {num_variations}: there are {len(texts)} paraphrases of {question.text[:60]!r}"
-                )
-            wordings = [("wording_0", text) for text in (question.text, *texts)]
-        else:
-            wordings = [(wording, question.text) for wording in self._wordings(question, num_variations, seed)]
+        texts = self.wordings(question, num_variations) if question.paraphrases else [question.text]
+        others = self._wordings(question, 1 + num_variations - len(texts), seed)[1:]
+        wordings = [("wording_0", text) for text in texts] + [(wording, question.text) for wording in others]
         return [
             Variation(
                 question_id=question.id,

@@ -48,6 +48,7 @@ class HellaSwag(MultipleChoice):
     source = "Rowan/hellaswag"
     licence = "MIT"
     templates = TEMPLATES
+    text_is = "text"
     hub = Hub(id="Rowan/hellaswag")
     pools: ClassVar[Mapping[str, Pool]] = {"train": "train", "validation": "test"}
 

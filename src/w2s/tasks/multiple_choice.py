@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from w2s.errors import InputError
@@ -18,7 +19,12 @@ class MultipleChoice(Task):
 
     A canonical answer is the text of an option, never its letter. The template is the one named as the
     answer format ("letter" or "text"), unless `template_of` says otherwise.
+
+    Variations show the options in orders of their own, and, where the question has paraphrases, each shows another of
+    them. There may then be more variations than orders: these come again, each time with another wording.
     """
+
+    takes_paraphrases = True
 
     def template_of(self, question: Question) -> str:
         """The name of the template that asks this question."""
@@ -35,13 +41,19 @@ class MultipleChoice(Task):
         return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
 
     def vary(self, question: Question, num_variations: int, seed: int) -> list[Variation]:
-        """Ask a question with its options in several orders; the first is the order in which they stand."""
+        """Ask a question with its options in several orders; the first is the question as it stands."""
         shown = self.shown(question)
         if self.answer_format == "letter" and len(shown) > len(LETTERS):
             raise InputError(f"question {question.id!r} has {len(shown)} options: expected {len(LETTERS)} at most")
         template = self.templates[self.template_of(question)]
+        texts = self.wordings(question, num_variations) if question.paraphrases else [question.text]
+        texts += [question.text] * (num_variations - len(texts))
+        reworded = len(set(texts)) == len(texts)
+        count = min(num_variations, math.factorial(min(len(shown), 20))) if reworded else num_variations
+        orders = permutations(len(shown), count, seed, question.id)
         variations = []
-        for number, order in enumerate(permutations(len(shown), num_variations, seed, question.id)):
+        for number, text in enumerate(texts):
+            order = orders[number % count]
             options = self.list_options([shown[choice] for choice in order])
             positions = tuple(order.index(choice) for choice in range(len(order)))
             answers = shown if self.answer_format == "text" else [LETTERS[position] for position in positions]
@@ -49,7 +61,7 @@ class MultipleChoice(Task):
                 Variation(
                     question_id=question.id,
                     variation=number,
-                    prompt=template.format(**question.fields, question=question.text, options=options),
+                    prompt=template.format(**question.fields, question=text, options=options),
                     completions=tuple(f" {answer}" for answer in answers),
                     positions=positions,
                 )

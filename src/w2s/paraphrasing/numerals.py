@@ -1,0 +1,222 @@
+"""The numbers that a text names, in digits or in words: to tell whether a rewording keeps them all.
+
+"1,200", "twelve hundred" and "1.2 thousand" are one number; so are "1/2", "half" and "½", "twice" and "2 times", "3rd"
+and "third", "a dozen" and 12. Units are not converted: 30 minutes are not half an hour, and 50 cents are not $0.50.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+__all__ = ["Numbers", "numbers_in"]
+
+Value = Fraction | str
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_UNITS = _words("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen")
+_UNITS += _words("seventeen eighteen nineteen")
+_TENS = dict(zip(_words("twenty thirty forty fifty sixty seventy eighty ninety"), range(20, 100, 10), strict=True))
+_SMALL = {**{word: value for value, word in enumerate(_UNITS)}, **_TENS}
+_SCALES = {"hundred": 100, "dozen": 12, "dozens": 12, "k": 1000, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_ORDINALS = _words("third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth")
+_ORDINALS += _words("fifteenth sixteenth seventeenth eighteenth nineteenth")
+_NTH = {"first": 1, "second": 2, **{word: value for value, word in enumerate(_ORDINALS, start=3)}}
+_NTH |= {word.removesuffix("y") + "ieth": value for word, value in _TENS.items()}
+_PARTS = {word: value for word, value in _NTH.items() if value > 2} | {"quarter": 4}
+_PARTS |= {f"{word}s": value for word, value in _PARTS.items()} | {"half": 2, "halves": 2}
+_TIMES = {
+    **dict.fromkeys(("twice", "double", "doubles", "doubled", "doubling"), 2),
+    **dict.fromkeys(("thrice", "triple", "triples", "tripled", "tripling"), 3),
+    **dict.fromkeys(("quadruple", "quadruples", "quadrupled"), 4),
+}
+# Words that may mean a number and often do not.
+_PERHAPS = {"one": 1, "single": 1, "once": 1, "first": 1, "second": 2, "both": 2, "couple": 2, "pair": 2, "pairs": 2}
+# Around a "one" that counts nothing: "which one", "one of them", "the other one is".
+_BEFORE_NO_NUMBER = set(_words("which each every this that other another any no some the only last next new"))
+_AFTER_NO_NUMBER = set(_words("of another who that which is was can could has had will would or and by to"))
+
+_FRACTION = re.compile("(\\d)?\\s?([¼-¾⅐-⅞])")
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+_TOKEN = re.compile(
+    rf"(?P<name>[^\W\d_]+\d\w*)"  # B12
+    rf"|(?P<minus>(?<![\w)\]])[-−])?(?:(?P<whole>\d+)\s(?=\d+/\d))?(?P<number>{_DIGITS})"
+    r"(?:/(?P<under>\d+)(?![/\d]))?(?P<nth>(?:st|nd|rd|th)\b)?"
+    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)?)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """The numbers of a text, each as often as it is named.
+
+    Attributes:
+        certain: Those that are numbers whatever the reader thinks.
+        likely: "one" before what it seems to count.
+        possible: Words that may mean a number: another "one", "first", "a couple".
+    """
+
+    certain: Counter[Value] = field(default_factory=Counter)
+    likely: Counter[Value] = field(default_factory=Counter)
+    possible: Counter[Value] = field(default_factory=Counter)
+
+    def missing_in(self, other: Numbers) -> Counter[Value]:
+        """The numbers that another text does not name, or not as often."""
+        return (self.certain + self.likely) - (other.certain + other.likely + other.possible)
+
+    def added_by(self, other: Numbers) -> Counter[Value]:
+        """The numbers that another text names and this one does not, or not as often."""
+        return other.certain - (self.certain + self.likely + self.possible)
+
+
+class _Token(NamedTuple):
+    """A word, or a number in digits; `joined` says that nothing but a space or a hyphen is before it."""
+
+    word: str
+    value: Fraction | None = None
+    is_nth: bool = False
+    joined: bool = False
+
+
+class _Found(NamedTuple):
+    """A number, and how many tokens it takes."""
+
+    value: Value
+    tokens: int
+    how: str = "certain"
+
+
+def numbers_in(text: str) -> Numbers:
+    """The numbers that a text names."""
+    tokens, found, at = list(_tokens(text)), Numbers(), 0
+    while at < len(tokens):
+        one = _number_at(tokens, at)
+        if one is None:
+            at += 1
+            continue
+        negative = at > 0 and tokens[at - 1].word in ("negative", "minus") and tokens[at].joined
+        negative &= tokens[at - 1].word == "negative" or at < 2 or _number_at(tokens, at - 2) is None
+        value = -one.value if negative and isinstance(one.value, Fraction) else one.value
+        getattr(found, one.how)[value] += 1
+        at += one.tokens
+    return found
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    text = _FRACTION.sub(lambda match: f"{match[1] or ''} {unicodedata.normalize('NFKC', match[2])} ", text)
+    text = unicodedata.normalize("NFKC", text).replace("⁄", "/").casefold()
+    end = 0
+    for match in _TOKEN.finditer(text):
+        joined = end > 0 and re.fullmatch(r"\s+|\s?[-‐‑]\s?|", text[end : match.start()]) is not None
+        end = match.end()
+        if match["number"] is None:
+            yield _Token(match[0], joined=joined)
+            continue
+        value = Fraction(match["number"].replace(",", ""))
+        if (under := int(match["under"] or 1)) == 0:
+            yield _Token(match[0], joined=joined)  # 1/0 is kept as it is written
+            continue
+        value = value / under + int(match["whole"] or 0)
+        yield _Token("", -value if match["minus"] else value, match["nth"] is not None, joined)
+
+
+def _number_at(tokens: list[_Token], at: int) -> _Found | None:
+    """The number that begins at a token, or none."""
+    token = tokens[at]
+    if token.value is None and any(map(str.isdigit, token.word)):
+        return _Found(token.word, 1)
+    if token.is_nth:
+        return _Found(token.value or Fraction(0), 1)
+    cardinal = _digits_at(tokens, at) if token.value is not None else _words_at(tokens, at)
+    if cardinal is not None:
+        return _with_part(tokens, at, cardinal)
+    return _single_at(tokens, at)
+
+
+def _word(tokens: list[_Token], at: int, *, joined: bool = True) -> str:
+    """The word at a place, if it goes on from the one before; empty where there is none."""
+    return tokens[at].word if 0 <= at < len(tokens) and (tokens[at].joined or not joined) else ""
+
+
+def _digits_at(tokens: list[_Token], at: int) -> _Found:
+    value, end = tokens[at].value or Fraction(0), at + 1
+    while (scale := _SCALES.get(_word(tokens, end))) is not None:
+        value, end = value * scale, end + 1
+    return _Found(value, end - at)
+
+
+def _words_at(tokens: list[_Token], at: int) -> _Found | None:
+    """A number in words: "two hundred and five", "twenty-five", "a dozen" without its "a"."""
+    total, current, end = Fraction(0), None, at
+    ordinal = False
+    while end < len(tokens) and (end == at or tokens[end].joined):
+        word, fits = tokens[end].word, current is None or current % 100 == 0
+        if word in _SMALL and (fits or (current % 100 in _TENS.values() and 0 < _SMALL[word] < 10)):  # type: ignore[operator]
+            current = (current or Fraction(0)) + _SMALL[word]
+        elif word in _SCALES and (word != "dozens" or current is not None) and word != "k":
+            scale = _SCALES[word]
+            current = (1 if current is None else current) * Fraction(scale)
+            if scale >= 1000:
+                total, current = total + current, Fraction(0)
+        elif current is not None and word == "and" and (current or total) and _word(tokens, end + 1) in _SMALL:
+            if current % 100:
+                break
+            end += 1
+            continue
+        elif current is not None and current % 100 in _TENS.values() and 0 < _NTH.get(word, 0) < 10:
+            current, ordinal = current + _NTH[word], True  # twenty-first
+        else:
+            break
+        end += 1
+        if ordinal:
+            break
+    if current is None:
+        return None
+    alone = end == at + 1 and tokens[at].word == "one"
+    return _Found(total + current, end - at, _how_one(tokens, at) if alone else "certain")
+
+
+def _how_one(tokens: list[_Token], at: int) -> str:
+    after = _word(tokens, at + 1)
+    counts = after and after not in _AFTER_NO_NUMBER and _word(tokens, at - 1, joined=False) not in _BEFORE_NO_NUMBER
+    return "likely" if counts else "possible"
+
+
+def _with_part(tokens: list[_Token], at: int, found: _Found) -> _Found:
+    """A number with the part that follows it: "two thirds", "one and a half"."""
+    end = at + found.tokens
+    part, value = _word(tokens, end), found.value
+    assert isinstance(value, Fraction)
+    if part in _PARTS and (value == 1 or part.endswith("s")):
+        return _Found(value / _PARTS[part], found.tokens + 1)
+    if part == "and" and _word(tokens, end + 1) in ("a", "one") and (of := _PARTS.get(_word(tokens, end + 2))):
+        return _Found(value + Fraction(1, of), found.tokens + 3)
+    return found
+
+
+def _single_at(tokens: list[_Token], at: int) -> _Found | None:
+    """What one word says: "half", "a third of", "twice", "tenth", "first"."""
+    word = tokens[at].word
+    if word in ("half", "halves"):
+        skipped = at + 1 + (_word(tokens, at + 1) == "a")
+        scale = _SCALES.get(_word(tokens, skipped))
+        return _Found(Fraction(1, 2) * (scale or 1), skipped - at + 1 if scale else 1)
+    if word in _PARTS and (_word(tokens, at + 1) in ("of", "as") or word.endswith("s")):
+        of = word.removesuffix("s") if word.removesuffix("s") in _PARTS else word
+        return _Found(Fraction(1, _PARTS[of]), 1, "possible" if word == "quarters" else "certain")
+    if word == "quarter":
+        return _Found(Fraction(1, 4), 1, "possible")
+    if word in _TIMES:
+        return _Found(Fraction(_TIMES[word]), 1)
+    if word in _PERHAPS:
+        return _Found(Fraction(_PERHAPS[word]), 1, "possible")
+    return _Found(Fraction(_NTH[word]), 1) if word in _NTH else None

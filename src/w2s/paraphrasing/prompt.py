@@ -1,0 +1,78 @@
+"""What a model is asked for a rewording, and the rewording in what it writes. A change of either raises `VERSION`."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["VERSION", "prompt_for", "wording_of"]
+
+VERSION = 1
+"""Of the prompt, of how a reply is read, and of the checks: they decide together which rewordings come out."""
+
+_PROMPT = """\
+Say the {kind} in other words, so that it means the same. {manner} Keep every number and every name. Do not answer it. \
+Write one line, and nothing else.
+
+{label}: {example}
+In other words: {reworded}
+
+{label}: {text}
+In other words:"""
+
+# One after the other, so that the samples of one text differ by more than chance.
+_MANNERS = (
+    "Choose other words.",
+    "Put it as you would when talking to a friend.",
+    "Put it formally.",
+    "Change the order in which things are said.",
+)
+_QUESTION = (
+    "A baker sells 12 rolls in the morning and 7 rolls after noon. How many rolls does she sell in the whole day?",
+    "In the morning 12 rolls leave a baker's shop, and 7 more once noon has passed. What is the day's total of rolls?",
+)
+_TEXT = (
+    "I waited 2 hours for my parcel, and nobody rang the bell.",
+    "For 2 hours I was expecting a parcel, but no one came to the door.",
+)
+
+_LABEL = re.compile(
+    r"(?:in other words|(?:the |a )?(?:re-?worded|rephrased|new|other)(?: \w+)?|re-?wording|paraphrase|question|text"
+    r"|story)\s*:\s*",
+    re.IGNORECASE,
+)
+_QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("**", "**"))
+
+
+def prompt_for(text: str, kind: str, sample: int) -> str:
+    """What a model is asked.
+
+    Args:
+        text: To be reworded.
+        kind: What it is: "question", or another noun.
+        sample: Counts the rewordings of the text, from 0: each asks a little differently from the one before.
+    """
+    example, reworded = _QUESTION if kind == "question" else _TEXT
+    return _PROMPT.format(
+        kind=kind,
+        label=kind.capitalize(),
+        manner=_MANNERS[sample % len(_MANNERS)],
+        example=example,
+        reworded=reworded,
+        text=" ".join(text.split()),
+    )
+
+
+def wording_of(reply: str) -> str | None:
+    """The rewording in a reply, without a label or quotation marks around it; None where it has several lines."""
+    lines = [line.strip() for line in reply.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith(":"):  # "Here it is in other words:"
+        del lines[0]
+    if len(lines) > 1:
+        return None
+    text = " ".join("".join(lines).split())
+    text = text[match.end() :] if (match := _LABEL.match(text)) else text
+    for left, right in _QUOTES:
+        inside = text[len(left) : -len(right)]
+        if len(text) > 2 and text.startswith(left) and text.endswith(right) and left not in inside:
+            text = inside
+    return text.strip()

@@ -1,0 +1,60 @@
+"""How a training is laid: which settings decide it, which versions, and what it reads. Nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from w2s.config import EXECUTION_ONLY, TrainingSpec
+from w2s.models.prepared import PreparedModel
+from w2s.pipeline.steps import KINDS
+from w2s.step import Json, Step
+
+__all__ = ["training_step"]
+
+
+def training_step(
+    label: str,
+    model: PreparedModel,
+    spec: TrainingSpec,
+    training_set: Step,
+    *,
+    seed: int,
+    init: Step | None = None,
+    execution: Mapping[str, Json] | None = None,
+) -> Step:
+    """A model, fine-tuned on a training set.
+
+    Args:
+        label: For people.
+        model: The model to be trained.
+        spec: The settings.
+        training_set: A step whose folder holds a training set.
+        seed: Of the adapter's first values and the order of the rows.
+        init: A training whose adapter this one begins with.
+        execution: More of how it is computed.
+    """
+    from w2s.training.losses import LOSSES
+
+    fields: dict[str, Any] = asdict(spec)
+    LOSSES.find(spec.loss).bind(spec.loss_settings)
+    inputs = {"training_set": training_set, **model.inputs}
+    if init is not None:
+        inputs["init"] = init
+    return Step(
+        kind="training",
+        label=label,
+        settings={
+            "training": {name: value for name, value in fields.items() if name not in EXECUTION_ONLY},
+            "seed": seed,
+            "model": model.settings,
+        },
+        inputs=inputs,
+        versions={"training": KINDS["training"].version, f"loss {spec.loss}": LOSSES.version(spec.loss)},
+        execution={
+            "model": model.execution,
+            "training": {name: fields[name] for name in EXECUTION_ONLY},
+            **(execution or {}),
+        },
+    )
