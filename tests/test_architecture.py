@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"models", "servers"},
     {"engine"},
     {"supervisors", "reliability", "training"},
-    {"methods"},
+    {"methods", "paraphrasing"},
     {"plugins", "presets"},
     {"pipeline"},
     {"runners", "results"},

@@ -51,6 +51,8 @@ READS_A_FILE = f"""
     label --adapter=FILE --model.name=none ASKED
     evaluate {_ANY_TASK} --model.name=none
     evaluate {_ANY_TASK} --model.name=none --task.paraphrases=FILE
+    paraphrase {_ANY_TASK} --model.name=none --out=FILE
+    paraphrase --config=FILE --model.name=none ASKED
     evaluate --task.name=mmlu --task.data=FILE --model.name=none
     evaluate --task.name=hellaswag --task.data=FILE --model.name=none
     evaluate --task.name=gsm8k --task.data=FILE --model.name=none

@@ -13,7 +13,7 @@ from w2s.models.bundled import BUNDLED
 from w2s.tasks import TASKS
 
 COMMANDS = [
-    *("run", "label", "score", "select", "train", "evaluate", "report"),
+    *("run", "label", "paraphrase", "score", "select", "train", "evaluate", "report"),
     *("store", "store prune", "store verify", "store export", "store import"),
     *("tasks", "methods", "models", "doctor"),
 ]
@@ -52,6 +52,8 @@ def main_help(capsys: pytest.CaptureFixture[str]) -> str:
         ("run", ["--student_training.lora.rank", "--evaluation.mode", "--reliability.unparsed", "--dry-run"]),
         ("label", ["--task.name", "--model.name", "--answering.mode", "--adapter", "--split", "--gold", "--out"]),
         ("train", ["--training.learning_rate", "--training.lora.dropout", "--model.dtype", "--seed"]),
+        ("paraphrase", ["--count", "--model.name", "--model.url", "--attempts", "--task.data", "--dry-run", "--show"]),
+        ("run", ["--paraphrases.count", "--paraphrases.model.name", "--task.missing_paraphrases"]),
         ("score", ["--temperature", "--unparsed", "--out", "--json"]),
     ],
 )

@@ -35,6 +35,8 @@ from tasks.support import (
 )
 from w2s.files import file_sha256
 from w2s.methods import METHODS
+from w2s.paraphrasing.checks import Original
+from w2s.paraphrasing.making import Rewording
 from w2s.pipeline.steps import KINDS
 from w2s.reading.exports import FORMATS, read_export
 from w2s.reliability import ESTIMATORS, Calibration, score_answers
@@ -183,6 +185,29 @@ def gold_answers_of_file() -> pa.Table:
         return gold_answers(task, [example.question for example in examples], gold)
 
 
+REWORDED = ("Ann has 12 pens and gives a third of them to Bob. How many are left?", ("four", "8"))
+WORDINGS = [
+    "Of her dozen pens Ann gives 1/3 to Bob: how many has she left?",
+    "How many of her 12 pens are left to Ann?",
+    'Reworded: "Ann owns 12 pens, Bob gets a third of these. How many does she keep?"',
+    "If Bob gets a third of the 12 pens that Ann has, she keeps 8, is it not so?",
+    "Answer: of her 12 pens, with a third of them given to Bob, how many are left?",
+    "Ann's pens: 12. Bob's part: one third.\nHow many are left?",
+]
+
+
+def _rewordings() -> Any:
+    """What is asked for rewordings, and what becomes of each text."""
+    text, options = REWORDED
+    asking = Asking(service="s", model="m", api="chat", letters=False, temperature=0.7, max_new_tokens=9)
+    fields: dict[str, Any] = {"original": Original(text=text, options=options), "asking": asking, "count": 6}
+    rewording = Rewording(kind="question", **fields)
+    asked = [dict(request.body) for request in (*rewording.requests(), Rewording(kind="story", **fields).requests()[0])]
+    for wording in WORDINGS:
+        rewording.take(Reply(text=wording, finish="stop"))
+    return {"asked": asked, "found": rewording.found, "faults": dict(rewording.tally.faults)}
+
+
 KIND_SETTINGS: dict[str, dict[str, Any]] = {
     "fold": {"fold": 0, "folds": 2, "seed": 1},
     "joined": {"parts": ["part-0", "part-1"], "supervisors": ["ann", "bob"]},
@@ -192,6 +217,8 @@ KIND_SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def _kind(name: str) -> Any:
+    if name == "paraphrases":
+        return _rewordings()
     gold = gold_answers_of_file()
     ids = gold["question_id"].to_pylist()
     renamed = dict(zip(CHOICES, ids, strict=True))
@@ -315,7 +342,7 @@ def outputs() -> dict[str, dict[str, Any]]:
         "loss": (LOSSES, _loss),
         "source": (SOURCES, _source),
         "export": (FORMATS, _export),
-        "kind": ({name: KINDS[name] for name in KIND_SETTINGS}, _kind),
+        "kind": ({name: KINDS[name] for name in [*KIND_SETTINGS, "paraphrases"]}, _kind),
     }
     return {
         f"{kind} {name}": {"version": registry[name].version, "output": make(name)}

@@ -68,6 +68,15 @@ def test_an_edited_step_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert complaints(outputs()) == ["kind fold gives another output than its version 1 did: raise the version"]
 
 
+def test_an_edited_check_of_rewordings_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2s.paraphrasing.prompt._MANNERS", ("Be brief.",))
+    said = ["kind paraphrases gives another output than its version 1 did: raise the version"]
+    assert complaints(outputs()) == said
+    monkeypatch.undo()
+    monkeypatch.setattr("w2s.paraphrasing.numerals.Numbers.missing_in", lambda self, other: {})
+    assert complaints(outputs()) == said
+
+
 def test_an_edited_loss_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = LOSSES["cross-entropy"]
     half = replace(whole, function=lambda *given, **settings: 0.5 * whole.function(*given, **settings))

@@ -14,7 +14,7 @@ import pytest
 
 from support.experiments import SIZES, in_splits, questions, small_experiment, training, write_rows
 from support.gguf import write_gguf
-from w2s.config import Experiment, WeakSpec
+from w2s.config import Experiment, ParaphraseSpec, WeakSpec
 from w2s.errors import InputError
 from w2s.pipeline.graph import Graph
 from w2s.pipeline.steps import KINDS
@@ -71,7 +71,15 @@ def test_every_kind_of_step_is_built_from_its_text_in_another_process(
         replace(base, weak=WeakSpec(source="simulated"), methods=["naive"]),
         replace(base, weak=WeakSpec(name=converted, source="prompted", examples=1), methods=calibrated),
     ]
+    reworded = replace(
+        base,
+        task=replace(base.task, missing_paraphrases="fill"),
+        paraphrases=ParaphraseSpec(
+            count=2, attempts=1, max_new_tokens=16, model=WeakSpec(source="prompted", name=str(tiny_llama))
+        ),
+    )
     targets = [step for one in experiments[:2] for step in Graph(one).targets()]
+    targets.append(Graph(reworded).seed_runs[0].lay.varied("transfer"))
     laid = Graph(experiments[2]).seed_runs[0].supervision
     assert laid.calibration is not None and laid.predictions is not None
     targets += [laid.calibration, laid.predictions]

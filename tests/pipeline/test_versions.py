@@ -12,7 +12,7 @@ from support.experiments import (
     ancestors,
 )
 from support.keys import steps_of, with_settings
-from w2s.config import Experiment, ModelSpec
+from w2s.config import Experiment, ModelSpec, ParaphraseSpec
 from w2s.methods import METHODS
 from w2s.pipeline.graph import Graph
 from w2s.pipeline.steps import KINDS
@@ -49,6 +49,8 @@ def test_a_raised_version_of_a_build_changes_what_it_builds_and_what_follows(
     base = replace(base, strong=ModelSpec(name=str(tmp_path / "student.gguf"), dtype="float32"))
     if kind in ("asked", "judged"):
         base = replace(base, weak=replace(base.weak, source="simulated"))
+    if kind == "paraphrases":
+        base = replace(base, paraphrases=ParaphraseSpec(count=2, model=replace(base.weak, source="prompted")))
     if kind in ("fold", "joined"):
         base = replace(base, methods=["naive", {"method": "reweighting", "estimator": "calibrated"}])
 

@@ -91,7 +91,7 @@ def test_braces_in_a_question_are_left_alone() -> None:
         ({"templates": {"text": "{question} }"}}, "template 'text': Single '}'"),
         ({"num_variations": 0}, "num_variations is 0: expected 1 or more"),
         ({"answer_format": "number"}, "unknown answer_format of task geography 'number': expected one of letter, text"),
-        ({"paraphrases": "p.jsonl"}, "paraphrases='p.jsonl': task geography varies its questions without any"),
+        ({"missing_paraphrases": "fil"}, "unknown missing_paraphrases 'fil': .*did you mean 'fill'"),
     ],
 )  # fmt: skip
 def test_what_a_task_cannot_do_is_said_at_once(fields: dict[str, object], message: str) -> None:

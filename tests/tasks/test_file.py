@@ -176,15 +176,13 @@ def test_without_choices_it_is_asked_in_several_wordings(tmp_path: Path) -> None
     assert task.parse(" \n", example.question, variations[1]) is None
 
 
-def test_without_choices_it_takes_paraphrases_and_with_them_it_does_not(tmp_path: Path) -> None:
-    paraphrases = write_jsonl(
-        tmp_path / "p.jsonl", [{"question": PERU["question"], "paraphrases": ["Peru's capital?"]}]
-    )
-    task = load(tmp_path, PERU, paraphrases=paraphrases)
-    example = task.paraphrased(next(iter(task.examples())))
-    assert "Peru's capital?" in task.vary(example.question, 2, 0)[1].prompt
-    with pytest.raises(InputError, match="questions with choices are varied by their order"):
-        load(tmp_path, METAL, paraphrases=paraphrases)
+def test_with_and_without_choices_it_takes_paraphrases(tmp_path: Path) -> None:
+    for row in (PERU, METAL):
+        rows = [{"question": row["question"], "paraphrases": ["In other words?"]}]
+        task = load(tmp_path, row, paraphrases=write_jsonl(tmp_path / "p.jsonl", rows))
+        example = task.paraphrased(next(iter(task.examples())))
+        plain, reworded = task.vary(example.question, 2, 0)
+        assert "In other words?" in reworded.prompt and "In other words?" not in plain.prompt
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,18 @@ def numbers_in(text: str) -> Numbers:
         if one is None:
             at += 1
             continue
-        negative = at > 0 and tokens[at - 1].word in ("negative", "minus") and tokens[at].joined
-        negative &= tokens[at - 1].word == "negative" or at < 2 or _number_at(tokens, at - 2) is None
+        negative = _is_negative(tokens, at)
         value = -one.value if negative and isinstance(one.value, Fraction) else one.value
         getattr(found, one.how)[value] += 1
         at += one.tokens
     return found
+
+
+def _is_negative(tokens: list[_Token], at: int) -> bool:
+    """Whether "negative" is before a number, or a "minus" that takes nothing off another number."""
+    before = tokens[at - 1] if at and tokens[at].joined else _Token("")
+    subtracts = before.joined and _number_at(tokens, at - 2) is not None
+    return before.word == "negative" or (before.word == "minus" and not subtracts)
 
 
 def _tokens(text: str) -> Iterator[_Token]:
