@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Experiment,
         LoraSpec,
         ModelSpec,
+        ParaphraseSpec,
         ReliabilitySpec,
         TaskSpec,
         TrainingSpec,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from w2s.methods.reweighting import reweight, reweight_sampled
     from w2s.methods.selection import TrainingSet, candidates_from
     from w2s.metrics import accuracy_interval, auroc, difference_interval, pgr, pgr_interval, risk_coverage
+    from w2s.pipeline.paraphrase_stage import paraphrase
     from w2s.pipeline.stages import evaluate, ground_truth, label, select, train
     from w2s.plugins import register
     from w2s.presets import preset
@@ -54,6 +56,7 @@ _HOMES = {
         "Experiment",
         "LoraSpec",
         "ModelSpec",
+        "ParaphraseSpec",
         "ReliabilitySpec",
         "TaskSpec",
         "TrainingSpec",
@@ -75,6 +78,7 @@ _HOMES = {
     "w2s.results.records": ["Record"],
     "w2s.results.sharing": ["export_run", "import_run"],
     "w2s.running": ["Result", "run"],
+    "w2s.pipeline.paraphrase_stage": ["paraphrase"],
     "w2s.pipeline.stages": ["evaluate", "ground_truth", "label", "select", "train"],
     "w2s.store": ["Store"],
     "w2s.supervisors.source": ["Source", "Supervision"],
@@ -93,6 +97,7 @@ __all__ = [
     "Loss",
     "Method",
     "ModelSpec",
+    "ParaphraseSpec",
     "Record",
     "ReliabilitySpec",
     "Result",
@@ -122,6 +127,7 @@ __all__ = [
     "load_task",
     "majority",
     "naive",
+    "paraphrase",
     "pgr",
     "pgr_interval",
     "preset",

@@ -116,6 +116,21 @@ def test_the_rule_for_too_few_holds_for_the_transfer_split_and_is_said(
     assert caplog.text.count("questions of transfer") == 1 and "12 of 12 questions" in caplog.text
 
 
+def test_a_question_of_weak_train_without_any_is_asked_otherwise_and_said_to_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = write_jsonl(tmp_path / "g.jsonl", GSM8K)
+    fields: dict[str, Any] = {"weak_train": 6, "transfer": 6, "test": 0, "num_variations": 3}
+    transfer = load_task("gsm8k", data=data, **fields).splits().questions.to_pylist()[6:]
+    rows = [{"question": row["text"], "paraphrases": ["One?", "Two?"]} for row in transfer]
+    task = load_task("gsm8k", data=data, paraphrases=write_jsonl(tmp_path / "p.jsonl", rows), **fields)
+    with caplog.at_level(logging.WARNING):
+        task.splits()
+    assert [record.getMessage() for record in caplog.records] == [
+        "6 of 6 questions of weak_train have fewer than 1 paraphrases: they are asked in other ways as well"
+    ]
+
+
 def test_a_setting_that_is_not_used_changes_nothing_of_what_a_task_asks() -> None:
     assert "missing_paraphrases" not in choice_task().asking()
     filled = choice_task(missing_paraphrases="fill").asking()

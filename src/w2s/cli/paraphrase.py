@@ -41,14 +41,13 @@ def paraphrase_command(arguments: Namespace, parser: ArgumentParser, words: Sequ
     from w2s.paraphrasing.files import check_out, write_paraphrases
     from w2s.paraphrasing.prompt import VERSION
     from w2s.pipeline import paraphrase_stage as stage
-    from w2s.pipeline.request_files import take_responses
 
     ready = parser.instantiate(arguments)
     spec, store, out = _spec(ready), store_of(arguments.store), Path(arguments.out)
     check_out(out)  # before an hour's work
     if arguments.responses:
         with Display():
-            count = take_responses(Path(arguments.responses), store)
+            count = stage.take_texts(Path(arguments.responses), store)
         print(f"{count} answers from {arguments.responses}")
     if arguments.requests_out:
         _write_requests(ready, spec, store, Path(arguments.requests_out), arguments.split)

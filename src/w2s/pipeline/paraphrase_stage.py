@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from w2s.pipeline.stages import check_split, done_step
 from w2s.plugins import loaded_plugins
 from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered
-from w2s.servers.batch_files import write_requests
+from w2s.servers.batch_files import read_responses, write_requests
 from w2s.servers.requests import Request
 from w2s.step import Step
 from w2s.store import Store, default_root
@@ -28,7 +29,9 @@ from w2s.tables import QUESTIONS_FILE, read_table
 from w2s.tasks import Task, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
-__all__ = ["Paraphrased", "Plan", "paraphrase", "plan_paraphrases", "write_paraphrase_requests"]
+__all__ = ["Paraphrased", "Plan", "paraphrase", "plan_paraphrases", "take_texts", "write_paraphrase_requests"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +130,24 @@ def write_paraphrase_requests(
         raise InputError(f"{out}: expected a name that ends in .jsonl")
     made, laid = _laid(task, spec, split)
     return write_requests(iter(_first_missing(_rewordings(made, spec, list(laid)), spec, store)), out)
+
+
+def take_texts(file: Path, store: Store | None = None) -> int:
+    """Put what came back of a file of requests into the store, and say what is wrong with the others.
+
+    Returns:
+        How many replies it has.
+    """
+    found = read_responses(file)
+    for problem, count in found.problems.items():
+        if count:
+            logger.warning("%s: %d responses %s", file, count, problem)
+    answered = Answered((store or Store(default_root())).cache)
+    try:
+        answered.put(found.replies)
+    finally:
+        answered.close()
+    return len(found.replies)
 
 
 def _laid(task: TaskSpec, spec: ParaphraseSpec, split: str) -> tuple[Task, dict[str, Step]]:

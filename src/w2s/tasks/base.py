@@ -154,10 +154,10 @@ class Task(ABC):
         return self.spec.paraphrases is not None and self.spec.missing_paraphrases == "refuse"
 
     def _tell_missing(self, splits: Splits) -> None:
-        """Say how many questions the file has too few paraphrases of."""
+        """Say how many questions are asked in other ways for want of paraphrases in the file."""
         if self.spec.paraphrases is None or self.num_variations == 1:
             return
-        wanted = self.num_variations - 1
+        wanted = 1 if self._refuses_missing else self.num_variations - 1
         for split in ("weak_train", "transfer"):
             questions = questions_of(splits.questions, split)
             if few := sum(len(question.paraphrases) < wanted for question in questions):
