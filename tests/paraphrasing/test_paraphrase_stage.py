@@ -168,6 +168,17 @@ def test_refused_cut_off_and_answering_texts_are_counted_and_asked_for_again(
     assert paraphrase(task(data), replace(spec, seed=1), store=store).report.faults == {"cut off": 36}
 
 
+def test_the_limits_hold_for_all_rounds_together(data: str, store: Store, server: FaultyServer) -> None:
+    server.answer = lambda prompt: "What?"
+    spec = by(server, model={"settings": {"max_requests": 30}})
+    with pytest.raises(InputError, match=r"12 requests to 'big' at .* after 24, max_requests is 30: nothing was asked"):
+        paraphrase(task(data), spec, store=store)
+    assert server.requests == 24
+    priced = {"price_in": 1e4, "price_out": 0.0, "concurrency": 1}  # about 1 a request
+    with pytest.raises(InputError, match=r"after others for \d+\.\d\d, .* max_cost is 25: nothing was asked"):
+        paraphrase(task(data), by(server, seed=1, model={"settings": {**priced, "max_cost": 25.0}}), store=store)
+
+
 def test_a_killed_command_goes_on_and_asks_nothing_twice(data: str, tmp_path: Path, server: FaultyServer) -> None:
     server.seconds = 0.15
     command = [

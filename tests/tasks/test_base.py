@@ -111,6 +111,12 @@ def test_a_task_with_more_variations_than_orders_fails_before_anything_is_traine
         task.splits()
 
 
+def test_a_task_that_uses_no_paraphrases_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TASKS["geography"], "takes_paraphrases", False)
+    with pytest.raises(InputError, match=r"paraphrases='p\.jsonl': task geography varies its questions without any"):
+        load_task("geography", paraphrases="p.jsonl")
+
+
 def test_a_missing_paraphrases_file_is_named(tmp_path: Path) -> None:
     task = load_task("gsm8k", data=write_jsonl(tmp_path / "g.jsonl", GSM8K), paraphrases="nowhere.jsonl")
     with pytest.raises(InputError, match=r"no such file: nowhere.jsonl"):

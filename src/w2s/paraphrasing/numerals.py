@@ -163,32 +163,42 @@ def _digits_at(tokens: list[_Token], at: int) -> _Found:
 def _words_at(tokens: list[_Token], at: int) -> _Found | None:
     """A number in words: "two hundred and five", "twenty-five", "a dozen" without its "a"."""
     total, current, end = Fraction(0), None, at
-    ordinal = False
     while end < len(tokens) and (end == at or tokens[end].joined):
-        word, fits = tokens[end].word, current is None or current % 100 == 0
-        if word in _SMALL and (fits or (current % 100 in _TENS.values() and 0 < _SMALL[word] < 10)):  # type: ignore[operator]
-            current = (current or Fraction(0)) + _SMALL[word]
-        elif word in _SCALES and (word != "dozens" or current is not None) and word != "k":
-            scale = _SCALES[word]
-            current = (1 if current is None else current) * Fraction(scale)
-            if scale >= 1000:
-                total, current = total + current, Fraction(0)
-        elif current is not None and word == "and" and (current or total) and _word(tokens, end + 1) in _SMALL:
-            if current % 100:
-                break
+        word = tokens[end].word
+        if word == "and" and (current or total) and _goes_on(current, _word(tokens, end + 1)):
             end += 1
-            continue
-        elif current is not None and current % 100 in _TENS.values() and 0 < _NTH.get(word, 0) < 10:
-            current, ordinal = current + _NTH[word], True  # twenty-first
-        else:
+            word = tokens[end].word
+        grown = _grown(current, word)
+        if grown is None:
             break
-        end += 1
-        if ordinal:
+        current, end = grown, end + 1
+        if word in _NTH:
             break
+        if _SCALES.get(word, 0) >= 1000:
+            total, current = total + current, Fraction(0)
     if current is None:
         return None
     alone = end == at + 1 and tokens[at].word == "one"
     return _Found(total + current, end - at, _how_one(tokens, at) if alone else "certain")
+
+
+def _goes_on(current: Fraction | None, word: str) -> bool:
+    """Whether what follows an "and" belongs to a number: to hundreds or thousands, and not to a unit."""
+    return current is not None and current % 100 == 0 and word in _SMALL
+
+
+def _grown(current: Fraction | None, word: str) -> Fraction | None:
+    """A number in words with one word more; None where the word does not go on with it."""
+    value = Fraction(0) if current is None else current
+    rest = value % 100
+    after_tens = rest >= 20 and rest % 10 == 0
+    if word in _SMALL and (rest == 0 or (after_tens and 0 < _SMALL[word] < 10)):
+        return value + _SMALL[word]
+    if word in _SCALES and word != "k" and (word != "dozens" or current is not None):
+        return _SCALES[word] * (Fraction(1) if current is None else current)
+    if after_tens and 0 < _NTH.get(word, 0) < 10:
+        return value + _NTH[word]  # twenty-first
+    return None
 
 
 def _how_one(tokens: list[_Token], at: int) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from w2s.errors import InputError
 from w2s.progress import Progress
 from w2s.servers.answered import Answered
 from w2s.servers.requests import Request
-from w2s.servers.within_limits import have_answered
+from w2s.servers.within_limits import Spent, have_answered
 
 __all__ = ["write_by_server"]
 
@@ -22,12 +22,19 @@ def write_by_server(execution: Mapping[str, Any], answered: Answered) -> Callabl
         answered: Where replies are kept.
     """
 
+    spent = Spent()  # the limits are of all rounds together
+
     def write(requests: Sequence[Request], progress: Progress) -> None:
+        nonlocal spent
         if execution["url"] is None:
             raise InputError(
                 f"{len(requests)} requests are not answered, and there is no url to ask: "
                 "w2s paraphrase --requests-out writes them down"
             )
-        have_answered(lambda: (one for one in requests if answered.get(one.key) is None), execution, answered, progress)
+
+        def missing() -> Iterator[Request]:
+            return (one for one in requests if answered.get(one.key) is None)
+
+        spent = have_answered(missing, execution, answered, progress, before=spent)
 
     return write

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from w2s.errors import InputError
 from w2s.progress import Progress, no_progress
@@ -12,9 +13,16 @@ from w2s.servers.answered import Answered
 from w2s.servers.client import Client, Limits, secret_of
 from w2s.servers.requests import Request
 
-__all__ = ["have_answered"]
+__all__ = ["Spent", "have_answered"]
 
 logger = logging.getLogger(__name__)
+
+
+class Spent(NamedTuple):
+    """Replies, and what they cost."""
+
+    requests: int = 0
+    cost: float = 0.0
 
 
 def have_answered(
@@ -22,7 +30,9 @@ def have_answered(
     execution: Mapping[str, Any],
     answered: Answered,
     progress: Progress = no_progress,
-) -> None:
+    *,
+    before: Spent | None = None,
+) -> Spent:
     """Have a server answer requests; what that is and about costs is said before.
 
     Args:
@@ -30,30 +40,38 @@ def have_answered(
         execution: `url`, `key_env`, and `limits`: the fields of `Limits`.
         answered: Where each reply is kept.
         progress: Is told the replies that came and the replies in all.
+        before: What the same step has spent already: the limits are of all of it.
+
+    Returns:
+        What the step has spent with this.
 
     Raises:
         InputError: They are too many or cost too much, or the server does not answer; see `Client.ask`.
     """
-    limits = Limits(**execution["limits"])
+    limits, before = Limits(**execution["limits"]), before or Spent()
     count = tokens_in = tokens_out = 0
     model = ""
     for request in requests():
         model = str(request.body["model"])
         count, tokens_in, tokens_out = count + 1, tokens_in + request.tokens_in, tokens_out + request.tokens_out
     if not count:
-        return
+        return before
     asks = f"{count} requests to {model!r} at {execution['url']}"
     about = f"about {tokens_in} tokens in and {tokens_out} out at most"
     cost = limits.cost(tokens_in, tokens_out)
-    if limits.max_requests and count > limits.max_requests:
+    if limits.max_requests and before.requests + count > limits.max_requests:
+        asks += f" after {before.requests}" if before.requests else ""
         raise InputError(f"{asks}, max_requests is {limits.max_requests}: nothing was asked")
     if limits.max_cost and not cost:
         raise InputError("max_cost says nothing without price_in and price_out, of a million tokens each")
-    if limits.max_cost and cost > limits.max_cost:
+    if limits.max_cost and before.cost + cost > limits.max_cost:
+        asks += f" after others for {before.cost:.2f}" if before.requests else ""
         raise InputError(f"{asks}, {about}: about {cost:.2f}, max_cost is {limits.max_cost:g}: nothing was asked")
     logger.info("%s, %s%s", asks, about, f": {cost:.2f} at most" if cost else "")
-    client = Client(execution["url"], secret_of(execution["key_env"]), limits, answered)
+    left = replace(limits, max_cost=limits.max_cost - before.cost) if limits.max_cost else limits
+    client = Client(execution["url"], secret_of(execution["key_env"]), left, answered)
     bill = client.ask(requests(), total=count, progress=progress)
     spent = limits.cost(bill.tokens_in, bill.tokens_out)
     counted = f": {spent:.2f}" if spent else ""
     logger.info("%d replies, %d tokens in and %d out%s", bill.replies, bill.tokens_in, bill.tokens_out, counted)
+    return Spent(before.requests + bill.replies, before.cost + spent)
