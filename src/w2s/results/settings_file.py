@@ -39,8 +39,9 @@ def wherever(name: str | None) -> str | None:
 
 def _found_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
     task, weak, strong = settings["task"], settings["weak"], settings["strong"]
-    for group, name in ((task, "data"), (task, "paraphrases"), (weak, "name"), (strong, "name")):
-        group[name] = wherever(group[name])
+    task["data"], task["paraphrases"] = wherever(task["data"]), wherever(task["paraphrases"])
+    for model in (weak, strong, settings["paraphrases"]["model"]):
+        model["name"] = wherever(model["name"])
     if "answers" in weak["settings"]:  # of source table
         rules = [wherever(rule) for rule in weak["settings"].get("normalize", [])]
         weak["settings"] |= {"answers": wherever(str(weak["settings"]["answers"])), "normalize": rules}
