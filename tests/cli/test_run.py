@@ -93,8 +93,8 @@ def test_the_preset_of_the_task_in_the_settings_file_is_taken(
 
 
 @pytest.mark.usefixtures("no_page")
-def test_a_run_of_several_supervisors_tells_them_apart(
-    say: Say, config: Path, tmp_path: Path, tiny_llama: Path
+def test_a_run_of_several_supervisors_compares_them_and_its_settings_hold_in_any_folder(
+    say: Say, config: Path, tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = json.loads(config.read_text())
     people = [f"{row['id']},ann,{row['answer']}" for row in read_table(settings["task"]["data"]).to_pylist()]
@@ -111,3 +111,6 @@ def test_a_run_of_several_supervisors_tells_them_apart(
     assert lines[table + 1].split()[:3] == ["supervisor", "answers", "unparsed"]
     assert {line.split()[0] for line in lines[table + 2 : table + 4]} == {"people", "small"}
     assert lines[table + 4].startswith("verdict (seed 0; the others: results.json): people and small agree on")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "to do  " not in say("run", "--config", "../run/experiment.yaml", "--dry-run")
