@@ -14,8 +14,8 @@ from w2s.metrics import Shared
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import RunFolder
 from w2s.results.plain import check_plain
-from w2s.step import Address
 from w2s.results.supervisors import SupervisorComparison
+from w2s.step import Address
 
 __all__ = ["WEAK", "Record", "RunRecords"]
 
