@@ -90,3 +90,27 @@ def test_the_preset_of_the_task_in_the_settings_file_is_taken(
         main(["run", "--preset", "paper", "--config", str(tmp_path / "a.yaml"), "--print_config"])
     text = capsys.readouterr().out
     assert "max_length: 1600" in text and "name: ethics" in text and "test: all" in text
+
+
+@pytest.mark.usefixtures("no_page")
+def test_a_run_of_several_supervisors_compares_them_and_its_settings_hold_in_any_folder(
+    say: Say, config: Path, tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = json.loads(config.read_text())
+    people = [f"{row['id']},ann,{row['answer']}" for row in read_table(settings["task"]["data"]).to_pylist()]
+    (tmp_path / "people.csv").write_text("\n".join(["question_id,annotator,answer", *people]) + "\n")
+    members = [
+        {"name": "small", "weak": {"source": "prompted", "name": str(tiny_llama), "dtype": "float32"}},
+        {"name": "people", "weak": {"source": "table", "settings": {"answers": "people.csv"}}},
+    ]
+    pooled = {**settings, "weak": {"source": "pooled", "settings": {"members": members}}}
+    (tmp_path / "pooled.yaml").write_text(json.dumps(pooled))
+    text = say("run", "--config", "pooled.yaml", "--out", "run", "--seeds", "[0, 1]")
+    lines = text.splitlines()
+    table = next(number for number, line in enumerate(lines) if line.startswith("2 supervisors; 16 questions"))
+    assert lines[table + 1].split()[:3] == ["supervisor", "answers", "unparsed"]
+    assert {line.split()[0] for line in lines[table + 2 : table + 4]} == {"people", "small"}
+    assert lines[table + 4].startswith("verdict (seed 0; the others: results.json): people and small agree on")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "to do  " not in say("run", "--config", "../run/experiment.yaml", "--dry-run")

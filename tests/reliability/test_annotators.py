@@ -106,6 +106,72 @@ def test_the_numbers_are_those_of_plain_loops(rows: list[Any]) -> None:
         assert found.get((a, b), (0, 0)) == (len(both), pytest.approx(expected))
 
 
+def with_options(table: pa.Table, choices: dict[str, str]) -> pa.Table:
+    lists = [list(choices[id]) for id in table["question_id"].to_pylist()]
+    return table.append_column("choices", pa.array(lists, pa.list_(pa.string())))
+
+
+def test_kappa_is_cohens_of_the_questions_of_both() -> None:
+    """Twenty yes, five, ten and fifteen no: agreement .7, by chance .5."""
+    left, right = "y" * 25 + "n" * 25, "y" * 20 + "n" * 5 + "y" * 10 + "n" * 15
+    (pair,) = compare_annotators(by_column(a=left + "y..", b=right + ".yy")).pairs
+    assert (pair.questions, pair.agreement, pair.kappa) == (50, pytest.approx(0.7), pytest.approx(0.4))
+    assert pair.disagreement == pytest.approx(0.3)
+    (same,) = compare_annotators(by_column(a="yyy", b="yyy")).pairs
+    assert (same.agreement, same.kappa) == (1, None)  # as chance alone would have it
+
+
+def test_where_each_question_has_options_of_its_own_chance_is_a_guess_among_them() -> None:
+    answers = table_of([("p", "a", "x"), ("p", "b", "x"), ("q", "a", "u"), ("q", "b", "v")])
+    (pair,) = compare_annotators(with_options(answers, {"p": "xy", "q": "uvwz"})).pairs
+    assert pair.kappa == pytest.approx((1 / 2 - 3 / 8) / (1 - 3 / 8))
+    (fixed,) = compare_annotators(with_options(answers, {"p": "xyuv", "q": "uvxy"})).pairs
+    assert fixed.kappa == pytest.approx((1 / 2 - 1 / 4) / (1 - 1 / 4))  # both say x once; a says u and b v
+
+
+def test_several_answers_of_one_count_by_the_most_frequent_and_the_first_of_a_tie() -> None:
+    rows = [("p", "a", "x"), ("p", "a", "y"), ("p", "a", "y"), ("q", "a", "x"), ("q", "a", "y"), ("r", "a", "z")]
+    found = compare_annotators(table_of([*rows, *[(question, "b", "y") for question in "pq"]]))
+    (pair,) = found.pairs
+    assert (pair.questions, pair.agreement, pair.disagreement) == (2, 0.5, pytest.approx((1 / 3 + 1 / 2) / 2))
+    one = {annotator.name: annotator for annotator in found.annotators}
+    assert one["a"].self_agreement == pytest.approx((1 / 3 + 0) / 2)  # of p one pair in three, of q none; r has no pair
+    assert one["b"].self_agreement is None
+    given = {disputed.question_id: disputed.answers for disputed in found.disputed}
+    assert given["p"] == {"a": {"y": 2, "x": 1}, "b": {"y": 1}} and list(given["p"]["a"]) == ["y", "x"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(ROWS, st.randoms())
+def test_modal_answers_and_kappa_are_those_of_plain_loops_in_any_order(rows: list[Any], dice: Any) -> None:
+    table = table_of(rows)
+    order = list(range(len(rows)))
+    dice.shuffle(order)
+    found = compare_annotators(table.take(order), most_pairs=100)
+    own: dict[tuple[str, str], list[str]] = {}
+    for question, who, answer in rows:  # a row's number is its variation
+        own.setdefault((who, question), []).append(answer)
+    modal = {cell: max(given, key=lambda one, given=given: (given.count(one), -given.index(one)))
+             for cell, given in own.items()}  # fmt: skip
+    for one in found.annotators:
+        alike = [
+            np.mean([x == y for x, y in combinations(given, 2)])
+            for (who, _), given in own.items()
+            if who == one.name and len(given) > 1
+        ]
+        assert one.self_agreement == (pytest.approx(np.mean(alike)) if alike else None)
+    for pair in found.pairs:
+        a, b = pair.annotators
+        both = [q for who, q in own if who == a and (b, q) in own]
+        share = np.mean([modal[a, q] == modal[b, q] for q in both])
+        chance = sum(
+            np.mean([modal[a, q] == label for q in both]) * np.mean([modal[b, q] == label for q in both])
+            for label in "xyz"
+        )
+        assert pair.agreement == pytest.approx(share)
+        assert pair.kappa == (None if chance == 1 else pytest.approx((share - chance) / (1 - chance)))
+
+
 def test_the_better_annotators_are_estimated_to_be_better() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, 300)

@@ -33,6 +33,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
         with Display():
             _dry_run(experiment, store_of(arguments.store))
         return
+    from w2s.report.supervisors import supervisors_table, supervisors_verdict
     from w2s.report.tables import results_table, show
     from w2s.running import run
 
@@ -55,6 +56,11 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
         for labels in result.labels:
             seed = f" (seed {labels.seed})" if len(result.labels) > 1 else ""
             print(f"\nThe weak supervisor{seed}: {labels.title}. {' '.join([labels.sentence, *labels.notes])}", end="")
+        for compared in result.supervisors[:1]:
+            others = f" (seed {compared.seed}; the others: results.json)" if len(result.supervisors) > 1 else ""
+            print("\n")
+            show(supervisors_table(compared))
+            print(f"verdict{others}: {supervisors_verdict(compared)}", end="")
         print(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
         print(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
 

@@ -104,6 +104,7 @@ class Graph:
         for run in self.seed_runs:
             laid = run.supervision
             steps += [step for step in (laid.training, laid.answers, run.scored, laid.predictions) if step is not None]
+            steps += laid.tests.values()
         for run in self.seed_runs:
             for method in run.methods.values():
                 steps += [step for one in method.student.rounds for step in one]

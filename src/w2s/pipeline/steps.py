@@ -248,15 +248,12 @@ def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> 
 
 @_builds("judged")
 def _judged(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
-    from w2s.supervisors.asking import judge
-    from w2s.supervisors.orders import judge_orders
+    from w2s.supervisors.asking import judge_in_orders
 
     tables = [_as_answers(inputs[part]) for part in settings["parts"]]
     answers = pa.concat_tables(tables, promote_options="default")
-    columns = answers.column_names
-    known = all(name in columns and not answers[name].null_count for name in ("choice_logprobs", "positions"))
-    judged = judge_orders if settings.get("orders", 1) > 1 and known else judge
-    write_table(judged(answers, gold_by_id(inputs["gold"])), out / PREDICTIONS_FILE)
+    judged = judge_in_orders(answers, gold_by_id(inputs["gold"]), settings.get("orders", 1))
+    write_table(judged, out / PREDICTIONS_FILE)
 
 
 def _as_answers(folder: Path) -> pa.Table:

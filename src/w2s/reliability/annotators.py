@@ -5,6 +5,7 @@ All without ground truth. Beside Dawid and Skene's estimate stands the plain maj
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.errors import InputError
+from w2s.reliability.alike import Modal, modal_answers
 from w2s.reliability.ballots import Ballots, ballots_of
 from w2s.reliability.base import Codes, Floats, check_answers
 from w2s.reliability.dawid_skene import DawidSkene, fit_dawid_skene
@@ -32,6 +34,8 @@ class Annotator:
         name: The supervisor of the table.
         questions: How many the annotator answered.
         answers: How many different answers the annotator gave.
+        self_agreement: Mean share of the pairs of the annotator's own answers to a question that are the same, over
+            the questions that it answered more than once.
         agreement: Mean share of the others with the same answer, over the questions that others answered too.
         majority_accuracy: Share of the questions on which the annotator is with the majority of the others.
         majority_questions: How many they are: those on which the others have one.
@@ -43,6 +47,7 @@ class Annotator:
     name: str
     questions: int
     answers: int
+    self_agreement: float | None
     agreement: float | None
     majority_accuracy: float | None
     majority_questions: int
@@ -58,12 +63,17 @@ class Pair:
     Attributes:
         annotators: The two names.
         questions: How many both answered.
-        disagreement: Share of these to which their answers differ.
+        disagreement: Share of these to which their answers differ; of several answers each, the share of the pairs.
+        agreement: Share of these to which both gave the same answer most often.
+        kappa: The agreement beyond chance: Cohen's; see `alike.Modal.agreement`. None where chance alone would always
+            agree.
     """
 
     annotators: tuple[str, str]
     questions: int
     disagreement: float
+    agreement: float
+    kappa: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,7 @@ class Disputed:
     Attributes:
         question_id: Which.
         votes: How many annotators gave each answer, most first.
+        answers: Of each annotator who answered, how often each answer was given, most first.
         majority: The answer of most; None where two have as many.
         label: Dawid and Skene's most probable answer.
         probability: Of its being right.
@@ -80,6 +91,7 @@ class Disputed:
 
     question_id: str
     votes: dict[str, float]
+    answers: dict[str, dict[str, int]]
     majority: str | None
     label: str
     probability: float
@@ -114,12 +126,15 @@ class Annotators:
     disputed: tuple[Disputed, ...]
 
 
-def compare_annotators(answers: pa.Table, *, most: int = 10, **settings: Any) -> Annotators:
+def compare_annotators(
+    answers: pa.Table, *, most: int = 10, most_pairs: int | None = None, **settings: Any
+) -> Annotators:
     """Compare the annotators of a table. The answers of one to a question share one vote; missing ones do not count.
 
     Args:
         answers: With `supervisor`.
-        most: How many pairs and disputed questions to list.
+        most: How many disputed questions to list.
+        most_pairs: How many pairs; by default as many.
         **settings: Of `fit_dawid_skene`.
 
     Raises:
@@ -133,10 +148,10 @@ def compare_annotators(answers: pa.Table, *, most: int = 10, **settings: Any) ->
     several, is_one = ballots.voters > 1, np.diff(ballots.starts, append=len(ballots.votes)) == 1
     found = fit_dawid_skene(answers, **settings) if several.any() else None  # else it would give back its prior
     best = _best(found) if found else None
-    majority = ballots.majority
-    pairs, identical = _pairs(ballots, most)
+    majority, modal = ballots.majority, modal_answers(answers, ballots)
+    pairs, identical = _pairs(ballots, modal, most if most_pairs is None else most_pairs)
     return Annotators(
-        annotators=_annotators(ballots, found),
+        annotators=_annotators(ballots, modal, found),
         alpha=ballots.alpha(),
         compared=int(several.sum()),
         unanimous=int((several & is_one).sum()),
@@ -145,12 +160,13 @@ def compare_annotators(answers: pa.Table, *, most: int = 10, **settings: Any) ->
         form=found.form if found else None,
         pairs=pairs,
         identical=identical,
-        disputed=_disputed(ballots, best, answers["question_id"].unique().to_pylist(), most) if best else (),
+        disputed=_disputed(ballots, best, answers, most) if best else (),
     )
 
 
-def _annotators(ballots: Ballots, found: DawidSkene | None) -> tuple[Annotator, ...]:
+def _annotators(ballots: Ballots, modal: Modal, found: DawidSkene | None) -> tuple[Annotator, ...]:
     questions = np.asarray(ballots.answered.sum(axis=1)).reshape(-1)
+    themselves = modal.self_agreement(len(questions))
     agreement, compared = ballots.with_others()
     majority, decided = ballots.with_majority_of_others()
     accuracy = found.accuracy if found else np.full(len(questions), np.nan)
@@ -162,6 +178,7 @@ def _annotators(ballots: Ballots, found: DawidSkene | None) -> tuple[Annotator, 
             name=name,
             questions=int(questions[i]),
             answers=int(answers[i]),
+            self_agreement=themselves[i],
             agreement=float(agreement[i]) if compared[i] else None,
             majority_accuracy=float(majority[i]) if decided[i] else None,
             majority_questions=int(decided[i]),
@@ -189,22 +206,25 @@ def _best(found: DawidSkene) -> tuple[Codes, Floats]:
     return options.label_of_option[last], found.posterior[last]
 
 
-def _pairs(ballots: Ballots, most: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+def _pairs(ballots: Ballots, modal: Modal, most: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     """Those who disagree most, and those who never do."""
     first, second, questions, same = ballots.pairs()
     disagreement = np.clip(1 - same / questions, 0, 1)
     low, _ = _wilson(disagreement, questions)
     names = ballots.annotators
 
-    def listed(order: Codes) -> tuple[Pair, ...]:
-        return tuple(
-            Pair(
-                annotators=(names[first[i]], names[second[i]]),
-                questions=int(questions[i]),
-                disagreement=float(disagreement[i]),
-            )
-            for i in order[:most].tolist()
+    def pair(i: int) -> Pair:
+        modally = modal.agreement(int(first[i]), int(second[i]))
+        return Pair(
+            annotators=(names[first[i]], names[second[i]]),
+            questions=int(questions[i]),
+            disagreement=float(disagreement[i]),
+            agreement=modally.share,
+            kappa=modally.kappa,
         )
+
+    def listed(order: Codes) -> tuple[Pair, ...]:
+        return tuple(pair(i) for i in order[:most].tolist())
 
     never = np.flatnonzero((disagreement < 1e-9) & (questions >= _MANY))
     if same.sum() > (1 - _DIFFER) * questions.sum():
@@ -212,12 +232,14 @@ def _pairs(ballots: Ballots, most: int) -> tuple[tuple[Pair, ...], tuple[Pair, .
     return listed(np.lexsort((second, first, -low))), listed(never[np.lexsort((second[never], first[never]))])
 
 
-def _disputed(ballots: Ballots, best: tuple[Codes, Floats], ids: list[str], most: int) -> tuple[Disputed, ...]:
+def _disputed(ballots: Ballots, best: tuple[Codes, Floats], answers: pa.Table, most: int) -> tuple[Disputed, ...]:
     label, probability = best
+    ids: list[str] = answers["question_id"].unique().to_pylist()
     labels, ends = ballots.options.labels, np.append(ballots.starts[1:], len(ballots.votes))
     divided = np.flatnonzero(ends - ballots.starts > 1).tolist()
     entropy, sure = np.round(ballots.entropy, 9).tolist(), np.round(probability, 6).tolist()
     divided.sort(key=lambda question: (-entropy[question], sure[question], ids[question]))
+    given = _given(answers, [ids[question] for question in divided[:most]])
     made = []
     for question in divided[:most]:
         classes = range(ballots.starts[question], ends[question])
@@ -227,9 +249,20 @@ def _disputed(ballots: Ballots, best: tuple[Codes, Floats], ids: list[str], most
             Disputed(
                 question_id=ids[question],
                 votes=dict(sorted(votes.items(), key=lambda item: (-item[1], item[0]))),
+                answers=given[ids[question]],
                 majority=labels[majority] if majority >= 0 else None,
                 label=labels[label[question]],
                 probability=float(probability[question]),
             )
         )
     return tuple(made)
+
+
+def _given(answers: pa.Table, ids: list[str]) -> dict[str, dict[str, dict[str, int]]]:
+    """How often each annotator gave each answer to some questions."""
+    rows = answers.filter(pc.is_in(answers["question_id"], pa.array(ids, pa.string())))
+    counted = Counter(zip(*(rows[name].to_pylist() for name in ("question_id", "supervisor", "answer")), strict=True))
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for (question, who, answer), count in sorted(counted.items(), key=lambda item: (*item[0][:2], -item[1], item[0])):
+        found.setdefault(question, {}).setdefault(who, {})[answer] = count
+    return found

@@ -12,7 +12,7 @@ from w2s.reliability.annotators import Annotator, Annotators
 from w2s.report import words
 from w2s.report.tables import plain_table
 
-__all__ = ["annotators_tables", "annotators_verdict", "labels_notes"]
+__all__ = ["annotators_tables", "annotators_title", "annotators_verdict", "labels_notes"]
 
 _SHOWN = 5  # of a list: the rest is in the JSON
 _MOST_ROWS = 20
@@ -34,16 +34,22 @@ def annotators_tables(found: Annotators) -> Group:
         for one in _both_ends(found.annotators)
     ]
     columns = ["annotator:", "questions", "agrees", "with majority", "Dawid-Skene [95%]"]
-    parts: list[RenderableType] = [Text(_title(found), style="bold"), plain_table(columns, rows)]
+    parts: list[RenderableType] = [Text(annotators_title(found), style="bold"), plain_table(columns, rows)]
     if len(rows) < len(found.annotators):
         parts.append(Text(f"({len(found.annotators) - len(rows):,} annotators between these: in --json)"))
     if found.form:
         parts.append(Text(f"agrees: with another annotator; with majority: of the others; {_FORMS[found.form]}"))
     if pairs := [pair for pair in found.pairs if pair.disagreement > 0][:_SHOWN]:
         cells = [
-            [" and ".join(pair.annotators), f"{pair.questions:,}", words.share(pair.disagreement)] for pair in pairs
+            [
+                " and ".join(pair.annotators),
+                f"{pair.questions:,}",
+                words.share(pair.disagreement),
+                words.share(pair.kappa),
+            ]
+            for pair in pairs
         ]
-        parts += [Text(""), plain_table(["disagree most:", "questions", "differ"], cells)]
+        parts += [Text(""), plain_table(["disagree most:", "questions", "differ", "kappa"], cells)]
     if disputed := found.disputed[:_SHOWN]:
         cells = [
             [
@@ -64,13 +70,12 @@ _FORMS = {
 }
 
 
-def _title(found: Annotators) -> str:
+def annotators_title(found: Annotators, who: str = "annotator") -> str:
+    """How many they are, and how far they agree, in a line."""
     people = len(found.annotators)
     alpha = "" if found.alpha is None else f"; Krippendorff's alpha {words.share(found.alpha, 2)}"
     unanimous = f", {found.unanimous:,} of them unanimous" if found.compared else ""
-    return (
-        f"{_counted(people, 'annotator')}; {_counted(found.compared, 'question')} answered by several{unanimous}{alpha}"
-    )
+    return f"{_counted(people, who)}; {_counted(found.compared, 'question')} answered by several{unanimous}{alpha}"
 
 
 def _both_ends(annotators: Sequence[Annotator]) -> list[Annotator]:
@@ -83,19 +88,19 @@ def _with(value: str, ends: str) -> str:
     return f"{value} {ends}" if ends else value
 
 
-def annotators_verdict(found: Annotators) -> str:
+def annotators_verdict(found: Annotators, who: str = "annotator") -> str:
     """Whom to trust, in a line; and where the table cannot say, what would."""
     names = [one.name for one in found.annotators]
     if len(names) == 1:
-        return "one annotator: nothing here says how right the labels are. A second one on the same questions would."
+        return f"one {who}: nothing here says how right the labels are. A second one on the same questions would."
     if not found.compared:
-        return "no question has labels of two annotators: nothing here says whom to trust. Some in common would."
+        return f"no question has labels of two {who}s: nothing here says whom to trust. Some in common would."
     if len(names) == 2:
         differ = found.compared - found.unanimous
         rate = words.share(found.annotators[0].agreement)
         return (
             f"{_both(names)} agree on {rate} of what both answered. Where they differ ({_counted(differ, 'question')}) "
-            "nothing says who is right: a third annotator would, or right answers to these."
+            f"nothing says who is right: a third {who} would, or right answers to these."
         )
     lower = _below(found.annotators)
     others = [one for one in found.annotators if one not in lower]
@@ -108,7 +113,7 @@ def annotators_verdict(found: Annotators) -> str:
         )
         text = f"trust {trusted} rather than {least}."
     else:
-        text = f"no annotator stands out: estimated accuracies {_ends(found.annotators)}."
+        text = f"no {who} stands out: estimated accuracies {_ends(found.annotators)}."
     if found.alpha is not None and found.alpha < _HARDLY:
         hardly = (
             f"they hardly agree (alpha {words.share(found.alpha, 2)}), so little can be said; see what they dispute"

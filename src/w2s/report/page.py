@@ -23,6 +23,7 @@ from w2s.report.browser import MAX_BYTES, browser_data
 from w2s.report.figures import all_figures
 from w2s.report.reading import Run, read_run
 from w2s.report.style import Plot, as_page_svg
+from w2s.report.supervisors import shown_supervisors
 from w2s.results.records import WEAK, Record, RunRecords
 
 __all__ = ["flat_settings", "pictures", "template", "write", "write_page"]
@@ -71,6 +72,7 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
         subtitle=_subtitle(result, run),
         diagnoses=[(labels.seed, labels) for labels in result.labels if labels.rows],
         same_verdict=len({labels.verdict for labels in result.labels}) == 1,
+        supervisors=[shown_supervisors(one, run) for one in result.supervisors],
         missing=words.missing(result, checked=checked, answered=browser.total > 0),
         records=result.pooled,
         against=words.against(result),

@@ -51,7 +51,7 @@ def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     for column in columns:
         table.add_column(column.rstrip(":"), justify="left" if column.endswith(":") else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as a text: a name in brackets is no markup
     return table
 
 

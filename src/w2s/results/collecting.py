@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from w2s.environment import environment
 from w2s.files import atomic_write
@@ -31,6 +32,7 @@ from w2s.metrics import (
 )
 from w2s.pipeline.graph import Graph, MethodRun, SeedRun
 from w2s.pipeline.steps import (
+    ANSWERS_FILE,
     PREDICTIONS_FILE,
     QUESTIONS_FILE,
     SCORED_FILE,
@@ -41,9 +43,11 @@ from w2s.pipeline.steps import (
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import Adapters, MethodFolder, RunFolder
 from w2s.results.records import WEAK, Record, RunRecords
+from w2s.results.supervisors import SupervisorComparison, is_several
 from w2s.results.verdicts import knows_more
 from w2s.step import Step, walk
 from w2s.store import Store
+from w2s.supervisors.asking import judge_in_orders
 from w2s.tables import GOLD, read_table, write_table
 
 __all__ = ["collect"]
@@ -95,6 +99,7 @@ class _Collector:
             records=[record for run in runs for record in self._records([run])],
             pooled=self._records(runs),
             labels=[self._labels(run) for run in runs],
+            supervisors=[found for run in runs if (found := self._supervisors(run)) is not None],
             compare=graph.compare,
             shared_test=shared_questions(self._test_ids(runs)),
             folder=folder.root,
@@ -305,6 +310,34 @@ class _Collector:
                 said = knows_more(label, float(own[0].mean()), float(weak[0].mean()), difference)
                 if said is not None:
                     yield said
+
+    # Several supervisors
+
+    def _supervisors(self, run: SeedRun) -> SupervisorComparison | None:
+        """Where several answered: each beside the others."""
+        answers = read_table(self._file(run.supervision.answers, ANSWERS_FILE))
+        if not is_several(answers):
+            return None
+        tested: dict[str, list[bool]] = {}
+        for name, step in run.supervision.tests.items():
+            for supervisor, table in self._tested(run, step, name, set(answers["supervisor"].to_pylist())):
+                tested[supervisor] = table["correct"].to_pylist()
+        settings = self._graph.estimators.get("dawid-skene", {})
+        return SupervisorComparison.of(run.seed, answers, self._transfer_gold, tested, **settings)
+
+    def _tested(self, run: SeedRun, step: Step, name: str, supervisors: set[str]) -> Iterator[tuple[str, pa.Table]]:
+        """What each supervisor of a step of `Supervision.tests` predicts, by its name in the answers table."""
+        if not self._file(step, ANSWERS_FILE).exists():
+            yield name, read_table(self._file(step, PREDICTIONS_FILE))
+            return
+        answers, gold = read_table(self._file(step, ANSWERS_FILE)), gold_by_id(self._store.path(run.gold["test"]))
+        names: dict[str, list[str]] = {}
+        for own in answers["supervisor"].unique().to_pylist():
+            full = next((one for one in (f"{name}: {own}", name) if one in supervisors), own)
+            names.setdefault(full, []).append(own)
+        for full, owns in names.items():
+            rows = answers.filter(pc.is_in(answers["supervisor"], pa.array(owns, pa.string())))
+            yield full, judge_in_orders(rows, gold, self._graph.experiment.evaluation.orders)
 
     # Files
 

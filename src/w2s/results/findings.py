@@ -28,6 +28,7 @@ __all__ = [
     "PositionBias",
     "VariationDisagreement",
     "measure",
+    "row_share",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -213,7 +214,7 @@ class _Rows:
         return PositionBias(
             positions=tuple(
                 Position(
-                    index, int(observed[index]), _share(position == index, question), expected[index] / len(position)
+                    index, int(observed[index]), row_share(position == index, question), expected[index] / len(position)
                 )
                 for index in range(num_positions)
             ),
@@ -242,7 +243,7 @@ class _Rows:
         return tuple(
             AnswerShare(
                 answer,
-                _share(np.array([other == answer for other in self.answer], bool), self.question),
+                row_share(np.array([other == answer for other in self.answer], bool), self.question),
                 truths.count(answer) / len(truths) if truths else None,
             )
             for answer in sorted(given, key=lambda answer: (-given[answer], answer))
@@ -254,7 +255,7 @@ class _Rows:
         differs = share < highest[self.question] - 1e-9
         variation = self.scored["variation"].to_numpy()
         return tuple(
-            VariationDisagreement(int(number), int(own.sum()), _share(differs[own], self.question[own]))
+            VariationDisagreement(int(number), int(own.sum()), row_share(differs[own], self.question[own]))
             for number in np.unique(variation)
             for own in [variation == number]
         )
@@ -264,8 +265,8 @@ def _mean(values: Bools) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _share(hits: Bools, question: Ints) -> Interval:
-    """The share of rows that are hits."""
+def row_share(hits: Bools, question: Ints) -> Interval:
+    """The share of rows that are hits, with its 95% interval: answers to one question are one observation."""
     share = float(hits.mean())
     if share in (0.0, 1.0):  # no spread to measure: Wilson's, of the questions
         return metrics.accuracy_interval(np.full(len(np.unique(question)), bool(share)))

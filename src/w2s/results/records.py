@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
@@ -14,6 +14,7 @@ from w2s.metrics import Shared
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import RunFolder
 from w2s.results.plain import check_plain
+from w2s.results.supervisors import SupervisorComparison
 from w2s.step import Address
 
 __all__ = ["WEAK", "Record", "RunRecords"]
@@ -105,6 +106,7 @@ class RunRecords:
         records: One for each method and seed.
         pooled: One for each method, all seeds together; with one seed the same as `records`.
         labels: What the weak answers to the transfer questions are worth, one for each seed.
+        supervisors: Where several supervisors answered, each beside the others, one for each seed; else empty.
         compare: The comparison that the run is about, two labels; None for none.
         shared_test: Which test questions the seeds have in common: all, some or none; all where there is one seed.
         folder: Where its files are.
@@ -117,6 +119,7 @@ class RunRecords:
     labels: list[WeakLabelSummary]
     compare: tuple[str, str] | None
     shared_test: Shared = "all"
+    supervisors: list[SupervisorComparison] = field(default_factory=list)
     folder: Path
     info: dict[str, Any]
 
@@ -156,6 +159,7 @@ class RunRecords:
             "records": [asdict(record) for record in self.records],
             "pooled": [asdict(record) for record in self.pooled],
             "labels": [labels.to_dict() for labels in self.labels],
+            **({"supervisors": [one.to_dict() for one in self.supervisors]} if self.supervisors else {}),
             "compare": self.compare and list(self.compare),
             "shared_test": self.shared_test,
             "experiment": asdict(self.experiment),
@@ -185,6 +189,8 @@ class RunRecords:
             records, pooled = _records(data, "records"), _records(data, "pooled")
             labels = data.pop("labels")
             check_plain(labels, list[dict[str, Any]], "labels")
+            supervisors = data.pop("supervisors", [])  # which most runs have one of
+            check_plain(supervisors, list[dict[str, Any]], "supervisors")
             compare = data.pop("compare")
             check_plain(compare, tuple[str, str] | None, "compare")
             if compare is not None and (unknown := set(compare) - {record.method for record in pooled}):
@@ -197,6 +203,7 @@ class RunRecords:
                 records=records,
                 pooled=pooled,
                 labels=[WeakLabelSummary.from_dict(one) for one in labels],
+                supervisors=[SupervisorComparison.from_dict(one) for one in supervisors],
                 compare=None if compare is None else (compare[0], compare[1]),
                 shared_test=shared_test,
                 folder=folder,

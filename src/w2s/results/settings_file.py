@@ -40,10 +40,33 @@ def wherever(name: str | None) -> str | None:
 def _found_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
     task, weak, strong = settings["task"], settings["weak"], settings["strong"]
     task["data"], task["paraphrases"] = wherever(task["data"]), wherever(task["paraphrases"])
-    for model in (weak, strong, settings["paraphrases"]["model"]):
+    for model in (strong, settings["paraphrases"]["model"]):
         model["name"] = wherever(model["name"])
-    if "answers" in weak["settings"]:  # of source table
-        rules = [wherever(rule) for rule in weak["settings"].get("normalize", [])]
-        weak["settings"] |= {"answers": wherever(str(weak["settings"]["answers"])), "normalize": rules}
+    settings["weak"] = _supervisor_found_anywhere(weak)
     settings["plugins"] = [wherever(file) for file in settings["plugins"]]
     return settings
+
+
+def _supervisor_found_anywhere(weak: Mapping[str, Any]) -> dict[str, Any]:
+    """A weak supervisor, or one of several: its model, its table, and those of its members."""
+    found = dict(weak)
+    own = dict(weak.get("settings", {}))
+    if "name" in weak:
+        found["name"] = wherever(weak["name"])
+    if "answers" in own:  # of source table
+        rules = [wherever(rule) for rule in own.get("normalize", [])]
+        own |= {"answers": _tables_anywhere(own["answers"]), "normalize": rules}
+    if "members" in own:  # of source pooled
+        members = own["members"]
+        own["members"] = [{**member, "weak": _supervisor_found_anywhere(member["weak"])} for member in members]
+    if "settings" in weak:
+        found["settings"] = own
+    return found
+
+
+def _tables_anywhere(answers: Any) -> Any:
+    """One table, several, or a pattern of their names."""
+    if isinstance(answers, list):
+        return [_tables_anywhere(one) for one in answers]
+    text = str(answers)
+    return str(Path(text).expanduser().absolute()) if "*" in text else wherever(text)

@@ -23,7 +23,7 @@ from w2s.supervisors.orders import judge_orders
 from w2s.tables import ANSWERS, PREDICTIONS
 from w2s.tasks.base import Question, Task, Variation
 
-__all__ = ["answer_questions", "answer_row", "gold_answers", "judge", "predict", "shown_examples"]
+__all__ = ["answer_questions", "answer_row", "gold_answers", "judge", "judge_in_orders", "predict", "shown_examples"]
 
 logger = logging.getLogger(__name__)
 
@@ -189,6 +189,16 @@ def judge(answers: pa.Table, gold: Mapping[str, str | None]) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(judged, schema=PREDICTIONS)
+
+
+def judge_in_orders(answers: pa.Table, gold: Mapping[str, str | None], orders: int) -> pa.Table:
+    """Compare with ground truth what supervisors answered who were asked in so many orders, or in one.
+
+    Several orders are judged by `judge_orders` where every answer has what it reads; else as one is, by `judge`.
+    """
+    columns = answers.column_names
+    known = all(name in columns and not answers[name].null_count for name in ("choice_logprobs", "positions"))
+    return judge_orders(answers, gold) if orders > 1 and known else judge(answers, gold)
 
 
 def shown_examples(gold: pa.Table, count: int) -> str:

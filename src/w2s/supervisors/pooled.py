@@ -47,6 +47,7 @@ def _steps(stages: SourceStages) -> Supervision:
         ),
         missing=f"{', '.join(silent)} of the pooled supervisors answered no test questions" if silent else "",
         supervisors=tuple(laid),
+        tests={name: step for name, one in laid.items() if (step := one.tests.get("", one.predictions)) is not None},
     )
 
 

@@ -169,11 +169,13 @@ def _steps(stages: SourceStages) -> Supervision:
     def ask(split: str, num_variations: int | None = None) -> Step:
         return stages.ask(settings, split=split, num_variations=num_variations, sees_gold=True)
 
+    tested = ask("test", stages.orders)
     return Supervision(
         answers=ask("transfer"),
-        predictions=stages.judge(ask("test", stages.orders)),
+        predictions=stages.judge(tested),
         calibration=ask("weak_train"),
         supervisors=tuple(_name(settings["annotators"], annotator) for annotator in range(settings["annotators"])),
+        tests={"": tested} if settings["annotators"] > 1 else {},
     )
 
 

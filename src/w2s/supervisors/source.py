@@ -30,6 +30,9 @@ class Supervision:
             has none.
         missing: Why there are no predictions.
         supervisors: Who answers, by the names in the table of answers; None where that is not known before.
+        tests: Where several supervisors answer: what each answered to test questions, or was found to predict there, by
+            its name; under "" the answers of those whom a table names. They are for the comparison of the supervisors
+            alone, and are there for some even where `predictions` are not.
     """
 
     answers: Step
@@ -38,6 +41,7 @@ class Supervision:
     calibration: Step | None = None
     missing: str = ""
     supervisors: tuple[str, ...] | None = None
+    tests: Mapping[str, Step] = field(default_factory=dict)
 
 
 class SourceStages(Protocol):

@@ -286,12 +286,14 @@ def _steps(stages: SourceStages) -> Supervision:
     answered = len(test & ids)
     told = ", ".join(path.name for path in paths)
     missing = "" if answered == len(test) else f"{told} answers {answered} of {len(test)} test questions"
+    answering = _supervisors(table, transfer, paths[0].stem)
     return Supervision(
         answers=ask("transfer"),
         predictions=None if missing else stages.judge(ask("test")),
         calibration=ask("weak_train") if ids & set(stages.question_ids("weak_train")) else None,
         missing=missing,
-        supervisors=_supervisors(table, transfer, paths[0].stem),
+        supervisors=answering,
+        tests={"": ask("test")} if len(answering) > 1 and answered else {},
     )
 
 
