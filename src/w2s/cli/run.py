@@ -34,6 +34,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             _dry_run(experiment, store_of(arguments.store))
         return
     from w2s.report.tables import results_table, show
+    from w2s.results.verdicts import best_estimator
     from w2s.running import run
 
     store, out = store_of(arguments.store), Path(arguments.out)
@@ -55,6 +56,8 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
         for labels in result.labels:
             seed = f" (seed {labels.seed})" if len(result.labels) > 1 else ""
             print(f"\nThe weak supervisor{seed}: {labels.title}. {' '.join([labels.sentence, *labels.notes])}", end="")
+        if (best := best_estimator(result.compared)) is not None:
+            print(f"\n\n{best}", end="")
         print(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
         print(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
 
