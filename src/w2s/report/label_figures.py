@@ -177,8 +177,8 @@ def estimators(compared: Sequence[ComparedEstimator]) -> Plot:
         title="Estimators on the same answers",
         alt=f"Mean error rate over all coverages: {told}.",
         caption=(
-            "Lower is better. These lines need ground truth: they say which estimator would have been best, and may not "
-            "choose that of this run."
+            "Lower is better. These lines need ground truth: they say which estimator would have been best, and are no "
+            "way to choose that of this run."
         ),
     )
 

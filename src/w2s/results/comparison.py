@@ -189,7 +189,8 @@ def _records(answers: Sequence[tuple[SeedAnswers, SeedAnswers]], seed: int | Non
 
 
 def _measure(value: Measured) -> Measure:
-    numbers = {name: number if math.isfinite(number) else None for name, number in value._asdict().items()}
+    # Rounded, so that equal rankings differ by 0 and not by what adding up leaves.
+    numbers = {name: round(one, 12) + 0.0 if math.isfinite(one) else None for name, one in value._asdict().items()}
     return Measure(**numbers)
 
 
