@@ -6,8 +6,9 @@ some coverages. Answers of equal score come in random order.
 
 How sure they are is asked of the questions: a bootstrap draws questions with replacement, each with all its answers
 of all seeds, and measures all scores on the same draws, so that a difference is a paired one. Its standard deviation
-gives the interval. Where there are three seeds or more, their variance is added: `V_questions + V_seeds`, which counts
-what is left over twice and so is a little wide, with Student's t and Satterthwaite's degrees of freedom.
+gives the interval. Where there are S seeds, three or more, the variance is `V_seeds + V_questions − V_error`, at least
+the larger of the first two, as in `intervals`: that of the seeds' values over S, that of their mean over the draws, and
+what is each seed's own in a draw, which both hold. With Student's t and Satterthwaite's degrees of freedom.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ def _with_interval(by_seed: Floats, drawn: Floats, least: float) -> Iterator[flo
     spread = Spread(float(means.var(ddof=1)), math.inf)
     if seeds > 2:
         of_seeds = float(by_seed.var(ddof=1)) / seeds
-        total = spread.variance + of_seeds
+        of_error = float(np.nanvar(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum()) / (seeds - 1) / seeds
+        total = max(of_seeds + spread.variance - of_error, of_seeds, spread.variance)
         degrees = (seeds - 1) * (total / of_seeds) ** 2 if of_seeds > _NO_SPREAD else math.inf
         spread = Spread(total, degrees)
     half = spread.half()
