@@ -102,7 +102,7 @@ def embed(texts: list[str], encoder: str) -> npt.NDArray[np.float64]:
 def _load(found: Encoder, name: str) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
-    from w2s.models.load import choose_device
+    from w2s.models.device import choose_device
 
     location, _, revision = found.name.partition("@") if found.identity.startswith("hub:") else (found.name, "", "")
     at: dict[str, Any] = {"revision": revision or None}

@@ -12,6 +12,7 @@ import yaml
 
 from w2s.config import Experiment
 from w2s.models.bundled import BUNDLED
+from w2s.reliability import ESTIMATORS
 
 __all__ = ["settings_text", "wherever"]
 
@@ -44,5 +45,12 @@ def _found_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
     if "answers" in weak["settings"]:  # of source table
         rules = [wherever(rule) for rule in weak["settings"].get("normalize", [])]
         weak["settings"] |= {"answers": wherever(str(weak["settings"]["answers"])), "normalize": rules}
+    trust = settings["reliability"]
+    trust["settings"] |= {name: wherever(trust["settings"].get(name)) for name in _models_in(trust)}
     settings["plugins"] = [wherever(file) for file in settings["plugins"]]
     return settings
+
+
+def _models_in(reliability: Mapping[str, Any]) -> list[str]:
+    """Which settings of the estimator name a model."""
+    return [name for name in ESTIMATORS.find(reliability["estimator"]).models if name in reliability["settings"]]
