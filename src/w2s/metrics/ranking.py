@@ -174,6 +174,8 @@ class _Ranking:
         """(measures,) where each question comes as often as `weight` says, (questions,)."""
         times = weight[self._question]
         taken = np.cumsum(np.add.reduceat(times, self._starts))  # up to the end of each level, (levels,)
+        if not taken[-1]:  # none of a seed's own questions was drawn
+            return np.full(2 + len(coverages), np.nan)
         right = np.add.reduceat(times * self._hits, self._starts)
         before = np.r_[0, taken[:-1]]
         answers, hits_before = taken - before, np.cumsum(right) - right
