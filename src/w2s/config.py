@@ -302,12 +302,15 @@ class ReliabilitySpec:
         temperature: Temperature of the votes estimator's softmax over vote shares; by default the task's own.
         unparsed: What becomes of an answer that cannot be parsed; by default the task's own.
         settings: Settings of any other estimator.
+        compare: Other estimators that score the same answers, to be compared with that of the experiment where ground
+            truth of transfer is known. No student learns from their scores.
     """
 
     estimator: str = "votes"
     temperature: float | None = None
     unparsed: Unparsed | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    compare: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse what no score could use."""

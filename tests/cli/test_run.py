@@ -23,6 +23,13 @@ def test_a_dry_run_lists_the_steps_and_computes_nothing(say: Say, config: Path, 
         assert re.search(rf"^to do +[\w-]+ +{re.escape(step)}.* [0-9a-f]{{12}}$", text, re.MULTILINE), step
 
 
+def test_estimators_to_compare_are_steps_of_their_own(say: Say, config: Path, tmp_path: Path) -> None:
+    store = ["--store", tmp_path / "store", "--dry-run"]
+    text = say("run", "--config", config, *store, "--reliability.compare", "[margin, debiased]")
+    assert "19 of 19 steps to do" in text
+    assert "reliability by margin · seed 0" in text and "reliability by debiased · seed 0" in text
+
+
 @pytest.mark.usefixtures("no_page")
 def test_a_run_prints_its_table_and_the_saved_settings_repeat_it(say: Say, config: Path, tmp_path: Path) -> None:
     store = ["--store", tmp_path / "store"]

@@ -15,6 +15,7 @@ from w2s.files import atomic_write
 from w2s.methods import METHODS
 from w2s.metrics import accuracy_interval
 from w2s.reliability import score_answers
+from w2s.results.comparison import compare_estimators
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.records import WEAK, Record, RunRecords
 from w2s.tables import ANSWERS, GOLD, QUESTIONS, TRAINING_SET, write_table
@@ -31,6 +32,7 @@ HOSTILE = (
 )
 
 Kind = Literal["options", "fixed", "free"]
+_SETTINGS: dict[str, dict[str, Any]] = {"margin": {"over": "votes"}, "semantic-entropy": {}}
 COMPARED = ("zero-shot", "naive", "filtering-sampled", "reweighting-sampled", "ceiling")
 
 
@@ -46,6 +48,7 @@ def write_run(
     prompt_length: int = 0,
     methods: Sequence[str] = COMPARED,
     pgr: bool = True,
+    compare: Sequence[str] = (),
     info: dict[str, Any] | None = None,
 ) -> RunRecords:
     """Write a run.
@@ -61,6 +64,7 @@ def write_run(
         prompt_length: Characters that every prompt has at least.
         methods: Compared.
         pgr: Whether PGR is defined.
+        compare: Other estimators that score the same answers.
         info: More of `RunRecords.info`.
     """
     rng = np.random.default_rng(7)
@@ -70,7 +74,7 @@ def write_run(
     write_table(pa.Table.from_pylist(questions, schema=QUESTIONS), folder / "questions.parquet")
     known = [{"question_id": id, "split": "transfer", "answer": truth} for id, truth in truths.items()] if gold else []
     write_table(pa.Table.from_pylist(known, schema=GOLD), folder / "gold.parquet")
-    labels = []
+    labels, compared = [], []
     for seed in seeds:
         base = folder / f"seed-{seed}"
         rows = [
@@ -80,6 +84,10 @@ def write_run(
         ]
         scored = score_answers(pa.Table.from_pylist(rows, schema=ANSWERS))
         write_table(scored, base / "scored.parquet")
+        own = scored.select(ANSWERS.names)
+        compared.append(
+            {"votes": scored, **{name: score_answers(own, estimator=name, **_SETTINGS[name]) for name in compare}}
+        )
         _log(base / "weak-supervisor" / "log.jsonl", rng)
         for name in methods:
             if name == "zero-shot":
@@ -100,6 +108,7 @@ def write_run(
             for index, name in enumerate(names)
         ],
         labels=labels,
+        estimators=compare_estimators(compared, truths if gold else {}, seeds=list(seeds)) if compare else [],
         compare=("filtering-sampled", "naive") if {"filtering-sampled", "naive"} <= set(methods) else None,
         folder=folder,
         info={

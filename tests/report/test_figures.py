@@ -143,6 +143,17 @@ def test_risk_coverage_ends_at_the_error_rate_of_all_answers(tmp_path: Path) -> 
         assert np.isclose(line.get_ydata()[-1], error)
 
 
+def test_estimators_are_drawn_where_there_are_several(tmp_path: Path) -> None:
+    assert "estimators" not in all_figures(write_run(tmp_path / "one"))
+    result = write_run(tmp_path / "two", compare=("margin",))
+    plot = all_figures(result)["estimators"]
+    lines = {line.get_label(): line.get_ydata() for line in plot.axes[0].lines}
+    assert list(lines) == ["votes (of the run)", "margin"]
+    for record, drawn in zip(result.compared, lines.values(), strict=True):
+        assert list(drawn) == pytest.approx(record.risk)
+        assert f"{record.estimator} {record.aurc.estimate:.2f}" in plot.alt
+
+
 def test_undefined_pgr_is_said_in_words(tmp_path: Path) -> None:
     figure = pgrs(write_run(tmp_path, pgr=False))
     assert words_of(figure).count("not defined") == 4

@@ -62,6 +62,7 @@ def test_page_tells_the_result_the_verdict_and_how_to_reproduce_it(tmp_path: Pat
     for words in (verdict.title, verdict.sentence, "reweighting-sampled", "w2s run --config experiment.yaml"):
         assert words in page.text
     assert f"{result.pooled[2].accuracy:.3f}" in page.text
+    assert "Estimators on the same answers" not in page.text, "there is one alone"
     assert "1 min 15 s" in page.text and "student_training.lora.rank" in page.text
 
 
@@ -104,6 +105,16 @@ def test_without_ground_truth_page_says_what_is_missing(tmp_path: Path) -> None:
     assert "have no ground truth" in page.text
     assert all(question["gold"] is None for question in page.data["questions"])
     assert "What this run cannot tell" in page.text and "Questions" in page.text
+
+
+def test_estimators_are_compared_where_there_are_several(tmp_path: Path) -> None:
+    result = write_run(tmp_path / "run", seeds=(0, 1), compare=("margin", "semantic-entropy"))
+    text = " ".join(page_of(result, tmp_path).text.split())
+    own, margin, _ = result.compared
+    assert f"votes of the run {own.auroc.estimate:.3f}" in text and f"margin {margin.auroc.estimate:.3f}" in text
+    assert "is not allowed: it would be chosen by the ground truth of transfer" in text
+    assert "How well each estimator ranks the weak answers, all seeds together" in text
+    assert "Estimators, seed 0" in text and "Estimators, seed 1" in text
 
 
 def test_without_tables_page_has_the_results(tmp_path: Path) -> None:

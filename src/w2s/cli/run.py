@@ -35,6 +35,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
         return
     from w2s.report.supervisors import supervisors_table, supervisors_verdict
     from w2s.report.tables import results_table, show
+    from w2s.results.verdicts import best_estimator
     from w2s.running import run
 
     store, out = store_of(arguments.store), Path(arguments.out)
@@ -61,6 +62,8 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
             print("\n")
             show(supervisors_table(compared))
             print(f"verdict{others}: {supervisors_verdict(compared)}", end="")
+        if (best := best_estimator(result.compared)) is not None:
+            print(f"\n\n{best}", end="")
         print(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
         print(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
 

@@ -4,7 +4,7 @@
 (seeds, questions) for several that were tested on the same questions; where they were not, `question_ids` says
 who was tested on what.
 
-`scores` has the point estimates, `intervals` says how sure they are.
+`scores` has the point estimates, `intervals` says how sure they are; `ranking` compares scores of the same answers.
 """
 
 from __future__ import annotations
@@ -21,27 +21,34 @@ from w2s.metrics.intervals import (
     pgr_interval,
 )
 from w2s.metrics.random_effects import Pooled, pool_effects
+from w2s.metrics.ranking import COVERAGES, Measured, SeedAnswers, compare_rankings, measure_names, rank
 from w2s.metrics.scores import RiskCoverage, accuracy, auroc, pgr, risk_coverage
 from w2s.metrics.tested import QuestionIds, Shared, shared_questions
 
 __all__ = [
+    "COVERAGES",
     "Difference",
     "Interval",
+    "Measured",
     "PgrEstimate",
     "Pooled",
     "QuestionIds",
     "RiskCoverage",
     "Scope",
+    "SeedAnswers",
     "Shared",
     "accuracy",
     "accuracy_interval",
     "auroc",
+    "compare_rankings",
     "difference_interval",
     "difference_over_disjoint",
     "holm",
+    "measure_names",
     "pgr",
     "pgr_interval",
     "pool_effects",
+    "rank",
     "risk_coverage",
     "shared_questions",
 ]

@@ -45,6 +45,7 @@ class SeedRun:
         gold: Ground truth of each split.
         supervision: What the weak source laid.
         scored: The weak answers to the transfer questions, scored by the experiment's estimator.
+        compared: The same answers, scored by each estimator that the run uses or is to compare, the experiment's first.
         methods: The methods by their labels, in the order in which they were asked for.
     """
 
@@ -54,6 +55,7 @@ class SeedRun:
     gold: Mapping[str, Step]
     supervision: Supervision
     scored: Step
+    compared: Mapping[str, Step]
     methods: Mapping[str, MethodRun]
 
 
@@ -103,7 +105,9 @@ class Graph:
         steps += [run.lay.varied("transfer") for run in drawn]  # before a training that it might make useless
         for run in self.seed_runs:
             laid = run.supervision
-            steps += [step for step in (laid.training, laid.answers, run.scored, laid.predictions) if step is not None]
+            steps += [step for step in (laid.training, laid.answers) if step is not None]
+            steps += run.compared.values()
+            steps += [laid.predictions] if laid.predictions is not None else []
             steps += laid.tests.values()
         for run in self.seed_runs:
             for method in run.methods.values():
@@ -132,7 +136,7 @@ class Graph:
 
     def _seed_run(self, seed: int, lay: Lay) -> SeedRun:
         supervision = supervision_of(self._laid_source(lay, seed))
-        scored = self.scored(lay, f"reliability · seed {seed}", supervision, supervision.answers, seed)
+        compared = {name: self.scored_by(name, lay, supervision, seed) for name in self.estimators}
         used = [split for split in SPLITS if getattr(self.experiment.task, split) != 0]
         methods = {}
         for spec in self.methods:
@@ -148,7 +152,8 @@ class Graph:
             questions={split: lay.questions(split) for split in used},
             gold={split: lay.gold(split) for split in used},
             supervision=supervision,
-            scored=scored,
+            scored=compared[self.experiment.reliability.estimator],
+            compared=compared,
             methods=methods,
         )
 
@@ -169,6 +174,12 @@ class Graph:
         if student.orders is None or "choose" not in self.task.modes:
             return spec
         return replace(spec, mode="choose", orders=min(student.orders, lay.most_orders("test")))
+
+    def scored_by(self, name: str, lay: Lay, supervision: Supervision, seed: int) -> Step:
+        """The weak answers to the transfer questions, scored by an estimator."""
+        own = name == self.experiment.reliability.estimator
+        label = f"reliability · seed {seed}" if own else f"reliability by {name} · seed {seed}"
+        return self.scored(lay, label, supervision, supervision.answers, seed, name)
 
     def scored(
         self, lay: Lay, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
@@ -201,7 +212,8 @@ class Graph:
 
     def _estimators(self) -> list[str]:
         own = [spec.estimator for spec in self.methods if spec.estimator is not None]
-        return list(dict.fromkeys([self.experiment.reliability.estimator, *own]))
+        spec = self.experiment.reliability
+        return list(dict.fromkeys([spec.estimator, *own, *spec.compare]))
 
     def _estimator(self, name: str) -> dict[str, Any]:
         """The settings of an estimator: those given are of the experiment's own."""
@@ -261,9 +273,8 @@ class _MethodStages:
 
     @property
     def scored(self) -> Step:
-        name = self._spec.estimator
-        label = f"reliability · seed {self._seed}" if name is None else f"reliability by {name} · seed {self._seed}"
-        return self._graph.scored(self._lay, label, self._supervision, self._supervision.answers, self._seed, name)
+        name = self._spec.estimator or self._graph.experiment.reliability.estimator
+        return self._graph.scored_by(name, self._lay, self._supervision, self._seed)
 
     @property
     def gold_answers(self) -> Step:

@@ -16,6 +16,7 @@ from w2s.pipeline.lay_paraphrases import Reworded
 from w2s.pipeline.lay_training import training_step
 from w2s.pipeline.steps import KINDS, content_of, execution_of_task
 from w2s.reliability import ESTIMATORS
+from w2s.reliability.encoder import by_content
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
 from w2s.tables import Unparsed
@@ -317,12 +318,14 @@ class Lay:
             inputs |= {"calibration": calibration, "calibration_gold": self.gold("weak_train")}
         if second_view is not None:
             inputs["second_view"] = second_view
+        content, places = by_content(settings, ESTIMATORS[estimator].models)
         return self._step(
             "scored",
             label,
-            {"estimator": estimator, "settings": settings, "unparsed": unparsed},
+            {"estimator": estimator, "settings": content, "unparsed": unparsed},
             inputs,
             {f"estimator {estimator}": ESTIMATORS.version(estimator)},
+            {"models": places} if places else None,
         )
 
     # Students

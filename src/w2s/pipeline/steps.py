@@ -27,6 +27,7 @@ from w2s.paraphrasing.prompt import VERSION as PARAPHRASING
 from w2s.paraphrasing.step import build_paraphrases
 from w2s.plugins import load_plugins
 from w2s.reliability import Calibration, score_answers
+from w2s.reliability.encoder import by_name
 from w2s.step import Build, Context, Step
 from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_table, write_table
 from w2s.tasks import Draw, Splits, Task, gold_of, questions_of, task_from, task_of
@@ -310,7 +311,7 @@ def _scored(settings: Settings, inputs: Folders, out: Path, context: Context) ->
         unparsed=settings["unparsed"],
         calibration=calibration,
         second_view=read_table(inputs["second_view"] / ANSWERS_FILE) if "second_view" in inputs else None,
-        **settings["settings"],
+        **by_name(settings["settings"], context.execution.get("models", {})),
     )
     write_table(scored, out / SCORED_FILE)
 

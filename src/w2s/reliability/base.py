@@ -68,6 +68,7 @@ class Estimator:
             `uncertainty` and perhaps more.
         settings: The estimator's own settings and their defaults.
         needs: Which of "calibration" (`Calibration`) and "second_view" (the answers of a student) it asks for.
+        models: Which settings name a model: its content decides what comes out, and not its name. Empty is none.
         version: Raised when its code changes what comes out.
         compares: Whether it compares supervisors, and so needs two of them or more.
     """
@@ -77,12 +78,19 @@ class Estimator:
     estimate: Callable[..., pa.Table]
     settings: Mapping[str, Any]
     needs: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ()
     version: int = 1
     compares: bool = False
 
 
 def estimator_from(
-    name: str, estimate: Callable[..., pa.Table], *, summary: str, version: int = 1, compares: bool = False
+    name: str,
+    estimate: Callable[..., pa.Table],
+    *,
+    summary: str,
+    models: tuple[str, ...] = (),
+    version: int = 1,
+    compares: bool = False,
 ) -> Estimator:
     """An estimator whose settings are its function's keyword-only parameters, besides the inputs that it asks for."""
     keywords = [p for p in inspect.signature(estimate).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -93,6 +101,7 @@ def estimator_from(
         estimate=estimate,
         settings={p.name: p.default for p in keywords if p.name not in inputs},
         needs=frozenset(p.name for p in keywords if p.name in inputs),
+        models=models,
         version=version,
         compares=compares,
     )

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from w2s.errors import InputError
 from w2s.reliability.base import Calibration, Codes, Floats, check_answers, codes, estimator_from
-from w2s.reliability.probability import OptionScores, add_posterior, option_scores
+from w2s.reliability.probability import OptionScores, add_posterior, mean_by_question, option_scores
 
 __all__ = ["ESTIMATORS", "calibrated", "fit_calibration"]
 
@@ -92,18 +92,11 @@ def _pooled(found: OptionScores) -> tuple[Floats, Floats]:
     logprobs = np.where(there, np.maximum(found.logprobs, least), -np.inf)
     highest = logprobs.max(axis=1, keepdims=True, initial=-np.inf)
     normalized = logprobs - highest - np.log(np.exp(logprobs - highest).sum(axis=1, keepdims=True))
-    mean = _mean_by_question(found, np.where(there, normalized, 0.0))
-    squares = _mean_by_question(found, np.where(there, (normalized - mean[found.question]) ** 2, 0.0))
+    mean = mean_by_question(found, np.where(there, normalized, 0.0))
+    squares = mean_by_question(found, np.where(there, (normalized - mean[found.question]) ** 2, 0.0))
     sizes = np.zeros(found.num_questions, np.int64)
     sizes[found.question] = found.sizes
     return np.where(width < sizes[:, None], mean, -np.inf), squares.sum(axis=1) / np.maximum(sizes, 1)
-
-
-def _mean_by_question(found: OptionScores, values: Floats) -> Floats:
-    sums: Floats = np.zeros((found.num_questions, values.shape[1]))
-    np.add.at(sums, found.question, values)
-    means: Floats = sums / np.bincount(found.question, minlength=found.num_questions)[:, None]
-    return means
 
 
 def _posterior(mean: Floats, variance: Floats, temperature: float, weight: float) -> Floats:

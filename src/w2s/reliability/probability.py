@@ -11,7 +11,18 @@ import pyarrow.compute as pc
 from w2s.errors import InputError
 from w2s.reliability.base import Codes, Floats, add_scores, codes, estimator_from
 
-__all__ = ["ESTIMATORS", "OptionScores", "add_posterior", "mean_probability", "option_scores", "probability"]
+__all__ = [
+    "ESTIMATORS",
+    "OptionScores",
+    "add_posterior",
+    "entropy_of_options",
+    "mean_by_question",
+    "mean_probability",
+    "of_chosen",
+    "option_scores",
+    "probabilities",
+    "probability",
+]
 
 
 class OptionScores(NamedTuple):
@@ -57,15 +68,30 @@ def mean_probability(found: OptionScores, temperature: float) -> Floats:
     Raises:
         InputError: The temperature is not above 0.
     """
+    return mean_by_question(found, probabilities(found, temperature))
+
+
+def probabilities(found: OptionScores, temperature: float) -> Floats:
+    """(rows, options) the `p` of `probability`; 0 where a question has fewer options.
+
+    Raises:
+        InputError: The temperature is not above 0.
+    """
     if not temperature > 0:
         raise InputError(f"temperature {temperature}: expected a number above 0")
     scores = found.logprobs / temperature
     scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
-    each = np.exp(scores)
+    each: Floats = np.exp(scores)
     each /= each.sum(axis=1, keepdims=True)
-    mean: Floats = np.zeros((found.num_questions, each.shape[1]))
-    np.add.at(mean, found.question, each)
-    mean /= np.bincount(found.question, minlength=found.num_questions)[:, None]
+    return each
+
+
+def mean_by_question(found: OptionScores, values: Floats) -> Floats:
+    """(questions, …) the mean over a question's rows of values of (rows, …)."""
+    mean: Floats = np.zeros((found.num_questions, *values.shape[1:]))
+    np.add.at(mean, found.question, values)
+    count = np.bincount(found.question, minlength=found.num_questions)
+    mean /= count.reshape(-1, *[1] * (values.ndim - 1))
     return mean
 
 
@@ -107,25 +133,44 @@ def option_scores(answers: pa.Table, estimator: str) -> OptionScores:
     return OptionScores(question, num_questions, logprobs, sizes, np.array(given, np.int64))
 
 
-def add_posterior(answers: pa.Table, found: OptionScores, posterior: Floats) -> pa.Table:
+def add_posterior(
+    answers: pa.Table,
+    found: OptionScores,
+    posterior: Floats,
+    *,
+    confidence: Floats | None = None,
+    uncertainty: Floats | None = None,
+) -> pa.Table:
     """The answers with `posterior`, and with the confidence and the uncertainty that follow from it.
 
     Args:
         answers: The rows of `found`.
         found: The rows' questions and answers.
         posterior: (questions, options) probabilities; 0 where a question has fewer options.
+        confidence: (questions, options) of an answer; by default its posterior.
+        uncertainty: (questions,); by default the entropy of the posterior.
     """
-    uncertainty = -np.sum(posterior * np.log(np.where(posterior > 0, posterior, 1.0)), axis=1)
-    question, chosen = found.question, found.chosen
-    of_answer = posterior[question, np.maximum(chosen, 0)] if posterior.shape[1] else 0.0
-    confidence = np.where(chosen >= 0, of_answer, 0.0)
+    question = found.question
     each = [row[:size].tolist() for row, size in zip(posterior[question], found.sizes, strict=True)]
+    of_question = entropy_of_options(posterior) if uncertainty is None else uncertainty
     return add_scores(
         answers,
-        confidence=np.clip(confidence, 0, 1),
-        uncertainty=np.maximum(uncertainty[question], 0),
+        confidence=np.clip(of_chosen(found, posterior if confidence is None else confidence), 0, 1),
+        uncertainty=np.maximum(of_question[question], 0),
         posterior=pa.array(each, pa.list_(pa.float64())),
     )
+
+
+def entropy_of_options(distribution: Floats) -> Floats:
+    """(…,) the entropy of distributions over options, (…, options), in nats."""
+    entropy: Floats = -np.sum(distribution * np.log(np.where(distribution > 0, distribution, 1.0)), axis=-1)
+    return entropy
+
+
+def of_chosen(found: OptionScores, values: Floats) -> Floats:
+    """(rows,) of a row's answer, from values of each question's options; 0 where the answer is none of them."""
+    own = values[found.question, np.maximum(found.chosen, 0)] if values.shape[1] else 0.0
+    return np.where(found.chosen >= 0, own, 0.0)
 
 
 def _check_choices(question: Codes, choices: list[list[str]]) -> None:

@@ -15,6 +15,7 @@ from w2s.report.label_figures import (
     calibration,
     confidence_heat_map,
     entropy_histogram,
+    estimators,
     positions,
     risk_coverage_curves,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "calibration",
     "confidence_heat_map",
     "entropy_histogram",
+    "estimators",
     "kept",
     "losses",
     "pgrs",
@@ -65,6 +67,8 @@ def all_figures(result: RunRecords, *, run: Run | None = None) -> dict[str, Plot
         figures["reliability"] = confidence_heat_map(run)
         figures["risk-coverage"] = risk_coverage_curves(run)
         figures["calibration"] = calibration(run)
+    if len(result.compared) > 1:
+        figures["estimators"] = estimators(result.compared)
     if any(labels.position for labels in result.labels):
         figures["positions"] = positions(result.labels)
     if any(seed.losses for seed in run.seeds):

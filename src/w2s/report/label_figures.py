@@ -13,9 +13,10 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from w2s.metrics import accuracy_interval, risk_coverage
 from w2s.report.reading import Answers, Run
 from w2s.report.style import BLUE, COLOURS, GREEN, INK, MUTED, ORANGE, PERCENT, Plot, plain, styled
+from w2s.results.comparison import CURVE, ComparedEstimator
 from w2s.results.diagnosis import WeakLabelSummary
 
-__all__ = ["calibration", "confidence_heat_map", "entropy_histogram", "positions", "risk_coverage_curves"]
+__all__ = ["calibration", "confidence_heat_map", "entropy_histogram", "estimators", "positions", "risk_coverage_curves"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -151,6 +152,34 @@ def risk_coverage_curves(run: Run) -> Plot:
         title="Risk and coverage",
         alt=f"Mean error rate over all coverages: {', '.join(told)}; random {error:.2f}.",
         caption="Lower is better. The oracle takes all right answers first; random takes them in any order.",
+    )
+
+
+@styled
+def estimators(compared: Sequence[ComparedEstimator]) -> Plot:
+    """Error rate of the most confident answers by each estimator, as more and more are taken."""
+    plot, axes = _one_axes(4.6, 3.2)
+    for number, record in enumerate(compared):
+        line, marker, _ = _STYLES[number % len(_STYLES)]
+        label = f"{record.estimator} (of the run)" if record.own else record.estimator
+        colour = COLOURS[number % len(COLOURS)]
+        axes.plot(
+            CURVE, record.risk, line, marker=marker, ms=3, color=colour, label=label, lw=2.2 if record.own else 1.4
+        )
+    axes.set(xlim=(0, 1.01), xlabel="share of the answers taken, most confident first")
+    axes.set(ylim=(0, None), ylabel="error rate of those taken")
+    axes.xaxis.set_major_formatter(PERCENT)
+    axes.yaxis.set_major_formatter(PERCENT)
+    axes.grid()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    told = ", ".join(f"{record.estimator} {record.aurc.estimate:.2f}" for record in compared)
+    return plot.describe(
+        title="Estimators on the same answers",
+        alt=f"Mean error rate over all coverages: {told}.",
+        caption=(
+            "Lower is better. These lines need ground truth: they say which estimator would have been best, and are no "
+            "way to choose that of this run."
+        ),
     )
 
 

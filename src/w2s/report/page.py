@@ -24,7 +24,9 @@ from w2s.report.figures import all_figures
 from w2s.report.reading import Run, read_run
 from w2s.report.style import Plot, as_page_svg
 from w2s.report.supervisors import shown_supervisors
+from w2s.results.comparison import ComparedEstimator
 from w2s.results.records import WEAK, Record, RunRecords
+from w2s.results.verdicts import best_estimator
 
 __all__ = ["flat_settings", "pictures", "template", "write", "write_page"]
 
@@ -71,6 +73,9 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
         headline=words.headline(result),
         subtitle=_subtitle(result, run),
         diagnoses=[(labels.seed, labels) for labels in result.labels if labels.rows],
+        compared=result.compared,
+        compared_by_seed=_compared_by_seed(result),
+        best_estimator=best_estimator(result.compared),
         same_verdict=len({labels.verdict for labels in result.labels}) == 1,
         supervisors=[shown_supervisors(one, run) for one in result.supervisors],
         missing=words.missing(result, checked=checked, answered=browser.total > 0),
@@ -108,6 +113,11 @@ def _by_seed(result: RunRecords) -> list[tuple[int, list[Record]]]:
     if len(seeds) < 2:
         return []
     return [(seed, [record for record in result.records if record.seed == seed]) for seed in seeds]
+
+
+def _compared_by_seed(result: RunRecords) -> list[tuple[int, list[ComparedEstimator]]]:
+    seeds = result.experiment.seeds
+    return [(seed, [record for record in result.estimators if record.seed == seed]) for seed in seeds]
 
 
 def pictures(figures: Mapping[str, Plot]) -> list[_Picture]:

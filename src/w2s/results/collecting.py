@@ -40,6 +40,7 @@ from w2s.pipeline.steps import (
     TRAINING_SET_FILE,
     gold_by_id,
 )
+from w2s.results.comparison import ComparedEstimator, compare_estimators
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import Adapters, MethodFolder, RunFolder
 from w2s.results.records import WEAK, Record, RunRecords
@@ -100,6 +101,7 @@ class _Collector:
             pooled=self._records(runs),
             labels=[self._labels(run) for run in runs],
             supervisors=[found for run in runs if (found := self._supervisors(run)) is not None],
+            estimators=self._estimators(runs),
             compare=graph.compare,
             shared_test=shared_questions(self._test_ids(runs)),
             folder=folder.root,
@@ -296,6 +298,12 @@ class _Collector:
         scored = read_table(self._file(run.scored, SCORED_FILE))
         found = WeakLabelSummary.of(run.seed, scored, self._transfer_gold, num_choices=num_choices)
         return replace(found, notes=(*found.notes, *self._known_before(run)))
+
+    def _estimators(self, runs: Sequence[SeedRun]) -> list[ComparedEstimator]:
+        scored = [
+            {name: read_table(self._file(step, SCORED_FILE)) for name, step in run.compared.items()} for run in runs
+        ]
+        return compare_estimators(scored, self._transfer_gold, seeds=[run.seed for run in runs])
 
     def _known_before(self, run: SeedRun) -> Iterator[str]:
         """What students know that nobody taught, beside what their teacher knows."""

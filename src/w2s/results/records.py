@@ -11,6 +11,7 @@ from typing import Any, Self, TypedDict
 from w2s.config import Experiment, experiment_from_dict
 from w2s.errors import InputError
 from w2s.metrics import Shared
+from w2s.results.comparison import ComparedEstimator
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.layout import RunFolder
 from w2s.results.plain import check_plain
@@ -107,6 +108,8 @@ class RunRecords:
         pooled: One for each method, all seeds together; with one seed the same as `records`.
         labels: What the weak answers to the transfer questions are worth, one for each seed.
         supervisors: Where several supervisors answered, each beside the others, one for each seed; else empty.
+        estimators: How well each estimator that scored the weak answers ranks them: one for each estimator and seed,
+            and one with all seeds together where there are several; empty where no truth of transfer is known.
         compare: The comparison that the run is about, two labels; None for none.
         shared_test: Which test questions the seeds have in common: all, some or none; all where there is one seed.
         folder: Where its files are.
@@ -117,6 +120,7 @@ class RunRecords:
     records: list[Record]
     pooled: list[Record]
     labels: list[WeakLabelSummary]
+    estimators: list[ComparedEstimator] = field(default_factory=list)
     compare: tuple[str, str] | None
     shared_test: Shared = "all"
     supervisors: list[SupervisorComparison] = field(default_factory=list)
@@ -143,6 +147,12 @@ class RunRecords:
         return [record for record in self.pooled if record.role == role]
 
     @property
+    def compared(self) -> list[ComparedEstimator]:
+        """The estimators with all seeds together; with one seed, that of this seed."""
+        several = len(self.experiment.seeds) > 1
+        return [record for record in self.estimators if record.seed is None or not several]
+
+    @property
     def ceiling(self) -> Record | None:
         """The bound that PGR is measured against: the first."""
         return next(iter(self.of_role("bound")), None)
@@ -160,6 +170,7 @@ class RunRecords:
             "pooled": [asdict(record) for record in self.pooled],
             "labels": [labels.to_dict() for labels in self.labels],
             **({"supervisors": [one.to_dict() for one in self.supervisors]} if self.supervisors else {}),
+            "estimators": [record.to_dict() for record in self.estimators],
             "compare": self.compare and list(self.compare),
             "shared_test": self.shared_test,
             "experiment": asdict(self.experiment),
@@ -191,6 +202,8 @@ class RunRecords:
             check_plain(labels, list[dict[str, Any]], "labels")
             supervisors = data.pop("supervisors", [])  # which most runs have one of
             check_plain(supervisors, list[dict[str, Any]], "supervisors")
+            estimators = data.pop("estimators", [])  # runs of earlier versions compared none
+            check_plain(estimators, list[dict[str, Any]], "estimators")
             compare = data.pop("compare")
             check_plain(compare, tuple[str, str] | None, "compare")
             if compare is not None and (unknown := set(compare) - {record.method for record in pooled}):
@@ -204,6 +217,7 @@ class RunRecords:
                 pooled=pooled,
                 labels=[WeakLabelSummary.from_dict(one) for one in labels],
                 supervisors=[SupervisorComparison.from_dict(one) for one in supervisors],
+                estimators=[ComparedEstimator.from_dict(one) for one in estimators],
                 compare=None if compare is None else (compare[0], compare[1]),
                 shared_test=shared_test,
                 folder=folder,

@@ -12,6 +12,7 @@ import yaml
 
 from w2s.config import Experiment
 from w2s.models.bundled import BUNDLED
+from w2s.reliability import ESTIMATORS
 
 __all__ = ["settings_text", "wherever"]
 
@@ -43,6 +44,8 @@ def _found_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
     for model in (strong, settings["paraphrases"]["model"]):
         model["name"] = wherever(model["name"])
     settings["weak"] = _supervisor_found_anywhere(weak)
+    trust = settings["reliability"]
+    trust["settings"] |= {name: wherever(trust["settings"].get(name)) for name in _models_in(trust)}
     settings["plugins"] = [wherever(file) for file in settings["plugins"]]
     return settings
 
@@ -70,3 +73,8 @@ def _tables_anywhere(answers: Any) -> Any:
         return [_tables_anywhere(one) for one in answers]
     text = str(answers)
     return str(Path(text).expanduser().absolute()) if "*" in text else wherever(text)
+
+
+def _models_in(reliability: Mapping[str, Any]) -> list[str]:
+    """Which settings of the estimator name a model."""
+    return [name for name in ESTIMATORS.find(reliability["estimator"]).models if name in reliability["settings"]]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
 
 from w2s.metrics import Difference, Interval
+from w2s.results.comparison import ComparedEstimator
 from w2s.results.findings import POSITION_NOTED, POSITION_RULES, Findings, PositionBias
 
-__all__ = ["TITLES", "Verdict", "judge", "knows_more", "notes"]
+__all__ = ["TITLES", "Verdict", "best_estimator", "judge", "knows_more", "notes"]
 
 # Above this unanimity a filter has next to nothing to choose from: at most one question in twenty differs.
 UNANIMOUS = 0.95
@@ -135,6 +137,35 @@ def knows_more(untrained: str, accuracy: float, weak: float, difference: Differe
         f"The student knows more than its teacher: untrained ({untrained}) it is right on {accuracy:.1%} of the test "
         f"questions, the weak supervisor on {weak:.1%} (95% interval of the difference {100 * difference.low:+.1f} to "
         f"{100 * difference.high:+.1f} points). What a method gains over the supervisor may be what it knew already."
+    )
+
+
+def best_estimator(compared: Sequence[ComparedEstimator]) -> str | None:
+    """Which estimator would have been best, and that it may not be chosen for that; None where there is no comparison.
+
+    Args:
+        compared: One record an estimator.
+    """
+    known = [record for record in compared if record.auroc.estimate is not None]
+    own = next((record for record in known if record.own), None)
+    if own is None or len(known) < 2:
+        return None
+    # Of equals the experiment's own is named.
+    best = max(known, key=lambda record: (record.auroc.estimate or 0.0, record.own))
+    said = f"Of {len(known)} estimators, {best.estimator} ranks the answers best: AUROC {best.auroc.estimate:.3f}"
+    if best.own:
+        said += ". The run used it."
+    else:
+        auroc = best.auroc
+        said += f", {own.estimator}, which the run used, {own.auroc.estimate:.3f}"
+        if auroc.difference_low is not None:
+            ends = f"{auroc.difference_low:+.3f} to {auroc.difference_high:+.3f}".replace("-", "−")
+            shown = "" if auroc.differs else ", so no difference is shown"
+            said += f" (95% interval of the difference {ends}{shown})"
+        said += ". The best of several looks better than it is."
+    return said + (
+        " To choose the estimator of this run by that is not allowed: it would be chosen by the ground truth of "
+        "transfer, which a weak-to-strong experiment does not have. Name it before another run, on other questions."
     )
 
 

@@ -1,0 +1,216 @@
+"""How well scores rank the same answers, right ones first, and how sure a difference between two scores is.
+
+For each score: the AUROC; the area under the risk–coverage curve (AURC, Geifman and El-Yaniv 2017, arXiv 1705.08500),
+the mean error rate of the answers taken, most trusted first, over all coverages; and the accuracy of those taken at
+some coverages. Answers of equal score come in random order.
+
+How sure they are is asked of the questions: a bootstrap draws questions with replacement, each with all its answers
+of all seeds, and measures all scores on the same draws, so that a difference is a paired one. Its standard deviation
+gives the interval. Where there are S seeds, three or more, the variance is `V_seeds + V_questions − V_error`, at least
+the larger of the first two, as in `intervals`: that of the seeds' values over S, that of their mean over the draws, and
+what is each seed's own in a draw, which both hold. With Student's t and Satterthwaite's degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.errors import InputError
+from w2s.metrics.crossed import Spread
+from w2s.metrics.scores import Bools, Floats, as_correct
+
+__all__ = ["COVERAGES", "Measured", "SeedAnswers", "compare_rankings", "measure_names", "rank"]
+
+COVERAGES = (0.25, 0.5, 0.75)
+_DRAWS = 300  # of the bootstrap: its standard deviations are uncertain by 4%
+_NO_SPREAD = 1e-15  # a variance below it is rounding
+
+Ints = npt.NDArray[np.int64]
+
+
+class SeedAnswers(NamedTuple):
+    """The answers of one seed, and their scores.
+
+    Attributes:
+        question: (answers,) ids of their questions; the same id in two seeds is the same question.
+        correct: (answers,)
+        scores: Of each name, (answers,), higher = more trusted.
+    """
+
+    question: Sequence[str]
+    correct: npt.ArrayLike
+    scores: Mapping[str, npt.ArrayLike]
+
+
+class Measured(NamedTuple):
+    """One measure of one score, and how far it is from that of the reference score; nan where it is not defined.
+
+    Attributes:
+        estimate: The mean over seeds.
+        low: Lower end of the 95% interval.
+        high: Upper end.
+        difference: From the reference's, on the same answers.
+        difference_low: Lower end of its 95% interval.
+        difference_high: Upper end.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+def measure_names(coverages: Sequence[float] = COVERAGES) -> list[str]:
+    """The names of the measures, in order: auroc, aurc, accuracy_25, …"""
+    return ["auroc", "aurc", *(f"accuracy_{100 * coverage:.0f}" for coverage in coverages)]
+
+
+def rank(score: npt.ArrayLike, correct: npt.ArrayLike, coverages: Sequence[float] = COVERAGES) -> dict[str, float]:
+    """The measures of one score.
+
+    Args:
+        score: (answers,), higher = more trusted.
+        correct: (answers,).
+        coverages: Shares of the answers.
+
+    Raises:
+        InputError: The arrays differ in length or are empty, or a score is nan.
+    """
+    values = _Ranking(score, correct, np.zeros(np.size(correct), np.int64)).measure(np.ones(1, np.int64), coverages)
+    return dict(zip(measure_names(coverages), values.tolist(), strict=True))
+
+
+def compare_rankings(
+    seeds: Sequence[SeedAnswers], reference: str, *, coverages: Sequence[float] = COVERAGES, seed: int = 0
+) -> dict[str, dict[str, Measured]]:
+    """Measure scores of the same answers, each against a reference.
+
+    Args:
+        seeds: The answers of each seed; all have the same scores.
+        reference: The name of a score.
+        coverages: Shares of the answers.
+        seed: Of the bootstrap.
+
+    Returns:
+        The measures of each score, by name. Intervals are over questions for one seed, over questions and seeds from
+        three on, and nan for two.
+
+    Raises:
+        InputError: A seed has no answers, arrays of it differ in length, a score is nan, or one is missing.
+    """
+    names = list(seeds[0].scores)
+    if reference not in names or any(list(one.scores) != names for one in seeds):
+        raise InputError(f"scores {names}: expected the same for each seed, with the reference {reference!r}")
+    number = {id: place for place, id in enumerate(dict.fromkeys(id for one in seeds for id in one.question))}
+    places = [np.array([number[id] for id in one.question], np.int64) for one in seeds]
+    rankings = [
+        [_Ranking(one.scores[name], one.correct, place) for one, place in zip(seeds, places, strict=True)]
+        for name in names
+    ]
+    once = np.ones(len(number), np.int64)
+    # (scores, seeds, measures), and (scores, draws, seeds, measures)
+    found = np.array([[one.measure(once, coverages) for one in own] for own in rankings])
+    drawn = np.array([_drawn(own, len(number), coverages, seed) for own in rankings])
+    base = names.index(reference)
+    measures = measure_names(coverages)
+    return {
+        name: {
+            measure: Measured(
+                *_with_interval(found[place, :, index], drawn[place, :, :, index], 0.0),
+                *_with_interval(
+                    found[place, :, index] - found[base, :, index],
+                    drawn[place, :, :, index] - drawn[base, :, :, index],
+                    -1.0,
+                ),
+            )
+            for index, measure in enumerate(measures)
+        }
+        for place, name in enumerate(names)
+    }
+
+
+def _drawn(own: Sequence[_Ranking], questions: int, coverages: Sequence[float], seed: int) -> Floats:
+    """(draws, seeds, measures) on questions that were drawn with replacement: the same for whoever asks."""
+    rng = np.random.default_rng(seed)
+    draws = (np.bincount(rng.integers(questions, size=questions), minlength=questions) for _ in range(_DRAWS))
+    return np.array([[one.measure(draw, coverages) for one in own] for draw in draws])
+
+
+def _with_interval(by_seed: Floats, drawn: Floats, least: float) -> Iterator[float]:
+    """The mean over seeds and its 95% interval, within `least` and 1; from (seeds,) and (draws, seeds)."""
+    estimate, seeds = float(by_seed.mean()), len(by_seed)
+    means = drawn.mean(axis=1)
+    means = means[np.isfinite(means)]  # a draw without right answers, or without wrong ones, has no AUROC
+    if math.isnan(estimate) or seeds == 2 or len(means) < _DRAWS // 2:
+        return iter((estimate, math.nan, math.nan))
+    spread = Spread(float(means.var(ddof=1)), math.inf)
+    if seeds > 2:
+        of_seeds = float(by_seed.var(ddof=1)) / seeds
+        of_error = float(np.nanvar(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum()) / (seeds - 1) / seeds
+        total = max(of_seeds + spread.variance - of_error, of_seeds, spread.variance)
+        degrees = (seeds - 1) * (total / of_seeds) ** 2 if of_seeds > _NO_SPREAD else math.inf
+        spread = Spread(total, degrees)
+    half = spread.half()
+    return iter((estimate, max(least, estimate - half), min(1.0, estimate + half)))
+
+
+class _Ranking:
+    """Answers in order of one score, the most trusted first: those of equal score are a level."""
+
+    def __init__(self, score: npt.ArrayLike, correct: npt.ArrayLike, question: Ints) -> None:
+        scores, hits = _checked(score, correct)
+        order = np.argsort(-scores, kind="stable")
+        self._question, self._hits = question[order], hits[order].astype(np.float64)
+        self._starts = np.flatnonzero(np.diff(-scores[order], prepend=-np.inf))
+
+    def measure(self, weight: Ints, coverages: Sequence[float]) -> Floats:
+        """(measures,) where each question comes as often as `weight` says, (questions,)."""
+        times = weight[self._question]
+        taken = np.cumsum(np.add.reduceat(times, self._starts))  # up to the end of each level, (levels,)
+        if not taken[-1]:  # none of a seed's own questions was drawn
+            return np.full(2 + len(coverages), np.nan)
+        right = np.add.reduceat(times * self._hits, self._starts)
+        before = np.r_[0, taken[:-1]]
+        answers, hits_before = taken - before, np.cumsum(right) - right
+        rate = right / np.maximum(answers, 1)
+        wanted = np.array(coverages) * taken[-1]
+        at = np.searchsorted(taken, wanted - 1e-9)
+        accuracies = (hits_before[at] + (wanted - before[at]) * rate[at]) / wanted
+        measures: Floats = np.r_[_auroc(answers, right), _aurc(answers, before, hits_before, rate), accuracies]
+        return measures
+
+
+def _auroc(answers: Ints, right: Floats) -> float:
+    """Of the pairs of a right and a wrong answer, the share in which the right one comes first."""
+    wrong = answers - right
+    wrong_after = wrong.sum() - np.cumsum(wrong)
+    pairs = right.sum() * wrong.sum()
+    return float(right @ (wrong_after + wrong / 2) / pairs) if pairs else math.nan
+
+
+def _aurc(answers: Ints, before: Ints, hits_before: Floats, rate: Floats) -> float:
+    """The mean error rate of the first k answers over all k; within a level in random order.
+
+    Of a level of m answers after T, H of them right, the expected sum of accuracies is
+    `Σ_{j=1..m} (H + j·r) / (T + j) = m·r + (H − r·T) · Σ_{j=1..m} 1/(T + j)`.
+    """
+    total = before[-1] + answers[-1]
+    harmonic = np.r_[0, np.cumsum(1 / np.arange(1, total + 1))]
+    sums = answers * rate + (hits_before - rate * before) * (harmonic[before + answers] - harmonic[before])
+    return float(1 - sums.sum() / total)
+
+
+def _checked(score: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Floats, Bools]:
+    scores, hits = np.asarray(score, np.float64), as_correct(correct, empty=False)
+    if scores.ndim != 1 or hits.shape != (1, len(scores)):
+        raise InputError(f"scores of shape {scores.shape}: expected one for each answer of shape {np.shape(correct)}")
+    if np.isnan(scores).any():
+        raise InputError(f"the score of answer {int(np.argmax(np.isnan(scores)))} (from 0) is nan: expected a number")
+    return scores, hits[0]
