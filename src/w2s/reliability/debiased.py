@@ -10,10 +10,10 @@ import pyarrow as pa
 from w2s.debias import VERSION, divide_out_positions
 from w2s.errors import InputError
 from w2s.reliability.base import estimator_from
-from w2s.reliability.probability import add_posterior, mean_probability, option_scores
+from w2s.reliability.probability import OptionScores, add_posterior, mean_probability, option_scores
 from w2s.tasks.parsing import LETTERS
 
-__all__ = ["ESTIMATORS", "debiased"]
+__all__ = ["ESTIMATORS", "debiased", "without_positions"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +33,27 @@ def debiased(answers: pa.Table, *, temperature: float = 1.0) -> pa.Table:
     Raises:
         InputError: As `probability`; or it is not known where a prompt named its options.
     """
-    found = option_scores(answers, "debiased")
-    positions = _positions(answers)
+    found = without_positions(answers, "debiased")
+    return add_posterior(answers, found, mean_probability(found, temperature))
+
+
+def without_positions(answers: pa.Table, estimator: str) -> OptionScores:
+    """The log-probabilities of `option_scores`, once what the position of an option adds is divided out of each row.
+
+    Args:
+        answers: As `debiased`.
+        estimator: Who asks, for the message.
+
+    Raises:
+        InputError: As `debiased`.
+    """
+    found = option_scores(answers, estimator)
+    positions = _positions(answers, estimator)
     ids = answers["question_id"].to_pylist()
     if len(ids) and len({(id, *places) for id, places in zip(ids, positions, strict=True)}) == found.num_questions:
         logger.warning(
-            "estimator debiased: each question was asked in one order of its options, which tells nothing of positions"
+            "estimator %s: each question was asked in one order of its options, which tells nothing of positions",
+            estimator,
         )
     without = divide_out_positions(
         [row[:size] for row, size in zip(found.logprobs, found.sizes, strict=True)],
@@ -49,10 +64,10 @@ def debiased(answers: pa.Table, *, temperature: float = 1.0) -> pa.Table:
     logprobs = np.full(found.logprobs.shape, -np.inf)
     for row, values in zip(logprobs, without, strict=True):
         row[: len(values)] = values
-    return add_posterior(answers, found, mean_probability(found._replace(logprobs=logprobs), temperature))
+    return found._replace(logprobs=logprobs)
 
 
-def _positions(answers: pa.Table) -> list[list[int]]:
+def _positions(answers: pa.Table, estimator: str) -> list[list[int]]:
     """(rows, options) where each row's prompt names the options."""
     columns = [
         answers[name].to_pylist() if name in answers.column_names else [None] * answers.num_rows
@@ -66,7 +81,7 @@ def _positions(answers: pa.Table) -> list[list[int]]:
                 places = [LETTERS.index(letter) for letter in written]
         if places is None or len(places) != len(choices) or set(places) != set(range(len(choices))):
             raise InputError(
-                f"answers table, row {row}: positions are {places}, and estimator debiased needs to know where the "
+                f"answers table, row {row}: positions are {places}, and estimator {estimator} needs to know where the "
                 f"prompt named each of {len(choices)} choices, from 0; answers that were stored without positions are "
                 "asked again in a new --store"
             )
