@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.experiments import SIZES, ancestors, in_splits, questions, small_experiment, write_rows
 from support.keys import changed
 from w2s.config import Experiment, ReliabilitySpec, WeakSpec
 from w2s.errors import InputError
+from w2s.methods import METHODS
 from w2s.methods.base import Student
 from w2s.pipeline.graph import Graph
 from w2s.runners import local
 from w2s.runners.base import order
-from w2s.step import Step
+from w2s.step import Step, steps_from_json, steps_to_json
 from w2s.store import Store
 from w2s.tables import read_table
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def asking_for(experiment: Experiment, **settings: Any) -> Experiment:
@@ -134,6 +138,23 @@ def test_rows_of_an_ablation_share_the_students_of_the_folds(one: Experiment) ->
     assert named.adapter is not None and named.adapter.key == whole.adapter.key  # type: ignore[union-attr]
 
 
+def test_each_row_of_the_ablation_has_one_part_taken_out(one: Experiment) -> None:
+    methods = yaml.safe_load((REPOSITORY / "studies" / "ablation.yaml").read_text(encoding="utf-8"))["methods"]
+    runs = Graph(replace(one, methods=methods)).seed_runs[0].methods
+    rows = {label: run for label, run in runs.items() if run.spec.method.name == "posterior"}
+    whole = rows.pop("posterior").spec
+    assert whole.settings == METHODS["posterior"].settings
+    taken = {
+        label: {name for name, value in run.spec.settings.items() if value != whole.settings[name]}
+        for label, run in rows.items()
+    }
+    assert taken.pop("no-truth-at-all") == {"weights", "variance"}
+    assert all(len(settings) == 1 for settings in taken.values())
+    assert set.union(*taken.values()) == set(whole.settings) - {"folds"}
+    adapters = [run.student.adapter for run in runs.values() if run.student.adapter is not None]
+    assert len({adapter.key for adapter in adapters}) == len(adapters) == len(rows) + 3
+
+
 def test_the_run_s_estimator_is_nothing_to_it(one: Experiment) -> None:
     for reliability in (ReliabilitySpec(temperature=0.5), ReliabilitySpec(estimator="probability")):
         assert changed(one, replace(one, reliability=reliability)) == {"reliability · seed 0"}
@@ -174,7 +195,8 @@ def test_a_run_that_is_killed_goes_on_to_the_same_labels(one: Experiment, tmp_pa
 
     for _ in range(len(order(targets))):
         try:
-            local.run(targets, broken, on_event=kill)
+            # From their text alone, as another process would know them.
+            local.run(steps_from_json(steps_to_json(targets)), broken, on_event=kill)
             break
         except KeyboardInterrupt:
             continue
