@@ -118,6 +118,8 @@ def test_of_equally_sure_questions_the_seed_decides() -> None:
 
 
 def test_options_that_are_next_to_impossible_have_no_weight_and_stay_in_their_group() -> None:
+    many = labelled(drawn(0, 1, 1), {"q00": [f"{n}" for n in range(200)]}, np.full((1, 200), 0.005), rule="none")
+    assert many.table["weight"].to_pylist() == pytest.approx([0.005] * 200)
     answers = answers_of({"q": np.log([[0.9, 0.095, 0.005]])})
     assert pooled_labels(answers, **{**PLAIN, "labels": "soft"}).table["weight"].to_pylist() == pytest.approx(
         [0.9 / 0.995, 0.095 / 0.995, 0.0]

@@ -71,7 +71,8 @@ def labelled(
     check_labelling(share, labels)
     given = candidates_from(answers, scored=False)
     candidates = given.keep(_first_prompts(given.rows), otherwise="other_supervisors")
-    left = [id for id in choices if id not in set(without)]
+    gone = frozenset(without)
+    left = [id for id in choices if id not in gone]
     asked = candidates.keep(pc.is_in(candidates.rows["question_id"], _texts(left)), otherwise="left_out")
     of = dict(zip(choices, probabilities, strict=True))
     surest = _surest({id: float(of[id].max()) for id in left}, math.ceil(share * len(left) - 1e-9), seed)
@@ -105,8 +106,9 @@ def _surest(confidence: Mapping[str, float], count: int, seed: int) -> list[str]
 def _rows(row: Mapping[str, Any], options: Sequence[str], own: Floats, group: int | None) -> list[dict[str, Any]]:
     """A prompt with its label."""
     written = dict(zip(row.get("choices") or (), row.get("completions") or (), strict=False))
-    kept = np.where(own[: len(options)] < _NEGLIGIBLE, 0.0, own[: len(options)])
-    best = int(np.round(own[: len(options)], _DECIMALS).argmax())
+    own = own[: len(options)]
+    kept = np.where(own < min(_NEGLIGIBLE, own.max()), 0.0, own)
+    best = int(np.round(own, _DECIMALS).argmax())
     weights = kept / kept.sum() if group is not None else np.ones(len(options))
     return [
         {

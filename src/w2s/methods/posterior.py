@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from w2s import debias as positions
+from w2s.debias import VERSION as DEBIAS_VERSION
 from w2s.errors import InputError, unknown_name
 from w2s.gold import Gold
 from w2s.methods.base import Method, Round, Settings, Stages, Student
@@ -71,7 +71,7 @@ def pooled_labels(
     known = dict(zip(VIEWS, (calibration_weak, calibration_untrained, calibration_cross_fitted), strict=True))
     found = posterior_of(
         [view_of(_there(given[name], name), name, debias=debias) for name in views],
-        [view_of(_there(table, name), name, debias=debias) for name in views if (table := known[name]) is not None],
+        [view_of(table, name, debias=debias) for name in views if (table := known[name]) is not None],
         Gold.from_table(calibration_gold) if calibration_gold is not None else None,
         weights=weights,
         variance=variance,
@@ -204,6 +204,6 @@ METHODS = (
         selectors={_SELECTOR: pooled_labels},
         needs_options=True,
         check=_check,
-        version=1 + positions.VERSION,  # raised when either is
+        version=1 + DEBIAS_VERSION,  # raised when either is
     ),
 )
