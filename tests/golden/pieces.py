@@ -128,6 +128,7 @@ def calibration() -> Calibration:
             "answer": "yes",
             "choices": ["yes", "no"],
             "choice_logprobs": [-0.1 - (number + variation) % 5 * 0.1, -1.5],
+            "positions": [variation, 1 - variation],
         }
         for number in range(24)
         for variation in range(2)
@@ -284,12 +285,29 @@ def _reply_to(inquiry: Inquiry) -> None:
 
 def _method(name: str) -> Any:
     tables = {"scored": score_answers(answers()), "gold_answers": answers().take([0, 3, 6]), "student": answers()}
+    tables |= _views()
     found = {}
     for selector, function in METHODS[name].selectors.items():
         wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
         made = function(*(tables[table] for table in wanted), seed=5)
         found[selector] = made.table.select(["prompt", "completion", "weight"]).to_pylist()
     return found
+
+
+def _views() -> dict[str, pa.Table]:
+    """What three models say of the same questions; the second has the log-probabilities of the first in reverse."""
+    own, known = answers(), calibration()
+    found = {"weak": own, "untrained": _reversed(own), "cross_fitted": own, "left_out": own.slice(0, 3)}
+    gold = pa.table({"question_id": list(known.gold), "answer": list(known.gold.values())})
+    of_known = {"weak": known.answers, "untrained": _reversed(known.answers), "cross_fitted": known.answers}
+    return found | {f"calibration_{name}": table for name, table in {**of_known, "gold": gold}.items()}
+
+
+def _reversed(table: pa.Table) -> pa.Table:
+    values = pa.array(
+        [row[::-1] for row in table["choice_logprobs"].to_pylist()], ANSWERS.field("choice_logprobs").type
+    )
+    return table.set_column(table.column_names.index("choice_logprobs"), "choice_logprobs", values)
 
 
 def _loss(name: str) -> Any:

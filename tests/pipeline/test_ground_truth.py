@@ -41,6 +41,25 @@ def test_only_a_method_that_says_so_has_ground_truth_behind_its_student(base: Ex
 
 
 @pytest.mark.parametrize(
+    ("settings", "sees"),
+    [
+        ({}, {"weak_train"}),
+        ({"rounds": 2, "folds": 3}, {"weak_train"}),
+        ({"weights": "agreement", "variance": False}, set()),
+        ({"weights": "equal", "variance": False, "rounds": 2}, set()),
+    ],
+)
+def test_posterior_labels_see_the_truth_of_weak_train_at_most_and_that_only_where_they_are_fitted(
+    base: Experiment, settings: dict[str, Any], sees: set[str]
+) -> None:
+    given = replace(base, weak=replace(base.weak, source="prompted"), methods=[{"method": "posterior", **settings}])
+    for one in Graph(given).seed_runs[0].methods["posterior"].student.rounds:
+        for step in one:
+            assert {before.settings["split"] for before in ancestors(step) if before.kind == "gold"} <= sees
+    assert {before.settings["split"] for before in ancestors(step) if before.kind == "gold"} == sees
+
+
+@pytest.mark.parametrize(
     "weak", [{}, {"source": "prompted"}, {"source": "prompted", "examples": 2}], ids=["trained", "prompted", "shown"]
 )
 def test_weak_answers_and_their_scores_see_the_truth_of_weak_train_at_most(
@@ -112,7 +131,7 @@ def test_other_answers_to_the_transfer_questions_change_what_only_gold_methods_l
         found["answers"] = read_table(store.path(answers) / "answers.parquet")
         tables.append(found)
     before, after = tables
-    assert before.keys() == after.keys() >= {"relabel 1", "relabel 2", "naive 1"}
+    assert before.keys() == after.keys() >= {"relabel 1", "relabel 2", "naive 1", "posterior 1", "posterior 3"}
     assert {name for name in before if not before[name].equals(after[name])} == {"ceiling 1", "oracle 1"}
     for name in ("answers", "scored answers"):
         assert not {"gold", "correct", "label", "truth"} & set(before[name].column_names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -56,8 +56,28 @@ class Stages(Protocol):
         """The weak answers to the transfer questions, scored by the method's estimator."""
 
     @property
+    def answers(self) -> Step:
+        """The weak answers to the transfer questions, as they came."""
+
+    @property
+    def calibration(self) -> Step:
+        """The source's answers to `weak_train`, each by a model that did not learn that question.
+
+        Raises:
+            InputError: The source gives none.
+        """
+
+    @property
     def gold_answers(self) -> Step:
         """Ground truth of the transfer questions. A method that asks for it must say `uses_gold`."""
+
+    @property
+    def weak_gold(self) -> Step:
+        """Ground truth of `weak_train`, as answers: what a weak supervisor may learn from.
+
+        Raises:
+            InputError: There are no questions in `weak_train`.
+        """
 
     def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
         """A training set, by one of the method's selectors, which gets the inputs' tables under their names.
@@ -88,14 +108,38 @@ class Stages(Protocol):
             part: What of the method this is, for people.
         """
 
-    def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
-        """A student's own answers to every variation of the transfer questions.
+    def answer(
+        self,
+        training: Step | None,
+        *,
+        split: str = "transfer",
+        fold: Step | None = None,
+        without: Step | None = None,
+        choose: bool = False,
+        part: str = "",
+    ) -> Step:
+        """A student's own answers to every variation of a split's questions.
 
         Args:
             training: The student; None for the strong model as it is.
+            split: transfer or weak_train.
+            fold: One of the split's `folds`, whose questions alone are asked.
             without: A training set whose questions are not asked.
+            choose: It chooses among the options, with the log-probability of each, however others answer.
             part: What of the method this is, for people.
         """
+
+    def folds(self, count: int, *, split: str = "transfer") -> Sequence[Step]:
+        """A split's questions in so many parts, as large as can be alike.
+
+        A selector that gets one under a name gets the table of its questions (`tables.QUESTIONS`).
+
+        Raises:
+            InputError: There are fewer questions than parts.
+        """
+
+    def join(self, answers: Sequence[Step], *, supervisors: Sequence[str] = (), part: str = "") -> Step:
+        """Several tables of answers as one; with names, each under that of its supervisor."""
 
     def score(self, answers: Step, *, part: str = "") -> Step:
         """Any answers, scored by the method's estimator."""
@@ -113,6 +157,7 @@ class Method:
         role: What it is in the table. The first bound among the methods is the ceiling of PGR.
         reference: It is what others are compared with.
         uses_gold: It sees ground truth of the transfer questions, so it is a bound or a control.
+        needs_options: It is of no use where the task's answers are free: there it is refused.
         selectors: What makes its training sets, by name.
         selector: The one that does, where the method is one selection and one training.
         check: Refuses settings of values that the method cannot use, before anything is computed.
@@ -128,6 +173,7 @@ class Method:
     uses_gold: bool = False
     selectors: Mapping[str, Selector] = field(default_factory=dict)
     selector: Selector | None = None
+    needs_options: bool = False
     check: Callable[[Settings], object] = dict
     version: int = 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,6 +82,7 @@ class Graph:
         self.estimators = {name: self._estimator(name) for name in self._estimators()}
         for spec in (experiment.answering, experiment.evaluation):
             self.task.answering_mode(spec.mode)
+        self._check_options()
         self.compare = _comparison(experiment, self.methods)
         self.strong = PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
@@ -190,7 +191,7 @@ class Graph:
         if ESTIMATORS[name].compares:
             self._check_supervisors(name, supervision, answers)
         if "calibration" in needs:
-            self._check_calibration(lay, name, supervision)
+            self.calibration(lay, f"estimator {name!r}", supervision)
         second = None
         if "second_view" in needs:
             second = lay.answers(
@@ -225,16 +226,25 @@ class Graph:
             given["temperature"] = float(spec.temperature)
         return resolve_estimator(name, given)
 
-    def _check_calibration(self, lay: Lay, estimator: str, supervision: Supervision) -> None:
+    def calibration(self, lay: Lay, who: str, supervision: Supervision) -> Step:
+        """The source's answers to `weak_train`, for who needs them."""
         source, folds = self.source.name, self.experiment.weak.folds
         if supervision.calibration is None:
-            raise InputError(f"estimator {estimator!r} needs answers to weak_train, and source {source} gives none")
+            raise InputError(f"{who} needs answers to weak_train, and source {source} gives none")
         count = len(questions_of(lay.splits.questions, "weak_train"))
         if count < folds:
             raise InputError(
-                f"estimator {estimator!r} needs answers to weak_train, asked in weak.folds {folds}: "
+                f"{who} needs answers to weak_train, asked in weak.folds {folds}: "
                 f"expected as many questions, weak_train has {count}"
             )
+        return supervision.calibration
+
+    def _check_options(self) -> None:
+        for spec in self.methods:
+            if spec.method.needs_options and "choose" not in self.task.modes:
+                raise InputError(
+                    f"method {spec.label} needs options to choose among, and answers of task {self.task.name} are free"
+                )
 
     def _check_supervisors(self, estimator: str, supervision: Supervision, answers: Step) -> None:
         """Refuse an estimator that compares supervisors where there is one, if that is known before anything runs."""
@@ -277,10 +287,24 @@ class _MethodStages:
         return self._graph.scored_by(name, self._lay, self._supervision, self._seed)
 
     @property
+    def answers(self) -> Step:
+        return self._supervision.answers
+
+    @property
+    def calibration(self) -> Step:
+        return self._graph.calibration(self._lay, f"method {self._spec.method.name}", self._supervision)
+
+    @property
     def gold_answers(self) -> Step:
         if not self._spec.method.uses_gold:
             raise InputError(f"method {self._spec.method.name} asks for ground truth: it must say uses_gold")
         return self._lay.gold("transfer")
+
+    @property
+    def weak_gold(self) -> Step:
+        if not self._lay.question_ids("weak_train"):
+            raise InputError(f"method {self._spec.label} needs ground truth of weak_train, and weak_train is 0")
+        return self._lay.gold("weak_train")
 
     def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
         label = self._label("training set", part)
@@ -302,17 +326,37 @@ class _MethodStages:
         label = self._label("training", part)
         return self._lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
 
-    def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
+    def answer(
+        self,
+        training: Step | None,
+        *,
+        split: str = "transfer",
+        fold: Step | None = None,
+        without: Step | None = None,
+        choose: bool = False,
+        part: str = "",
+    ) -> Step:
         graph = self._graph
+        spec = replace(graph.experiment.answering, samples=1)
         return self._lay.answers(
-            self._label("answers", part),
+            self._label("answers" if split == "transfer" else f"answers to {split}", part),
             graph.strong,
-            replace(graph.experiment.answering, samples=1),
-            split="transfer",
+            replace(spec, mode="choose") if choose else spec,
+            split=split,
             seed=self._seed,
             adapter=training,
             without=without,
+            fold=fold,
         )
+
+    def folds(self, count: int, *, split: str = "transfer") -> Sequence[Step]:
+        there = len(self._lay.question_ids(split))
+        if there < count:
+            raise InputError(f"method {self._spec.method.name}: folds is {count}, and {split} has {there} questions")
+        return self._lay.folds(count, self._seed, split)
+
+    def join(self, answers: Sequence[Step], *, supervisors: Sequence[str] = (), part: str = "") -> Step:
+        return self._lay.joined(self._label("answers", part), answers, supervisors)
 
     def score(self, answers: Step, *, part: str = "") -> Step:
         label = self._label("reliability", part)

@@ -142,7 +142,7 @@ class Lay:
             source: The weak source that lays this, where one does.
             examples: How many questions of `weak_train` are shown with their answers before each prompt.
             without: A training set whose questions are not asked.
-            fold: A fold of `weak_train`: its questions are asked, and examples come from outside it.
+            fold: A fold of the split: its questions are asked, and examples come from outside it.
         """
         if spec.orders > 1:
             raise InputError(f"answering.orders is {spec.orders}: answers are asked in task.num_variations ways")
@@ -284,15 +284,14 @@ class Lay:
                 f"in {most} orders at most"
             )
 
-    def folds(self, count: int, seed: int) -> list[Step]:
-        """`weak_train` in folds: the questions of each, and ground truth of the questions outside it."""
+    def folds(self, count: int, seed: int, split: str = "weak_train") -> list[Step]:
+        """A split in folds: the questions of each, and of `weak_train` ground truth of the questions outside it."""
+        inputs = {"questions": self.varied(split)}
+        if split == "weak_train":
+            inputs["gold"] = self.gold(split)
+        label = f"of {count} of {split} · seed {seed}"
         return [
-            self._step(
-                "fold",
-                f"fold {fold + 1} of {count} of weak_train{self._whose}",
-                {"fold": fold, "folds": count, "seed": seed},
-                {"questions": self.varied("weak_train"), "gold": self.gold("weak_train")},
-            )
+            self._step("fold", f"fold {fold + 1} {label}", {"fold": fold, "folds": count, "seed": seed}, inputs)
             for fold in range(count)
         ]
 

@@ -67,7 +67,8 @@ class LaidSource:
         return self.lay.training_set(label, name, name, {"gold_answers": fold or self.gold}, {}, self.seed)
 
     def train(self, training_set: Step, *, label: str = "") -> Step:
-        name = self._label(f"training{label and ' ' + label}")
+        own = label.removesuffix(f" · seed {self.seed}")  # that of a fold
+        name = self._label(f"training{own and ' ' + own}")
         return self.lay.training(name, self.model, self.training, training_set, seed=self.seed)
 
     def answer(
@@ -152,15 +153,14 @@ class LaidSource:
         return self.asks if split == "transfer" else split
 
     def _label(self, what: str, fold: Step | None = None) -> str:
-        return f"weak supervisor{self.member and ' ' + self.member}: {what} · seed {self.seed}{_of(fold)}"
+        return f"weak supervisor{self.member and ' ' + self.member}: {what} · {self._seed_of(fold)}"
 
     def _answers_label(self, split: str, fold: Step | None = None) -> str:
         whose, to = self.member and f" of {self.member}", "" if split == "transfer" else f" to {split}"
-        return f"weak answers{whose}{to} · seed {self.seed}{_of(fold)}"
+        return f"weak answers{whose}{to} · {self._seed_of(fold)}"
 
-
-def _of(fold: Step | None) -> str:
-    return f" · {fold.label}" if fold is not None else ""
+    def _seed_of(self, fold: Step | None) -> str:
+        return f"seed {self.seed}" if fold is None else fold.label
 
 
 def answers_of(lay: Lay, spec: WeakSpec, answering: AnsweringSpec, *, split: str, seed: int) -> Step:

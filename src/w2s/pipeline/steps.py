@@ -266,13 +266,14 @@ def _as_answers(folder: Path) -> pa.Table:
 
 @_builds("fold")
 def _fold(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
-    """The questions of a fold, and ground truth of the others: whoever learns from this knows nothing of the fold."""
+    """The questions of a fold, and ground truth of the others where it is given: who learns from it knows none here."""
     questions = read_table(inputs["questions"] / QUESTIONS_FILE)
-    gold = read_table(inputs["gold"] / ANSWERS_FILE)
     of = fold_of(questions["question_id"].to_pylist(), settings["folds"], settings["seed"])
     inside = pa.array([id for id, fold in of.items() if fold == settings["fold"]], pa.string())
     write_table(questions.filter(pc.is_in(questions["question_id"], inside)), out / QUESTIONS_FILE)
-    write_table(gold.filter(pc.invert(pc.is_in(gold["question_id"], inside))), out / ANSWERS_FILE)
+    if "gold" in inputs:
+        gold = read_table(inputs["gold"] / ANSWERS_FILE)
+        write_table(gold.filter(pc.invert(pc.is_in(gold["question_id"], inside))), out / ANSWERS_FILE)
 
 
 def fold_of(ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
@@ -322,10 +323,7 @@ def _scored(settings: Settings, inputs: Folders, out: Path, context: Context) ->
 @_builds("training-set")
 def _training_set(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
     selector = METHODS.find(settings["method"]).selectors[settings["selector"]]
-    tables = {
-        name: read_table(folder / (SCORED_FILE if (folder / SCORED_FILE).exists() else ANSWERS_FILE))
-        for name, folder in inputs.items()
-    }
+    tables = {name: _table_in(folder) for name, folder in inputs.items()}
     table, selection = selector(**tables, seed=settings["seed"], **settings["settings"])
     if not table.num_rows:
         unparsed = selection.dropped.get("unparsed", 0)
@@ -336,6 +334,12 @@ def _training_set(settings: Settings, inputs: Folders, out: Path, context: Conte
         )
     write_table(table, out / TRAINING_SET_FILE)
     atomic_write(out / SELECTION_FILE, json.dumps(selection.to_dict(), indent=1))
+
+
+def _table_in(folder: Path) -> pa.Table:
+    """What a selector sees of a step: scored answers, answers, or the questions of a fold."""
+    names = (SCORED_FILE, ANSWERS_FILE, QUESTIONS_FILE)
+    return read_table(next(folder / name for name in names if (folder / name).exists()))
 
 
 @_builds("training")

@@ -1,0 +1,141 @@
+"""A training set of labels that nobody gave as such: of each question the likeliest option, or all, by probability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2s import tables
+from w2s.errors import InputError, unknown_name
+from w2s.methods.selection import Candidates, Selection, TrainingSet, candidates_from, first_rows
+
+__all__ = ["LABELS", "check_labelling", "labelled"]
+
+LABELS = ("soft", "hard")
+"""All options of a question in proportion to their probability, or the likeliest alone."""
+
+_DECIMALS = 9  # probabilities that differ by less are ties
+_NEGLIGIBLE = 0.01  # a probability that is not worth reading the prompt once more
+
+Floats = npt.NDArray[np.float64]
+
+
+def check_labelling(share: float, labels: str) -> None:
+    """Make sure that these are settings of `labelled`.
+
+    Raises:
+        InputError: One is not.
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"share {share}: expected a number above 0, and 1 at most")
+    if labels not in LABELS:
+        raise unknown_name("labels", labels, LABELS)
+
+
+def labelled(
+    answers: pa.Table,
+    choices: Mapping[str, Sequence[str]],
+    probabilities: Floats,
+    *,
+    share: float = 1.0,
+    labels: str = "soft",
+    without: Collection[str] = (),
+    rule: str,
+    seed: int = 0,
+) -> TrainingSet:
+    """Label questions by the probabilities of their options, whatever was answered to them.
+
+    The surest questions are kept, and as many of their prompts drawn as there were questions before: each question once
+    before any comes twice, in another variation. So it costs as many examples as naive supervision. Soft labels are a
+    group of rows, one an option, weighted by its probability, of which those below .01 go.
+
+    Args:
+        answers: Anybody's answers to these questions: their prompts, and how a student writes each option.
+        choices: The options of each question, by its id.
+        probabilities: (questions, options) in the order of `choices`; a question's sum to 1.
+        share: Which part of the questions is kept, those of the likeliest options; of questions that are as sure, any.
+        labels: One of `LABELS`.
+        without: Ids of questions that are left out beforehand.
+        rule: How the probabilities came about, in plain words.
+        seed: Of the draw.
+
+    Raises:
+        InputError: `share` or `labels` is not valid, or the answers are not a table of answers with prompts.
+    """
+    check_labelling(share, labels)
+    given = candidates_from(answers, scored=False)
+    candidates = given.keep(_first_prompts(given.rows), otherwise="other_supervisors")
+    gone = frozenset(without)
+    left = [id for id in choices if id not in gone]
+    asked = candidates.keep(pc.is_in(candidates.rows["question_id"], _texts(left)), otherwise="left_out")
+    of = dict(zip(choices, probabilities, strict=True))
+    surest = _surest({id: float(of[id].max()) for id in left}, math.ceil(share * len(left) - 1e-9), seed)
+    sure = asked.keep(pc.is_in(asked.rows["question_id"], _texts(surest)), otherwise="unsure")
+    drawn = sure.draw(len(left), seed=seed, spread=True)
+    rows: list[dict[str, Any]] = []
+    for group, row in enumerate(drawn.rows.to_pylist()):
+        rows += _rows(row, choices[row["question_id"]], of[row["question_id"]], group if labels == "soft" else None)
+    how = "all options of each, by their probability" if labels == "soft" else "the likeliest option of each"
+    whole = f"{rule}; {how}, for the surest {len(surest)} of {len(left)} questions"
+    return TrainingSet(pa.Table.from_pylist(rows, schema=tables.TRAINING_SET), _selection(drawn, whole))
+
+
+def _first_prompts(rows: pa.Table) -> npt.NDArray[np.bool_]:
+    """The first row of each variation: several supervisors were asked the same."""
+    first = first_rows(rows)
+    variation = rows["variation"].to_numpy()
+    first[1:] |= variation[1:] != variation[:-1]
+    return first
+
+
+def _surest(confidence: Mapping[str, float], count: int, seed: int) -> list[str]:
+    """The ids of the highest confidence; which of those that tie is drawn."""
+    ids = sorted(confidence)
+    ties = np.random.default_rng(seed).permutation(len(ids))
+    rounded = np.round([confidence[id] for id in ids], _DECIMALS)
+    order = np.lexsort((ties, -rounded))
+    return [ids[index] for index in order[:count]]
+
+
+def _rows(row: Mapping[str, Any], options: Sequence[str], own: Floats, group: int | None) -> list[dict[str, Any]]:
+    """A prompt with its label."""
+    written = dict(zip(row.get("choices") or (), row.get("completions") or (), strict=False))
+    own = own[: len(options)]
+    kept = np.where(own < min(_NEGLIGIBLE, own.max()), 0.0, own)
+    best = int(np.round(own, _DECIMALS).argmax())
+    weights = kept / kept.sum() if group is not None else np.ones(len(options))
+    return [
+        {
+            "prompt": row["prompt"],
+            "completion": written.get(option, f" {option}"),
+            "weight": float(weights[index]),
+            "question_id": row["question_id"],
+            "variation": row["variation"],
+            "answer": option,
+            "group": group,
+        }
+        for index, option in enumerate(options)
+        if group is not None or index == best
+    ]
+
+
+def _texts(values: Sequence[str]) -> pa.Array:
+    return pa.array(values, pa.string())
+
+
+def _selection(drawn: Candidates, rule: str) -> Selection:
+    """An example is a prompt with its label, however many options that has."""
+    return Selection(
+        rule=rule,
+        rows_in=drawn.rows_in,
+        questions_in=drawn.questions_in,
+        rows=drawn.rows.num_rows,
+        questions=len(drawn.questions),
+        dropped=drawn.dropped,
+    )
