@@ -79,6 +79,7 @@ class Graph:
         self.estimators = {name: self._estimator(name) for name in self._estimators()}
         for spec in (experiment.answering, experiment.evaluation):
             self.task.answering_mode(spec.mode)
+        self._check_options()
         self.compare = _comparison(experiment, self.methods)
         self.strong = PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
@@ -227,6 +228,13 @@ class Graph:
             "table with several annotators has, or estimator votes"
         )
 
+    def _check_options(self) -> None:
+        for spec in self.methods:
+            if spec.method.needs_options and "choose" not in self.task.modes:
+                raise InputError(
+                    f"method {spec.label} needs options to choose among, and answers of task {self.task.name} are free"
+                )
+
     def _check_gold(self, splits: Splits) -> None:
         known = any(gold_of(splits.gold, "transfer").values())
         for spec in self.methods:
@@ -261,6 +269,12 @@ class _MethodStages:
             raise InputError(f"method {self._spec.method.name} asks for ground truth: it must say uses_gold")
         return self._lay.gold("transfer")
 
+    @property
+    def weak_gold(self) -> Step:
+        if not self._lay.question_ids("weak_train"):
+            raise InputError(f"method {self._spec.label} needs ground truth of weak_train, and weak_train is 0")
+        return self._lay.gold("weak_train")
+
     def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
         label = self._label("training set", part)
         return self._lay.training_set(label, self._spec.method.name, selector, inputs, settings, self._seed)
@@ -281,12 +295,15 @@ class _MethodStages:
         label = self._label("training", part)
         return self._lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
 
-    def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
+    def answer(
+        self, training: Step | None, *, without: Step | None = None, choose: bool = False, part: str = ""
+    ) -> Step:
         graph = self._graph
+        spec = replace(graph.experiment.answering, samples=1)
         return self._lay.answers(
             self._label("answers", part),
             graph.strong,
-            replace(graph.experiment.answering, samples=1),
+            replace(spec, mode="choose") if choose else spec,
             split="transfer",
             seed=self._seed,
             adapter=training,
@@ -294,6 +311,12 @@ class _MethodStages:
         )
 
     def score(self, answers: Step, *, part: str = "") -> Step:
+        name = self._spec.estimator or self._graph.experiment.reliability.estimator
+        if "calibration" in ESTIMATORS.find(name).needs:
+            raise InputError(
+                f"method {self._spec.label} scores a student's answers, and estimator {name!r} is fitted to those of "
+                "the weak supervisor: expected another estimator"
+            )
         label = self._label("reliability", part)
         return self._graph.scored(self._lay, label, self._supervision, answers, self._seed, self._spec.estimator)
 
