@@ -253,7 +253,9 @@ def _reply_to(inquiry: Inquiry) -> None:
 
 
 def _method(name: str) -> Any:
-    tables = {"scored": score_answers(answers()), "gold_answers": answers().take([0, 3, 6]), "student": answers()}
+    scored = score_answers(answers(), estimator=METHODS[name].estimator or "votes")
+    gold = answers().take([0, 3, 6])
+    tables = {"scored": scored, "own": scored, "gold_answers": gold, "weak_gold": gold, "student": answers()}
     found = {}
     for selector, function in METHODS[name].selectors.items():
         wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -273,6 +275,8 @@ def _loss(name: str) -> Any:
     if loss.form == "tokens":
         return loss(values, torch.tensor([0, 4, 2, 2]), torch.tensor([1.0, 0.5, 2.0, 0.0]), 0.5).tolist()
     soft = torch.softmax(torch.randn(4, 5, generator=generator), -1)
+    if loss.relabel is not None:
+        soft = loss.relabel(values.log_softmax(-1), soft, soft.mean(0), 0.1, **loss.settings)
     return loss(values.log_softmax(-1), soft, torch.tensor([1.0, 0.5, 2.0, 1.0]), 0.5).tolist()
 
 
