@@ -19,7 +19,7 @@ class FakeStages:
     """Notes what a method asks for."""
 
     def __init__(self) -> None:
-        self.scored, self.gold_answers, self.weak_gold = (self.step(kind) for kind in ("scored", "gold", "weak gold"))
+        self.scored, self.gold_answers, self.weak_gold = (self.step(kind) for kind in ("scored", "gold", "weak-gold"))
         self.selected: list[tuple[str, Mapping[str, Step], Settings]] = []
         self.asked: list[tuple[Step | None, Step | None]] = []
 

@@ -157,7 +157,9 @@ def test_the_own_class_comes_in_by_a_ramp() -> None:
     def own_part(progress: float, **settings: float) -> float:
         label = torch.tensor([[1.0, 0.0]] * 2)
         student = torch.tensor([[0.1, 0.9], [0.9, 0.1]])
-        made = mixed(student.log(), label, torch.tensor([0.5, 0.5]), progress, **{"alpha": 0.6, "ramp": 0.2, **settings})
+        made = mixed(
+            student.log(), label, torch.tensor([0.5, 0.5]), progress, **{"alpha": 0.6, "ramp": 0.2, **settings}
+        )
         assert made.sum(-1).tolist() == pytest.approx([1, 1])
         assert made[1].tolist() == [1, 0], "student and label agree"
         return float(made[0, 1])
