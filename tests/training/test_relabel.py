@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from support.training import loss_of, same, train, training_set
+from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.training import weighted_trainer
 from w2s.training.data import TrainingRow, encode_training_set
-from w2s.training.losses.auxiliary_confidence import hardened
+from w2s.training.losses import Loss, register_loss
+from w2s.training.losses.auxiliary_confidence import hardened, mixed
 from w2s.training.relabel import shares_of
 
 CITIES = [("Lyon", 0.7), ("Bergen", 0.1), ("Nice, which is in the south", 1.0), ("Oslo", 0.25), ("Lille", 0.5)]
@@ -77,3 +79,9 @@ def test_the_shares_are_those_of_each_place_by_weight() -> None:
     found = shares_of([example(0.5, 0.5), example(1.0, 0.0), example(0.2, 0.3, 0.5), example(0.0, 2.0)])
     assert found[2].tolist() == pytest.approx([1.5 / 4, 2.5 / 4])
     assert found[3].tolist() == pytest.approx([0.2, 0.3, 0.5])
+
+
+def test_a_loss_of_tokens_has_no_soft_labels_to_change() -> None:
+    loss = Loss(name="odd", version=1, summary="", form="tokens", function=mixed, relabel=mixed)
+    with pytest.raises(InputError, match="loss 'odd' has a relabel and form 'tokens': expected form 'options'"):
+        register_loss(loss)

@@ -152,11 +152,14 @@ def register_loss(loss: Loss) -> Loss:
     """Let trainings name this loss.
 
     Raises:
-        InputError: Another loss has the name already, or a default is of a type that settings cannot have.
+        InputError: Another loss has the name already, a default is of a type that settings cannot have, or soft labels
+            are to be changed that the loss never sees.
     """
     for name, value in loss.settings.items():
         if type(value) not in _KINDS:
             raise InputError(f"loss {loss.name!r}, setting {name!r} is {value!r}: expected a text, a number or a bool")
+    if loss.relabel is not None and loss.form != "options":
+        raise InputError(f"loss {loss.name!r} has a relabel and form {loss.form!r}: expected form 'options'")
     LOSSES.add(loss)
     return loss
 
