@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from support.experiments import SIZES, ancestors, in_splits, questions, write_rows
+from support.experiments import SIZES, ancestors, in_splits, questions, training, write_rows
+from support.keys import changed
 from w2s.config import AnsweringSpec, Experiment, ReliabilitySpec, TaskSpec, WeakSpec
 from w2s.errors import InputError
 from w2s.pipeline.graph import Graph, MethodRun
@@ -146,3 +147,38 @@ def test_the_estimator_of_the_run_is_not_theirs(base: Experiment) -> None:
     found = replace(base, reliability=ReliabilitySpec(estimator="debiased"))
     assert behind(method_run(found, "soft-labels"))["scored"][0].settings["estimator"] == "probability"
     assert json.dumps(behind(method_run(found, "small-loss"))["scored"][0].settings["estimator"]) == '"debiased"'
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "weak supervisor": {"weak_training": training(1e-3)},
+    "scores of the run": {"reliability": ReliabilitySpec(temperature=0.5)},
+    "student": {"student_training": training(1e-3)},
+    "loss": {"student_training": training(loss="soft-cross-entropy")},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "moves"),
+    [
+        ("self", "weak supervisor", set()),
+        ("self", "scores of the run", set()),
+        ("self", "student", {"training", "test"}),
+        ("weak-gold", "weak supervisor", set()),
+        ("weak-gold", "scores of the run", set()),
+        ("weak-gold", "student", {"training", "test"}),
+        ("soft-labels", "weak supervisor", {"training set", "training", "test"}),
+        ("soft-labels", "scores of the run", set()),
+        ("soft-labels", "loss", set()),
+        ("auxiliary-confidence", "student", {"training", "test"}),
+        ("auxiliary-confidence", "loss", set()),
+        (
+            "small-loss",
+            "student",
+            {f"round {n}: training" for n in (1, 2)} | {"round 1: answers", "round 2: training set", "test"},
+        ),
+    ],
+)
+def test_only_what_is_behind_a_student_moves_it(base: Experiment, name: str, change: str, moves: set[str]) -> None:
+    one = replace(base, methods=[name], student_training=training())
+    found = {label for label in changed(one, replace(one, **CHANGES[change])) if label.startswith(f"{name}:")}
+    assert found == {f"{name}: {what} · seed 0" for what in moves}
