@@ -284,7 +284,10 @@ def _reply_to(inquiry: Inquiry) -> None:
 
 
 def _method(name: str) -> Any:
-    tables = {"scored": score_answers(answers()), "gold_answers": answers().take([0, 3, 6]), "student": answers()}
+    posterior = {"q0": [0.5, 0.3, 0.2], "q1": [0.1, 0.2, 0.7], "q2": [0.25, 0.5, 0.25]}
+    scored, gold = score_answers(answers()), answers().take([0, 3, 6])
+    scored = scored.append_column("posterior", [[posterior[id] for id in scored["question_id"].to_pylist()]])
+    tables = {"scored": scored, "own": scored, "gold_answers": gold, "weak_gold": gold, "student": answers()}
     tables |= _views()
     found = {}
     for selector, function in METHODS[name].selectors.items():
@@ -321,6 +324,8 @@ def _loss(name: str) -> Any:
     if loss.form == "tokens":
         return loss(values, torch.tensor([0, 4, 2, 2]), torch.tensor([1.0, 0.5, 2.0, 0.0]), 0.5).tolist()
     soft = torch.softmax(torch.randn(4, 5, generator=generator), -1)
+    if loss.relabel is not None:
+        soft = loss.relabel(values.log_softmax(-1), soft, soft.mean(0), 0.1, **loss.settings)
     return loss(values.log_softmax(-1), soft, torch.tensor([1.0, 0.5, 2.0, 1.0]), 0.5).tolist()
 
 

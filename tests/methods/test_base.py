@@ -19,7 +19,7 @@ class FakeStages:
     """Notes what a method asks for."""
 
     def __init__(self) -> None:
-        self.scored, self.gold_answers = self.step("scored"), self.step("gold")
+        self.scored, self.gold_answers, self.weak_gold = (self.step(kind) for kind in ("scored", "gold", "weak-gold"))
         self.selected: list[tuple[str, Mapping[str, Step], Settings]] = []
         self.asked: list[tuple[Step | None, Step | None]] = []
 
@@ -42,7 +42,9 @@ class FakeStages:
         assert loss is None and loss_settings is None and init is None
         return self.step("training", training_set=training_set)
 
-    def answer(self, training: Step | None, *, without: Step | None = None, part: str = "") -> Step:
+    def answer(
+        self, training: Step | None, *, without: Step | None = None, choose: bool = False, part: str = ""
+    ) -> Step:
         self.asked.append((training, without))
         return self.step("answers")
 

@@ -48,6 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
     "paper": {"normalization": "paper"},
     "parts": {"tokens": 30},  # not the same number of parts in both processes
     "options": {"loss": "soft-cross-entropy", "batch_size": 2},
+    "own class": {"loss": "auxiliary-confidence", "loss_settings": {"alpha": 0.8, "ramp": 0.5}, "batch_size": 2},
     "options of the paper": {"loss": "soft-cross-entropy", "batch_size": 2, "normalization": "paper"},
 }
 

@@ -142,7 +142,11 @@ class Stages(Protocol):
         """Several tables of answers as one; with names, each under that of its supervisor."""
 
     def score(self, answers: Step, *, part: str = "") -> Step:
-        """Any answers, scored by the method's estimator."""
+        """A student's answers, scored by the method's estimator.
+
+        Raises:
+            InputError: The estimator is fitted to the weak supervisor's answers to `weak_train`.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +161,7 @@ class Method:
         role: What it is in the table. The first bound among the methods is the ceiling of PGR.
         reference: It is what others are compared with.
         uses_gold: It sees ground truth of the transfer questions, so it is a bound or a control.
+        estimator: The estimator that it is meant for, where the user names none for it; None for the experiment's.
         needs_options: It is of no use where the task's answers are free: there it is refused.
         selectors: What makes its training sets, by name.
         selector: The one that does, where the method is one selection and one training.
@@ -173,6 +178,7 @@ class Method:
     uses_gold: bool = False
     selectors: Mapping[str, Selector] = field(default_factory=dict)
     selector: Selector | None = None
+    estimator: str | None = None
     needs_options: bool = False
     check: Callable[[Settings], object] = dict
     version: int = 1
@@ -200,7 +206,7 @@ def select_then_train(
 ) -> Method:
     """A method of one selection and one training.
 
-    The selector's tables are its positional parameters (`scored`, `gold_answers`), its settings the
+    The selector's tables are its positional parameters (`scored`, `gold_answers`, `weak_gold`), its settings the
     keyword-only ones besides `seed`. It is tried on empty tables first, for what it says of its settings.
     Those that came `later` than the method itself are in the key of its step only where they differ from
     their default, so that what was computed before they came is still found.
@@ -214,14 +220,14 @@ def select_then_train(
     }
 
     def steps(stages: Stages, resolved: Settings) -> Student:
-        inputs = {table: stages.gold_answers if table == "gold_answers" else stages.scored for table in tables}
+        inputs = {table: _table_of(stages, table) for table in tables}
         told = {name: value for name, value in resolved.items() if name not in later or value != settings[name]}
         training_set = stages.select(name, inputs, told)
         return Student((Round(training_set, stages.train(training_set)),))
 
     def check(resolved: Settings) -> TrainingSet:
-        empty = {"scored": SCORED.empty_table(), "gold_answers": ANSWERS.empty_table()}
-        return selector(*(empty[table] for table in tables), seed=0, **resolved)
+        empty = {table: (SCORED if table == "scored" else ANSWERS).empty_table() for table in tables}
+        return selector(*empty.values(), seed=0, **resolved)
 
     return Method(
         name=name,
@@ -236,6 +242,16 @@ def select_then_train(
         check=check,
         version=version,
     )
+
+
+def _table_of(stages: Stages, table: str) -> Step:
+    match table:
+        case "gold_answers":
+            return stages.gold_answers
+        case "weak_gold":
+            return stages.weak_gold
+        case _:
+            return stages.scored
 
 
 def untrained(name: str, *, summary: str) -> Method:

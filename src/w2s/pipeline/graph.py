@@ -239,13 +239,6 @@ class Graph:
             )
         return supervision.calibration
 
-    def _check_options(self) -> None:
-        for spec in self.methods:
-            if spec.method.needs_options and "choose" not in self.task.modes:
-                raise InputError(
-                    f"method {spec.label} needs options to choose among, and answers of task {self.task.name} are free"
-                )
-
     def _check_supervisors(self, estimator: str, supervision: Supervision, answers: Step) -> None:
         """Refuse an estimator that compares supervisors where there is one, if that is known before anything runs."""
         known = supervision.supervisors
@@ -258,6 +251,13 @@ class Graph:
             f"estimator {estimator!r} compares supervisors, and {whose}: expected two or more, as source pooled or a "
             "table with several annotators has, or estimator votes"
         )
+
+    def _check_options(self) -> None:
+        for spec in self.methods:
+            if spec.method.needs_options and "choose" not in self.task.modes:
+                raise InputError(
+                    f"method {spec.label} needs options to choose among, and answers of task {self.task.name} are free"
+                )
 
     def _check_gold(self, splits: Splits) -> None:
         known = any(gold_of(splits.gold, "transfer").values())
@@ -359,6 +359,12 @@ class _MethodStages:
         return self._lay.joined(self._label("answers", part), answers, supervisors)
 
     def score(self, answers: Step, *, part: str = "") -> Step:
+        name = self._spec.estimator or self._graph.experiment.reliability.estimator
+        if "calibration" in ESTIMATORS.find(name).needs:
+            raise InputError(
+                f"method {self._spec.label} scores a student's answers, and estimator {name!r} is fitted to those of "
+                "the weak supervisor: expected another estimator"
+            )
         label = self._label("reliability", part)
         return self._graph.scored(self._lay, label, self._supervision, answers, self._seed, self._spec.estimator)
 

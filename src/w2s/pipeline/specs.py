@@ -26,7 +26,7 @@ class MethodSpec:
         label: What the row is called; a folder in the run's.
         method: The method.
         settings: All of its settings.
-        estimator: The estimator that it asks for; None for the experiment's.
+        estimator: The estimator that is named for it, or that it is meant for; None for the experiment's.
     """
 
     label: str
@@ -59,7 +59,7 @@ def _spec(given: Mapping[str, Any]) -> MethodSpec:
     if not isinstance(given, Mapping) or not isinstance(given.get("method"), str):
         raise InputError(f"methods holds {given!r}: expected a name, or {{method: NAME, SETTING: VALUE}}")
     method = METHODS.find(given["method"])
-    label, estimator = given.get("label", method.name), given.get("estimator")
+    label, estimator = given.get("label", method.name), given.get("estimator", method.estimator)
     if not isinstance(label, str) or not _LABEL.fullmatch(label):
         raise InputError(f"label of method {method.name} is {label!r}: expected letters, digits and . + - _ only")
     if label.lower() == _TAKEN:

@@ -143,7 +143,16 @@ class _Collector:
 
     @cached_property
     def _transfer_gold(self) -> Gold:
-        return Gold.of_all(gold_by_id(self._store.path(run.gold["transfer"])) for run in self._graph.seed_runs)
+        return self._gold_of("transfer")
+
+    @cached_property
+    def _learned_gold(self) -> Gold:
+        """Ground truth of all questions that somebody may learn from."""
+        return self._gold_of("weak_train", "transfer")
+
+    def _gold_of(self, *splits: str) -> Gold:
+        steps = [run.gold[split] for run in self._graph.seed_runs for split in splits if split in run.gold]
+        return Gold.of_all(gold_by_id(self._store.path(step)) for step in steps)
 
     # Records
 
@@ -284,7 +293,7 @@ class _Collector:
         questions = _mean([len(table["question_id"].unique()) for table in tables])
         plain, weighted = [], []
         for table in tables:
-            right, weight = _right(table, self._transfer_gold)
+            right, weight = _right(table, self._learned_gold)
             if not len(right):
                 return _Selected(rows, questions)
             plain.append(float(right.mean()))

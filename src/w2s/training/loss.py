@@ -14,7 +14,7 @@ from w2s.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LOSSES", "Loss", "OptionLoss", "TokenLoss", "get_loss", "register_loss"]
+__all__ = ["LOSSES", "Loss", "OptionLoss", "Relabel", "TokenLoss", "get_loss", "register_loss"]
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
 
@@ -58,6 +58,27 @@ class OptionLoss(Protocol):
         ...
 
 
+class Relabel(Protocol):
+    """What the soft labels of a batch become, before a loss is taken of them. No gradient flows through it."""
+
+    def __call__(self, logprobs: Tensor, targets: Tensor, shares: Tensor, progress: float) -> Tensor:
+        """The soft labels that are learned in place of the given ones.
+
+        It is asked once for all questions of an optimizer step with the same number of options, however the step is
+        cut into parts, so a question's label may depend on the others.
+
+        Args:
+            logprobs: (questions, options) what the student itself says of each option, in nats, without dropout.
+            targets: (questions, options) the soft label; sums to one over the options.
+            shares: (options,) mean of the soft labels of the whole training set, by the option's row in its group.
+            progress: Share of the training that is done, from 0 to 1.
+
+        Returns:
+            (questions, options), which sum to one over the options.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Loss:
     """A loss under its name, with its settings.
@@ -69,6 +90,8 @@ class Loss:
         form: "tokens" where the function is a `TokenLoss`, "options" where it is an `OptionLoss`.
         function: The loss itself; its settings follow as keyword arguments.
         settings: Of the function, by name. Their types are those that a user's values must have.
+        relabel: A `Relabel` with the same settings, of a loss of form "options" that changes the soft labels.
+        check: Refuses settings of values that the loss cannot use; they are its keyword arguments.
     """
 
     name: str
@@ -77,12 +100,14 @@ class Loss:
     form: Literal["tokens", "options"]
     function: Callable[..., Tensor]
     settings: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    relabel: Callable[..., Tensor] | None = None
+    check: Callable[..., object] = dict
 
     def bind(self, settings: Mapping[str, Any]) -> Loss:
         """This loss with other values for some of its settings.
 
         Raises:
-            InputError: A name is not that of a setting, or a value not of its type.
+            InputError: A name is not that of a setting, or a value not of its type or out of range.
         """
         values = dict(self.settings)
         for name, value in settings.items():
@@ -91,6 +116,7 @@ class Loss:
             if name not in values:
                 raise unknown_name(f"setting of the loss {self.name!r}", name, values)
             values[name] = _as_type(value, type(values[name]), f"loss_settings.{name}")
+        self.check(**values)
         return replace(self, settings=values)
 
     def __call__(self, predicted: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
@@ -126,11 +152,14 @@ def register_loss(loss: Loss) -> Loss:
     """Let trainings name this loss.
 
     Raises:
-        InputError: Another loss has the name already, or a default is of a type that settings cannot have.
+        InputError: Another loss has the name already, a default is of a type that settings cannot have, or soft labels
+            are to be changed that the loss never sees.
     """
     for name, value in loss.settings.items():
         if type(value) not in _KINDS:
             raise InputError(f"loss {loss.name!r}, setting {name!r} is {value!r}: expected a text, a number or a bool")
+    if loss.relabel is not None and loss.form != "options":
+        raise InputError(f"loss {loss.name!r} has a relabel and form {loss.form!r}: expected form 'options'")
     LOSSES.add(loss)
     return loss
 

@@ -18,6 +18,7 @@ from w2s.training.batches import largest_block, longest_of, micro_batches_of
 from w2s.training.checkpoint import SafeCheckpoints
 from w2s.training.data import IGNORED
 from w2s.training.losses import Loss, token_cross_entropy
+from w2s.training.relabel import relabel, shares_of
 
 __all__ = ["WeightedTrainer", "denominator"]
 
@@ -74,6 +75,7 @@ class WeightedTrainer(SafeCheckpoints):
         self._spec = spec
         self._loss = loss
         self._tokens = _TOKENS.get(self.args.device.type, 4096)
+        self._shares = shares_of(self.train_dataset) if loss.relabel is not None else {}
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Tensor]], num_batches: int, device: torch.device
@@ -81,6 +83,9 @@ class WeightedTrainer(SafeCheckpoints):
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         if not batches:
             return batches, None
+        if self._loss.relabel is not None:
+            own = [self._own_logprobs(batch) for batch in batches]
+            relabel(self._loss, batches, own, self._shares, self._done, processes=self.args.world_size)
         total = self._denominator(batches).to(device)
         if self.args.world_size > 1:
             count = torch.tensor(float(sum(len(batch["weight"]) for batch in batches)), device=device)
@@ -141,6 +146,25 @@ class WeightedTrainer(SafeCheckpoints):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
+        outputs, targets, rows = self._forward(model, inputs)
+        if self._loss.form == "options":
+            losses = self._option_losses(_completions(outputs.logits, targets, rows, inputs), inputs)
+        else:
+            losses = self._loss(outputs.logits, targets, inputs["weight"][rows], self._done)
+        if not model.training:  # Trainer then gives a plain count of tokens
+            num_items_in_batch = self._denominator([inputs])
+        total = torch.as_tensor(num_items_in_batch, device=losses.device)
+        # Gradients are averaged over processes, and the denominator is already that of all of them.
+        loss = losses.sum() / total * (self.accelerator.num_processes if model.training else 1)
+        return (loss, outputs) if return_outputs else loss
+
+    @property
+    def _done(self) -> float:
+        """Share of the training that is done."""
+        return float(self.state.global_step / max(1, self.state.max_steps))
+
+    def _forward(self, model: nn.Module, inputs: dict[str, Tensor]) -> tuple[Any, Tensor, Tensor]:
+        """What the model says of the supervised tokens: its output, (tokens,) targets, (tokens,) training rows."""
         labels = inputs["labels"]
         predicts = torch.zeros_like(labels, dtype=torch.bool)
         predicts[:, :-1] = labels[:, 1:] != IGNORED
@@ -150,39 +174,33 @@ class WeightedTrainer(SafeCheckpoints):
             apart["position_ids"] = inputs["positions"]
         with self._compute_dtype(model, labels.device):
             outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False, **apart)
-        targets = labels[:, 1:][predicts[:, :-1]]  # (supervised,)
-        rows = inputs["row"][predicts]
-        done = self.state.global_step / max(1, self.state.max_steps)
-        if self._loss.form == "options":
-            losses = self._option_losses(outputs.logits, targets, rows, inputs, done)
-        else:
-            losses = self._loss(outputs.logits, targets, inputs["weight"][rows], done)
-        if not model.training:  # Trainer then gives a plain count of tokens
-            num_items_in_batch = self._denominator([inputs])
-        total = torch.as_tensor(num_items_in_batch, device=losses.device)
-        # Gradients are averaged over processes, and the denominator is already that of all of them.
-        loss = losses.sum() / total * (self.accelerator.num_processes if model.training else 1)
-        return (loss, outputs) if return_outputs else loss
+        return outputs, labels[:, 1:][predicts[:, :-1]], inputs["row"][predicts]
+
+    def _own_logprobs(self, batch: dict[str, Tensor]) -> Tensor:
+        """(training rows,) log-probability of each completion by the student as it is: no dropout, no gradient."""
+        self.model.eval()
+        logprobs = torch.zeros(len(batch["weight"]), device=batch["weight"].device)
+        try:
+            with torch.no_grad():
+                for part in micro_batches_of(batch, tokens=self._tokens):
+                    outputs, targets, rows = self._forward(self.model, part)
+                    logprobs += _completions(outputs.logits, targets, rows, part)
+        finally:
+            self.model.train()
+        return logprobs
 
     def _denominator(self, batches: list[dict[str, Tensor]]) -> Tensor:
         return denominator(batches, self._spec.normalization, self._loss.form)
 
-    def _option_losses(
-        self, logits: Tensor, targets: Tensor, rows: Tensor, inputs: dict[str, Tensor], done: float
-    ) -> Tensor:
+    def _option_losses(self, logprobs: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         """(questions,) losses of the questions whose rows are in this part of a batch.
 
         Args:
-            logits: (tokens, vocabulary) of the supervised tokens.
-            targets: (tokens,)
-            rows: (tokens,) the training row that a token is of.
+            logprobs: (training rows,) of the completions; 0 of those that are not in this part.
             inputs: The part.
-            done: Share of the training that is done.
         """
         weights, example = inputs["weight"], inputs["example"]
-        logprobs = torch.zeros(len(weights), device=logits.device)
-        logprobs = logprobs.index_add(0, rows, -token_cross_entropy(logits, targets))
-        inside = torch.arange(inputs["row"].shape[1], device=rows.device) < inputs["used"][:, None]
+        inside = torch.arange(inputs["row"].shape[1], device=weights.device) < inputs["used"][:, None]
         # In the table's order: the options of a question one after the other.
         here = inputs["row"][inside].unique()  # type: ignore[no-untyped-call]
         _, question, options = torch.unique(example[here], return_inverse=True, return_counts=True)
@@ -191,7 +209,7 @@ class WeightedTrainer(SafeCheckpoints):
             alike = here[(options == count)[question]].view(-1, count)  # (questions, options)
             whole = weights[alike].sum(-1)
             soft = weights[alike] / whole[:, None]
-            losses.append(self._loss(logprobs[alike], soft, whole, done))
+            losses.append(self._loss(logprobs[alike], soft, whole, self._done))
         return torch.cat(losses)
 
     @staticmethod
@@ -201,3 +219,16 @@ class WeightedTrainer(SafeCheckpoints):
         if frozen.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(device.type, frozen.dtype)
+
+
+def _completions(logits: Tensor, targets: Tensor, rows: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+    """(training rows,) log-probability of a row's whole completion; 0 where none of it is in this part of a batch.
+
+    Args:
+        logits: (tokens, vocabulary) of the supervised tokens.
+        targets: (tokens,)
+        rows: (tokens,) the training row that a token is of.
+        inputs: The part.
+    """
+    logprobs = torch.zeros(len(inputs["weight"]), device=logits.device)
+    return logprobs.index_add(0, rows, -token_cross_entropy(logits, targets))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from w2s.training.loss import LOSSES, Loss, OptionLoss, TokenLoss, get_loss, register_loss
+from w2s.training.loss import LOSSES, Loss, OptionLoss, Relabel, TokenLoss, get_loss, register_loss
 from w2s.training.losses.cross_entropy import token_cross_entropy
 
 __all__ = [
     "LOSSES",
     "Loss",
     "OptionLoss",
+    "Relabel",
     "TokenLoss",
     "get_loss",
     "register_loss",

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from w2s.training.loss import Loss
 
-__all__ = ["LOSSES"]
+__all__ = ["LOSSES", "soft_cross_entropy"]
 
 
-def _soft_cross_entropy(logprobs: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
+def soft_cross_entropy(logprobs: Tensor, targets: Tensor, weights: Tensor, progress: float) -> Tensor:
     """(questions,) -sum over options of target x log softmax(logprobs), times the question's weight."""
     return -weights * (targets * logprobs.log_softmax(-1)).sum(-1)
 
@@ -20,6 +20,6 @@ LOSSES = (
         version=1,
         summary="cross-entropy of the soft label over a question's options, from their whole completions",
         form="options",
-        function=_soft_cross_entropy,
+        function=soft_cross_entropy,
     ),
 )

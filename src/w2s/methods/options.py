@@ -1,0 +1,92 @@
+"""Labels from a distribution over a question's options: the likeliest one, or all of them with their probabilities."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from w2s import tables
+from w2s.errors import InputError
+from w2s.methods.selection import Candidates, TrainingSet
+from w2s.reliability.base import add_scores
+
+__all__ = ["likeliest", "soft_training_set"]
+
+
+def likeliest(candidates: Candidates) -> Candidates:
+    """Put the likeliest option of its question in place of each row's answer; `confidence` is its probability.
+
+    The prompt stays, and the completion is that option as a student writes it in answer to this prompt. Of options
+    that are equally likely the first one counts.
+
+    Raises:
+        InputError: The rows have no distribution over their options.
+    """
+    answers, written, confidence = [], [], []
+    for row in _rows_with_options(candidates):
+        best = max(range(len(row["posterior"])), key=row["posterior"].__getitem__)
+        answers.append(row["choices"][best])
+        written.append(_written(row)[best])
+        confidence.append(row["posterior"][best])
+    rows = candidates.rows
+    for name, values in (("answer", answers), ("completion", written)):
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, pa.string()))
+    return dataclasses.replace(candidates, rows=add_scores(rows, confidence=confidence))
+
+
+def soft_training_set(candidates: Candidates, rule: str) -> TrainingSet:
+    """Turn each row into a group: every option of its question, weighted by its probability.
+
+    A group's options stand in the order of the choices where all questions have the same ones, and else in that in
+    which the prompt names them: so a place in a group is a class of answers, or a position.
+
+    Args:
+        candidates: One row a question, with a `posterior` over the options.
+        rule: What the labels are, in plain words. The selection counts a group as one row.
+
+    Raises:
+        InputError: The rows have no distribution over their options.
+    """
+    found = _rows_with_options(candidates)
+    classes = len({tuple(row["choices"]) for row in found}) == 1
+    columns: dict[str, list[Any]] = {name: [] for name in tables.TRAINING_SET.names}
+    for group, row in enumerate(found):
+        written, places = _written(row), row.get("positions")
+        order = range(len(written))
+        for option in order if classes or places is None else sorted(order, key=places.__getitem__):
+            columns["completion"].append(written[option])
+            columns["answer"].append(row["choices"][option])
+            columns["weight"].append(row["posterior"][option])
+            columns["group"].append(group)
+            for name in ("prompt", "question_id", "variation"):
+                columns[name].append(row[name])
+    chosen = candidates.training_set(rule)
+    return TrainingSet(pa.table(columns, schema=tables.TRAINING_SET), chosen.selection)
+
+
+def _rows_with_options(candidates: Candidates) -> list[dict[str, Any]]:
+    """The rows, each with its options and their probabilities."""
+    rows = candidates.rows
+    if "posterior" not in rows.column_names:
+        raise InputError(
+            "scored answers have no column 'posterior': expected those of an estimator that knows how likely each "
+            "option is, such as probability"
+        )
+    found: list[dict[str, Any]] = rows.to_pylist()
+    for row in found:
+        choices, posterior = row.get("choices"), row["posterior"]
+        if not choices or posterior is None or len(choices) != len(posterior):
+            raise InputError(
+                f"question {row['question_id']!r}: expected a probability for each of its choices, has {posterior} "
+                f"for {choices}"
+            )
+    return found
+
+
+def _written(row: dict[str, Any]) -> Sequence[str]:
+    """How a student writes each option in answer to this row's prompt."""
+    completions: Sequence[str] | None = row.get("completions")
+    return [f" {choice}" for choice in row["choices"]] if completions is None else completions
