@@ -19,6 +19,7 @@ FLOORS: list[set[str]] = [
     {"step", "reading"},
     {"tables", "store", "metrics", "debias"},
     {"config", "gold"},
+    {"config_json"},
     {"tasks"},
     {"models", "servers"},
     {"engine"},

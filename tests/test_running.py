@@ -98,7 +98,7 @@ def test_the_numbers_do_not_depend_on_the_store(undisturbed: Run, tmp_path: Path
 CHILD = """
 import json, os, signal, sys
 from pathlib import Path
-from w2s.config import experiment_from_dict
+from w2s.config_json import experiment_from_dict
 from w2s.running import run
 from w2s.store import Store
 

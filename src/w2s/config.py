@@ -6,13 +6,11 @@ an `Experiment` shows all that decides its outcome.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
-from w2s.errors import InputError, unknown_name
+from w2s.errors import InputError
 from w2s.tables import Unparsed
 
 __all__ = [
@@ -29,9 +27,6 @@ __all__ = [
     "TrainingSpec",
     "Unparsed",
     "WeakSpec",
-    "experiment_from_dict",
-    "training_from_dict",
-    "weak_from_dict",
 ]
 
 Mode = Literal["choose", "generate"]
@@ -366,37 +361,3 @@ class Experiment:
     evaluation: AnsweringSpec = field(default_factory=AnsweringSpec)
     reliability: ReliabilitySpec = field(default_factory=ReliabilitySpec)
     plugins: list[str] = field(default_factory=list)
-
-
-def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
-    """The inverse of `dataclasses.asdict`, for settings that were written to JSON.
-
-    Raises:
-        InputError: A name is not that of a setting.
-    """
-    experiment: Experiment = _from_dict(Experiment, data, "")
-    return experiment
-
-
-def weak_from_dict(data: Mapping[str, Any]) -> WeakSpec:
-    """As `experiment_from_dict`, of the settings of a weak supervisor alone."""
-    spec: WeakSpec = _from_dict(WeakSpec, data, "weak.")
-    return spec
-
-
-def training_from_dict(data: Mapping[str, Any]) -> TrainingSpec:
-    """The inverse of `dataclasses.asdict`, of the settings of a training alone."""
-    spec: TrainingSpec = _from_dict(TrainingSpec, data, "training.")
-    return spec
-
-
-def _from_dict(cls: Any, data: Mapping[str, Any], where: str) -> Any:
-    fields = {item.name: item for item in dataclasses.fields(cls)}
-    types = get_type_hints(cls)
-    values = {}
-    for name, value in data.items():
-        if name not in fields:
-            raise unknown_name("setting", where + name, [where + field_name for field_name in fields])
-        nested = dataclasses.is_dataclass(types[name]) and isinstance(value, Mapping)
-        values[name] = _from_dict(types[name], value, f"{where}{name}.") if nested else value
-    return cls(**values)

@@ -12,7 +12,8 @@ import pytest
 from support.experiments import ancestors, questions, small_experiment, write_rows
 from support.faulty import FaultyServer, serving
 from support.keys import steps_of
-from w2s.config import AnsweringSpec, Experiment, ParaphraseSpec, WeakSpec, experiment_from_dict
+from w2s.config import AnsweringSpec, Experiment, ParaphraseSpec, WeakSpec
+from w2s.config_json import experiment_from_dict
 from w2s.errors import InputError
 from w2s.pipeline.graph import Graph
 from w2s.runners import local

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from w2s.config import AnsweringSpec, Experiment
 from w2s.errors import InputError
-from w2s.methods.base import Settings, Student
+from w2s.methods.base import Student
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay import Lay
 from w2s.pipeline.lay_paraphrases import paraphrases_of
+from w2s.pipeline.method_stages import MethodStages
 from w2s.pipeline.source_stages import LaidSource, supervision_of
 from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.plugins import load_plugins, loaded_plugins
@@ -141,7 +142,7 @@ class Graph:
         used = [split for split in SPLITS if getattr(self.experiment.task, split) != 0]
         methods = {}
         for spec in self.methods:
-            stages = _MethodStages(self, lay, spec, supervision, seed)
+            stages = MethodStages(self, lay, spec, supervision, seed)
             student = spec.method.steps(stages, spec.settings)
             own = student.adapter or self.experiment.split_per_seed
             label = f"{spec.label}: test" + (f" · seed {seed}" if own else "")
@@ -266,107 +267,6 @@ class Graph:
                 raise InputError(
                     f"method {spec.label} needs ground truth of transfer, and no question there has an answer"
                 )
-
-
-class _MethodStages:
-    """What a method may build on; see `methods.base.Stages`."""
-
-    def __init__(self, graph: Graph, lay: Lay, spec: MethodSpec, supervision: Supervision, seed: int) -> None:
-        self._graph = graph
-        self._lay = lay
-        self._spec = spec
-        self._supervision = supervision
-        self._seed = seed
-
-    def _label(self, what: str, part: str) -> str:
-        return f"{self._spec.label}: {part + ': ' if part else ''}{what} · seed {self._seed}"
-
-    @property
-    def scored(self) -> Step:
-        name = self._spec.estimator or self._graph.experiment.reliability.estimator
-        return self._graph.scored_by(name, self._lay, self._supervision, self._seed)
-
-    @property
-    def answers(self) -> Step:
-        return self._supervision.answers
-
-    @property
-    def calibration(self) -> Step:
-        return self._graph.calibration(self._lay, f"method {self._spec.method.name}", self._supervision)
-
-    @property
-    def gold_answers(self) -> Step:
-        if not self._spec.method.uses_gold:
-            raise InputError(f"method {self._spec.method.name} asks for ground truth: it must say uses_gold")
-        return self._lay.gold("transfer")
-
-    @property
-    def weak_gold(self) -> Step:
-        if not self._lay.question_ids("weak_train"):
-            raise InputError(f"method {self._spec.label} needs ground truth of weak_train, and weak_train is 0")
-        return self._lay.gold("weak_train")
-
-    def select(self, selector: str, inputs: Mapping[str, Step], settings: Settings, *, part: str = "") -> Step:
-        label = self._label("training set", part)
-        return self._lay.training_set(label, self._spec.method.name, selector, inputs, settings, self._seed)
-
-    def train(
-        self,
-        training_set: Step,
-        *,
-        loss: str | None = None,
-        loss_settings: Settings | None = None,
-        init: Step | None = None,
-        part: str = "",
-    ) -> Step:
-        graph = self._graph
-        spec = graph.experiment.student_training
-        if loss is not None:
-            spec = replace(spec, loss=loss, loss_settings=dict(loss_settings or {}))
-        label = self._label("training", part)
-        return self._lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
-
-    def answer(
-        self,
-        training: Step | None,
-        *,
-        split: str = "transfer",
-        fold: Step | None = None,
-        without: Step | None = None,
-        choose: bool = False,
-        part: str = "",
-    ) -> Step:
-        graph = self._graph
-        spec = replace(graph.experiment.answering, samples=1)
-        return self._lay.answers(
-            self._label("answers" if split == "transfer" else f"answers to {split}", part),
-            graph.strong,
-            replace(spec, mode="choose") if choose else spec,
-            split=split,
-            seed=self._seed,
-            adapter=training,
-            without=without,
-            fold=fold,
-        )
-
-    def folds(self, count: int, *, split: str = "transfer") -> Sequence[Step]:
-        there = len(self._lay.question_ids(split))
-        if there < count:
-            raise InputError(f"method {self._spec.method.name}: folds is {count}, and {split} has {there} questions")
-        return self._lay.folds(count, self._seed, split)
-
-    def join(self, answers: Sequence[Step], *, supervisors: Sequence[str] = (), part: str = "") -> Step:
-        return self._lay.joined(self._label("answers", part), answers, supervisors)
-
-    def score(self, answers: Step, *, part: str = "") -> Step:
-        name = self._spec.estimator or self._graph.experiment.reliability.estimator
-        if "calibration" in ESTIMATORS.find(name).needs:
-            raise InputError(
-                f"method {self._spec.label} scores a student's answers, and estimator {name!r} is fitted to those of "
-                "the weak supervisor: expected another estimator"
-            )
-        label = self._label("reliability", part)
-        return self._graph.scored(self._lay, label, self._supervision, answers, self._seed, self._spec.estimator)
 
 
 def _check_sizes(experiment: Experiment, needs_weak_train: bool) -> None:

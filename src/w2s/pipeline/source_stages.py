@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from w2s.config import AnsweringSpec, TrainingSpec, WeakSpec, weak_from_dict
+from w2s.config import AnsweringSpec, TrainingSpec, WeakSpec
+from w2s.config_json import weak_from_dict
 from w2s.errors import InputError
 from w2s.methods import bound_method
 from w2s.models.prepared import PreparedModel

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s.config import AnsweringSpec, TaskSpec, training_from_dict
+from w2s.config import AnsweringSpec, TaskSpec
+from w2s.config_json import training_from_dict
 from w2s.errors import InputError
 from w2s.files import atomic_write
 from w2s.gold import Gold, aliases_of

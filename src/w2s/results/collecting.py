@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ import pyarrow.compute as pc
 
 from w2s.environment import environment
 from w2s.files import atomic_write
-from w2s.gold import Gold, are_right, with_aliases
+from w2s.gold import Gold, are_right
 from w2s.metrics import (
     Difference,
     QuestionIds,
@@ -36,20 +35,20 @@ from w2s.pipeline.steps import (
     PREDICTIONS_FILE,
     QUESTIONS_FILE,
     SCORED_FILE,
-    SELECTION_FILE,
     TRAINING_SET_FILE,
     gold_by_id,
 )
 from w2s.results.comparison import ComparedEstimator, compare_estimators
+from w2s.results.copying import copy_files
 from w2s.results.diagnosis import WeakLabelSummary
-from w2s.results.layout import Adapters, MethodFolder, RunFolder
+from w2s.results.layout import Adapters, RunFolder
 from w2s.results.records import WEAK, Record, RunRecords
 from w2s.results.supervisors import SupervisorComparison, is_several
 from w2s.results.verdicts import knows_more
 from w2s.step import Step, walk
 from w2s.store import Store
 from w2s.supervisors.asking import judge_in_orders
-from w2s.tables import GOLD, read_table, write_table
+from w2s.tables import read_table
 
 __all__ = ["collect"]
 
@@ -123,7 +122,7 @@ class _Collector:
                 "behind": _behind(graph),
             },
         )
-        self._copy(folder)
+        copy_files(graph, self._store, folder, self._adapters)
         atomic_write(folder.claim(folder.results), json.dumps(result.to_dict(), indent=1, allow_nan=False))
         return result
 
@@ -356,59 +355,12 @@ class _Collector:
             rows = answers.filter(pc.is_in(answers["supervisor"], pa.array(owns, pa.string())))
             yield full, judge_in_orders(rows, gold, self._graph.experiment.evaluation.orders)
 
-    # Files
-
-    def _copy(self, folder: RunFolder) -> None:
-        """The tables and logs of the run, for people and for the report, and the adapters."""
-        graph = self._graph
-        per_seed = graph.experiment.split_per_seed
-        for run in graph.seed_runs if per_seed else graph.seed_runs[:1]:
-            seed = run.seed if per_seed else None
-            tables = [read_table(self._file(step, QUESTIONS_FILE)) for step in run.questions.values()]
-            _write(folder, folder.questions(seed), pa.concat_tables(tables))
-            golds = {split: gold_by_id(self._store.path(step)) for split, step in run.gold.items()}
-            rows = [
-                {"question_id": id, "split": split, "answer": answer}
-                for split, gold in golds.items()
-                for id, answer in gold.items()
-            ]
-            aliases = Gold.of_all(golds.values()).aliases
-            _write(folder, folder.gold(seed), with_aliases(pa.Table.from_pylist(rows, schema=GOLD), aliases))
-        for run in graph.seed_runs:
-            self._copy_file(folder, run.scored, SCORED_FILE, folder.scored(run.seed))
-            weak = folder.weak(run.seed)
-            if run.supervision.training is not None:
-                self._copy_training(folder, run.supervision.training, weak)
-            if run.supervision.predictions is not None:
-                self._copy_file(folder, run.supervision.predictions, PREDICTIONS_FILE, weak.predictions)
-            for label, method in run.methods.items():
-                own = folder.method(run.seed, label)
-                self._copy_file(folder, method.predictions, PREDICTIONS_FILE, own.predictions)
-                for number, one in enumerate(method.student.rounds, 1):
-                    last = number == len(method.student.rounds)
-                    to = own if last else own.round(number)
-                    self._copy_file(folder, one.training_set, TRAINING_SET_FILE, to.training_set)
-                    self._copy_file(folder, one.training_set, SELECTION_FILE, to.selection)
-                    self._copy_training(folder, one.training, to)
-                    folder.put_adapter(self._file(one.training, "adapter"), to.adapter, self._adapters)
-
-    def _copy_training(self, folder: RunFolder, step: Step, to: MethodFolder) -> None:
-        self._copy_file(folder, step, "log.jsonl", to.log)
-        self._copy_file(folder, step, "training.json", to.training)
-
-    def _copy_file(self, folder: RunFolder, step: Step, name: str, to: Path) -> None:
-        shutil.copyfile(self._file(step, name), folder.claim(to))
-
 
 def _behind(graph: Graph) -> list[dict[str, Any]]:
     """The steps that nothing of the run reads, but for those that it does."""
     read = {step.key for step in graph.targets()}
     steps = walk(graph.targets(), stop=lambda _: False)
     return [{"label": step.label, "kind": step.kind, "key": step.key} for step in steps if step.key not in read]
-
-
-def _write(folder: RunFolder, path: Path, table: pa.Table) -> None:
-    write_table(table, folder.claim(path))
 
 
 def _right(table: pa.Table, gold: Mapping[str, str]) -> tuple[Correct, npt.NDArray[np.float64]]:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
-from w2s.config import Experiment, experiment_from_dict
+from w2s.config import Experiment
+from w2s.config_json import experiment_from_dict
 from w2s.errors import InputError
 from w2s.metrics import Shared
 from w2s.results.comparison import ComparedEstimator

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
-from w2s.config import Experiment, experiment_from_dict
+from w2s.config import Experiment
+from w2s.config_json import experiment_from_dict
 from w2s.errors import InputError, unknown_name
 from w2s.presets import preset
 from w2s.results.plain import check_plain

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2s.config import WeakSpec, weak_from_dict
+from w2s.config import WeakSpec
+from w2s.config_json import weak_from_dict
 from w2s.errors import InputError, unknown_name
 from w2s.supervisors.source import Source, SourceStages, Supervision
 
