@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from w2s.results.sharing import export_run, import_run
     from w2s.running import Result, run
     from w2s.store import Store
+    from w2s.study.grid import Cell, cells_of
+    from w2s.study.running import StudyResult, run_study
     from w2s.supervisors.source import Source, Supervision
     from w2s.tables import read_table, write_table
     from w2s.tasks import load_task
@@ -81,6 +83,8 @@ _HOMES = {
     "w2s.pipeline.paraphrase_stage": ["paraphrase"],
     "w2s.pipeline.stages": ["evaluate", "ground_truth", "label", "select", "train"],
     "w2s.store": ["Store"],
+    "w2s.study.grid": ["Cell", "cells_of"],
+    "w2s.study.running": ["StudyResult", "run_study"],
     "w2s.supervisors.source": ["Source", "Supervision"],
     "w2s.tables": ["read_table", "write_table"],
     "w2s.tasks": ["load_task"],
@@ -90,6 +94,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AnsweringSpec",
+    "Cell",
     "Estimator",
     "Experiment",
     "InputError",
@@ -105,6 +110,7 @@ __all__ = [
     "Source",
     "Store",
     "Student",
+    "StudyResult",
     "Supervision",
     "TaskSpec",
     "TrainingSet",
@@ -114,6 +120,7 @@ __all__ = [
     "agreement_signal",
     "auroc",
     "candidates_from",
+    "cells_of",
     "compare_annotators",
     "difference_interval",
     "estimator_from",
@@ -137,6 +144,7 @@ __all__ = [
     "reweight_sampled",
     "risk_coverage",
     "run",
+    "run_study",
     "score_answers",
     "select",
     "select_then_train",

@@ -27,7 +27,7 @@ from w2s.running import Result
 from w2s.step import Context
 from w2s.store import Store
 from w2s.study.grid import cells_of
-from w2s.study.running import StudyResult, study
+from w2s.study.running import StudyResult, run_study
 from w2s.tables import read_table
 
 Settings = Mapping[str, Any]
@@ -78,7 +78,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_gemma
         "include": [{"name": "more", "data": "cities", "methods": ["naive", "ceiling"]}],
     }
     store = Store(folder / "store")
-    result = study(cells_of(settings), out=folder / "out", name="tiny", store=store, settings=settings)
+    result = run_study(cells_of(settings), out=folder / "out", name="tiny", store=store, settings=settings)
     return Study(settings, folder / "out", folder / "store", result)
 
 
@@ -141,7 +141,7 @@ def test_effects_are_pooled_over_the_cells_that_have_them(whole: Study) -> None:
 def test_a_second_study_computes_nothing_and_writes_no_run_again(whole: Study) -> None:
     before = {path: path.stat().st_mtime_ns for path in (whole.folder / "cells").rglob("*") if path.is_file()}
     events: list[Event] = []
-    again = study(
+    again = run_study(
         cells_of(whole.settings), out=whole.folder, name="tiny", store=Store(whole.store), on_event=events.append
     )
     assert {event.kind for event in events} == {"reused"}
@@ -169,7 +169,7 @@ def test_a_step_that_fails_takes_its_cell_and_no_other(
     monkeypatch.setitem(steps.KINDS, "training-set", kind._replace(build=select))
     cells = [cell for cell in cells_of(whole.settings) if cell.name in ("cities", "more")]
     told: list[tuple[str, str]] = []
-    result = study(
+    result = run_study(
         cells,
         out=tmp_path / "out",
         store=Store(tmp_path / "store"),
@@ -205,7 +205,7 @@ def test_the_command_plans_runs_and_tells_by_its_status(
 def test_a_folder_that_is_somebody_elses_is_refused(whole: Study, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(InputError, match="mine"):
-        study(cells_of(whole.settings), out=tmp_path, store=Store(whole.store))
+        run_study(cells_of(whole.settings), out=tmp_path, store=Store(whole.store))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

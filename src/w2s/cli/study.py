@@ -50,10 +50,10 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         _show_plan(plan, store)
         sys.exit(2 if plan.errors else 0)
     from w2s.report.tables import show
-    from w2s.study.running import study
+    from w2s.study.running import run_study
 
     with Display() as display:
-        result = study(
+        result = run_study(
             cells,
             out=out,
             name=name,

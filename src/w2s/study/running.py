@@ -24,7 +24,7 @@ from w2s.store import Store, default_root
 from w2s.study.grid import Cell
 from w2s.tables import write_table
 
-__all__ = ["Plan", "StudyResult", "study"]
+__all__ = ["Plan", "StudyResult", "run_study"]
 
 
 class StudyResult(StudyRecords):
@@ -61,7 +61,7 @@ class Plan:
         return list({step.key: step for graph in self.graphs.values() for step in graph.targets()}.values())
 
 
-def study(
+def run_study(
     cells: Sequence[Cell],
     *,
     out: str | Path,
