@@ -14,6 +14,7 @@ from support.experiments import SIZES, ancestors, in_splits, questions, write_ro
 from support.keys import steps_of
 from w2s.config import Experiment, ReliabilitySpec
 from w2s.errors import InputError
+from w2s.methods import METHODS
 from w2s.pipeline.graph import Graph
 from w2s.reliability import score_answers
 from w2s.runners import local
@@ -21,6 +22,12 @@ from w2s.store import Store
 from w2s.tables import ANSWERS, read_table, write_table
 
 OTHERS = ["margin", "mutual-information", "debiased"]
+
+
+@pytest.fixture(scope="module")
+def base(base: Experiment) -> Experiment:
+    """Without the methods that bring an estimator of their own: it would be compared as well."""
+    return replace(base, methods=[name for name, method in METHODS.items() if method.estimator is None])
 
 
 def comparing(base: Experiment, *names: str, **settings: Any) -> Experiment:

@@ -69,7 +69,7 @@ def test_answers_that_the_store_has_are_not_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("w2s.supervisors.local.score_choices", None)  # not to be called again
+    monkeypatch.setattr("w2s.engine.choose.score_choices", None)  # not to be called again
     with caplog.at_level(logging.INFO, logger="w2s"):
         assert stages.label(task, llama, seed=1, store=store).equals(answers)
     assert f"answers of {llama.name}: found done in the store" in caplog.messages
@@ -104,7 +104,7 @@ def test_a_stage_finds_what_a_run_computed(
     graph, store = Graph(experiment), Store(tmp_path / "store")
     predictions = graph.seed_runs[0].methods["zero-shot"].predictions
     local.run([predictions], store)
-    monkeypatch.setattr("w2s.supervisors.local.score_choices", None)  # not to be called again
+    monkeypatch.setattr("w2s.engine.choose.score_choices", None)  # not to be called again
     found = stages.evaluate(task, llama, store=store)
     assert found.equals(read_table(store.path(predictions) / "predictions.parquet"))
 

@@ -15,7 +15,6 @@ from w2s.engine.choose import choose_batches, score_choices
 from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
-from w2s.supervisors import local
 from w2s.supervisors.asking import answer_questions, predict
 from w2s.supervisors.local import LocalModel
 from w2s.tasks.base import Task
@@ -78,7 +77,7 @@ def test_written_answers_are_read_by_the_task_and_keep_their_text(
 
     task = choice_task()
     order = {variation.prompt: row for row, (_, variation) in enumerate(variations_of(task))}
-    monkeypatch.setattr(local, "generate_texts", write)
+    monkeypatch.setattr("w2s.engine.generate.generate_texts", write)
     rows = ask(lm, task, mode="generate", tokens_per_batch=60)
     for number, (row, (question, variation)) in enumerate(zip(rows, variations_of(task), strict=True)):
         assert row["completion"] == row["response"] == texts[number] and row["choice_logprobs"] is None
@@ -92,7 +91,7 @@ def test_written_answers_are_read_by_the_task_and_keep_their_text(
 
 
 def test_free_answers_have_no_place(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "generate_texts", lambda lm, prompts, **settings: [" 14"] * len(prompts))
+    monkeypatch.setattr("w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: [" 14"] * len(prompts))
     rows = ask(lm, number_task())
     assert {(row["answer"], row["position"]) for row in rows} == {("14", None)} and len(rows) == 15
 
@@ -146,7 +145,10 @@ def test_examples_before_a_prompt_change_what_a_model_says(lm: LanguageModel) ->
 
 
 def test_an_answer_that_cannot_be_read_is_wrong(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "generate_texts", lambda lm, prompts, **settings: [" no idea", *[" 12"] * 4])
+    texts = [" no idea", *[" 12"] * 4]
+    monkeypatch.setattr("w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: texts)
+        "w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: [" no idea", *[" 12"] * 4]
+    )
     task = number_task()
     questions, gold = questions_and_gold(task)
     table = predict(LocalModel(lm, task, AnsweringSpec(), name="student"), task, questions, gold)

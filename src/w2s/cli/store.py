@@ -292,12 +292,10 @@ def _said(pruned: Pruned, *, done: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text as a cell of a table: what came with an archive neither steers the terminal nor marks anything up."""
-    from rich.markup import escape
-
+    """A text as a cell of a table: what came with an archive does not steer the terminal."""
     from w2s.report.words import visible
 
-    return escape(visible(text))
+    return visible(text)
 
 
 def _span(text: str) -> timedelta:

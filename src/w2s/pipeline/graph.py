@@ -104,7 +104,8 @@ class Graph:
         """Every step whose result is read in the end, in a good order: weak model first, then the strong one."""
         drawn = self.seed_runs if self.experiment.split_per_seed else self.seed_runs[:1]
         steps = [step for run in drawn for step in (*run.questions.values(), *run.gold.values())]
-        steps += [run.lay.varied("transfer") for run in drawn]  # before a training that it might make useless
+        if self.experiment.paraphrases.count:  # before a training that it might make useless
+            steps += [run.lay.varied("transfer") for run in drawn]
         for run in self.seed_runs:
             laid = run.supervision
             steps += [step for step in (laid.training, laid.answers) if step is not None]

@@ -90,8 +90,11 @@ class MethodStages:
     ) -> Step:
         graph = self._graph
         spec = replace(graph.experiment.answering, samples=1)
+        what = "answers" if split == "transfer" else f"answers to {split}"
+        # Of the untrained student by no method's name: all of them share these.
+        label = self._label(what, part) if training else f"untrained student's {what} · seed {self._seed}"
         return self._lay.answers(
-            self._label("answers" if split == "transfer" else f"answers to {split}", part),
+            label,
             graph.strong,
             replace(spec, mode="choose") if choose else spec,
             split=split,
