@@ -147,8 +147,6 @@ def test_examples_before_a_prompt_change_what_a_model_says(lm: LanguageModel) ->
 def test_an_answer_that_cannot_be_read_is_wrong(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [" no idea", *[" 12"] * 4]
     monkeypatch.setattr("w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: texts)
-        "w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: [" no idea", *[" 12"] * 4]
-    )
     task = number_task()
     questions, gold = questions_and_gold(task)
     table = predict(LocalModel(lm, task, AnsweringSpec(), name="student"), task, questions, gold)
