@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -147,6 +148,8 @@ class Task(ABC):
             reworded = question.paraphrases or tuple(f"{question.text} {number}" for number in range(rewordings))
             self.vary(replace(question, paraphrases=reworded), self.num_variations, seed=0)
         self._tell_missing(splits)
+        if self.modes[0] == "choose":
+            self._tell_prefixes([*transfer, *questions_of(splits.questions, "test")])
         return splits
 
     @property
@@ -163,6 +166,24 @@ class Task(ABC):
             if few := sum(len(question.paraphrases) < wanted for question in questions):
                 text = "%d of %d questions of %s have fewer than %d paraphrases: they are asked in other ways as well"
                 logger.warning(text, few, len(questions), split, wanted)
+
+    def _tell_prefixes(self, questions: Sequence[Question]) -> None:
+        """Say how many questions have an option that begins another: chosen by its text, it is never less probable."""
+        found = [pair for question in questions if (pair := self._prefixed(question)) is not None]
+        if found:
+            text = (
+                "%d of %d questions have an option that begins another, such as %r and %r: by the probability of its "
+                "text the shorter one is never less likely; answer_format letter compares letters"
+            )
+            logger.warning(text, len(found), len(questions), *found[0])
+
+    def _prefixed(self, question: Question) -> tuple[str, str] | None:
+        """Two options of a question, the first of which begins the second as they are written after its prompt."""
+        written = sorted(self.vary(question, 1, seed=0)[0].completions)
+        for shorter, longer in pairwise(written):  # what begins others stands right before the first of them
+            if longer.startswith(shorter):
+                return shorter.strip(), longer.strip()
+        return None
 
     def wordings(self, question: Question, num_variations: int) -> list[str]:
         """The question's text and its paraphrases, at most so many; fewer only where other ways fill them up.
