@@ -35,6 +35,11 @@ def test_help_and_lists_load_no_torch(words: list[str]) -> None:
     assert not {"torch", "transformers", "peft", "datasets"} & set(loaded_after(code))
 
 
+def test_an_experiment_is_planned_without_transformers() -> None:
+    code = "import w2s.study.running, w2s.pipeline.graph as graph; from w2s.config import *; graph.Graph(Experiment())"
+    assert not {"transformers", "peft", "datasets"} & set(loaded_after(code))
+
+
 def test_a_pgr_needs_no_torch_and_is_right() -> None:
     assert "torch" not in loaded_after("import w2s; w2s.pgr(weak=0.68, student=0.80, ceiling=0.94)")
     assert w2s.pgr(weak=0.68, student=0.80, ceiling=0.94) == pytest.approx(0.12 / 0.26)
