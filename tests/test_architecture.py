@@ -15,7 +15,7 @@ SOURCE = Path(w2s.__file__).parent
 # Lowest first. A name is a module of w2s or a whole package.
 FLOORS: list[set[str]] = [
     {"errors"},
-    {"progress", "environment", "files", "registry"},
+    {"progress", "environment", "files", "registry", "hub"},
     {"step", "reading"},
     {"tables", "store", "metrics", "debias"},
     {"config", "gold"},
@@ -28,6 +28,7 @@ FLOORS: list[set[str]] = [
     {"plugins", "presets"},
     {"pipeline"},
     {"runners", "results"},
+    {"estimating"},
     {"report"},
     {"running"},
     {"study"},

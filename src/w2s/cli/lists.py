@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "doctor_command",
+    "doctor_options",
     "estimators_command",
     "methods_command",
     "models_command",
@@ -93,9 +94,23 @@ def models_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     )
 
 
+def doctor_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("--measure", action="store_true", help="measure what this machine does, for --dry-run")
+    parser.add_argument("--store", type=str, default=None, help="where that is kept (default: W2S_HOME)")
+
+
 def doctor_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s.doctor import findings
+    from w2s.cli.options import store_of
+    from w2s.doctor import findings, measured_rates
     from w2s.report.tables import plain_table, show
 
-    found = findings()
+    root = store_of(arguments.store).root
+    found = findings(root)
+    if arguments.measure:
+        from w2s.estimating.measure import measure
+        from w2s.estimating.rates import write_rates
+
+        measured = measure()
+        found = [one for one in found if one.check != "rates"] + measured_rates(measured)
+        write_rates(root, measured)
     show(plain_table(["check:", "finding:", ":"], [[one.check, one.finding, one.advice] for one in found]), 140)

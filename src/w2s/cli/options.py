@@ -138,7 +138,9 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument(
         "--adapters", type=Adapters, default="link", help="link to those in the store, or copy them: to send them away"
     )
-    parser.add_argument("--dry-run", action="store_true", help="list the steps, and which are done; compute nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list the steps, and about what they take; compute nothing"
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
     encoding_option(parser)

@@ -31,7 +31,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
 
     if arguments.dry_run:
         with Display():
-            _dry_run(experiment, store_of(arguments.store))
+            _dry_run(experiment, store_of(arguments.store), arguments)
         return
     from w2s.report.supervisors import supervisors_table, supervisors_verdict
     from w2s.report.tables import results_table, show
@@ -71,26 +71,43 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
 def _announce(display: Display, graph: Graph, store: Store) -> None:
     from w2s.runners.base import plan
 
-    experiment = graph.experiment
-    task, training = experiment.task, experiment.student_training
     planned = plan(graph.targets(), store)
     to_do = sum(one.needed for one in planned)
+    for line in _told(graph):
+        display.say(line)
+    display.say(f"steps     {to_do} to do, {len(planned) - to_do} done · store {store.root}")
+
+
+def _told(graph: Graph) -> list[str]:
+    """What is about to be run, in a line for each part."""
+    experiment = graph.experiment
+    task, training = experiment.task, experiment.student_training
     drawn = " · drawn for each seed" if experiment.split_per_seed else ""
     sizes = f"{task.weak_train} weak_train · {task.transfer} transfer · {task.test} test"
-    display.say(f"task      {task.name}: {sizes}{drawn}")
+    lines = [f"task      {task.name}: {sizes}{drawn}"]
     left_out = ", ".join(f"{count} {reason}" for reason, count in graph.dropped.items() if count)
     if left_out:
-        display.say(f"left out  {left_out}")
-    display.say(f"models    {graph.supervisor} ({experiment.weak.source}) teaches {experiment.strong.name}")
-    labels = ", ".join(spec.label for spec in graph.methods)
-    display.say(f"methods   {labels} · seeds {', '.join(map(str, experiment.seeds))}")
+        lines.append(f"left out  {left_out}")
+    estimator = experiment.reliability.estimator
+    settings = "".join(
+        f", {name} {value:g}" for name, value in graph.estimators[estimator].items() if _is_number(value)
+    )
+    lines += [
+        f"asked     {graph.task.num_variations} ways each · reliability by {estimator}{settings}",
+        f"models    {graph.supervisor} ({experiment.weak.source}) teaches {experiment.strong.name}",
+        f"methods   {', '.join(spec.label for spec in graph.methods)} · seeds {', '.join(map(str, experiment.seeds))}",
+    ]
     if graph.compare:
-        display.say(f"compared  {graph.compare[0]} against {graph.compare[1]}")
-    display.say(
+        lines.append(f"compared  {graph.compare[0]} against {graph.compare[1]}")
+    lines.append(
         f"training  {training.epochs} epochs · batch {training.batch_size} · rate {training.learning_rate:g}"
         f" · LoRA rank {training.lora.rank} (--print_config shows every setting)"
     )
-    display.say(f"steps     {to_do} to do, {len(planned) - to_do} done · store {store.root}")
+    return lines
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -128,12 +145,16 @@ def _command(words: Sequence[str]) -> str:
     return shlex.join(["w2s", "run", *words])
 
 
-def _dry_run(experiment: Experiment, store: Store) -> None:
+def _dry_run(experiment: Experiment, store: Store, arguments: Namespace) -> None:
+    from w2s.cli.estimates import show_estimate
+    from w2s.hub import without_hub
     from w2s.pipeline.graph import Graph
     from w2s.report.tables import plain_table, show
     from w2s.runners.base import plan
 
-    planned = plan(Graph(experiment).targets(), store)
+    with without_hub():
+        graph = Graph(experiment)
+    planned = plan(graph.targets(), store)
     rows = [
         [
             "done" if one.done else "to do" if one.needed else "not needed",
@@ -144,4 +165,27 @@ def _dry_run(experiment: Experiment, store: Store) -> None:
         for one in planned
     ]
     show(plain_table(["state:", "kind:", "step:", "key:"], rows))
+    print()
+    for line in [*_told(graph), *_examples(graph)]:
+        print(line)
+    show_estimate([graph], planned, store, arguments)
     print(f"\n{sum(one.needed for one in planned)} of {len(planned)} steps to do; store: {store.root}")
+
+
+def _examples(graph: Graph) -> list[str]:
+    """The first question of each split as it is asked, without its middle where it is long."""
+    from w2s.tasks import questions_of
+    from w2s.tasks.questions import SPLITS
+
+    lay = graph.seed_runs[0].lay
+    lines = []
+    for split in SPLITS:
+        for question in questions_of(lay.splits.questions, split)[:1]:
+            prompt = lay.task.vary(question, 1, 0)[0].prompt
+            if len(prompt) > _EXAMPLE:
+                prompt = f"{prompt[: _EXAMPLE // 2]} […] {prompt[-_EXAMPLE // 2 :]}"
+            lines += [f"── a question of {split} ──", prompt]
+    return lines
+
+
+_EXAMPLE = 500  # characters

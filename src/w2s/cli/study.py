@@ -28,7 +28,9 @@ def study_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default=None, help="folder for the results (default: runs/NAME)")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     runner_options(parser)
-    parser.add_argument("--dry-run", action="store_true", help="list the cells and their steps; compute nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list cells and steps, and about what they take; compute nothing"
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
@@ -43,11 +45,12 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     name = str(settings.get("name", Path(arguments.file).stem))
     store, out = store_of(arguments.store), Path(arguments.out or Path("runs") / name)
     if arguments.dry_run:
+        from w2s.hub import without_hub
         from w2s.study.running import Plan
 
-        with Display():
+        with Display(), without_hub():
             plan = Plan(cells)
-        _show_plan(plan, store)
+        _show_plan(plan, store, arguments)
         sys.exit(2 if plan.errors else 0)
     from w2s.report.tables import show
     from w2s.study.running import run_study
@@ -98,8 +101,9 @@ def _announce(display: Display, plan: Plan, store: Store) -> None:
     display.say(f"steps     {to_do} to do, {len(planned) - to_do} done · store {store.root}")
 
 
-def _show_plan(plan: Plan, store: Store) -> None:
-    """A line for each cell, then the steps by kind; those that cells share are counted once."""
+def _show_plan(plan: Plan, store: Store, arguments: Namespace) -> None:
+    """A line for each cell, then the steps by kind, with what they take; those that cells share are counted once."""
+    from w2s.cli.estimates import show_estimate
     from w2s.report.tables import plain_table, show
     from w2s.runners.base import plan as plan_of
 
@@ -115,16 +119,6 @@ def _show_plan(plan: Plan, store: Store) -> None:
         rows.append([cell.name, "done" if not to_do else "to do", str(to_do), str(len(planned) - to_do), who])
     show(plain_table(["cell:", "state:", "steps to do", "done", "what:"], rows), width=160)
     planned = _planned(plan, store)
-    kinds = list(dict.fromkeys(one.step.kind for one in planned))
-    counts = [
-        [
-            kind,
-            str(sum(one.needed for one in planned if one.step.kind == kind)),
-            str(sum(one.step.kind == kind for one in planned)),
-        ]
-        for kind in kinds
-    ]
-    print()
-    show(plain_table(["kind:", "to do", "in all"], counts))
+    show_estimate(list(plan.graphs.values()), planned, store, arguments)
     to_do = sum(one.needed for one in planned)
     print(f"\n{to_do} of {len(planned)} steps to do; store: {store.root}")

@@ -9,9 +9,12 @@ from pathlib import Path
 from w2s.config import ModelSpec
 from w2s.errors import InputError, unknown_name
 from w2s.files import file_sha256, tree_sha256
+from w2s.hub import may_ask_hub
 from w2s.models.bundled import BUNDLED
 
-__all__ = ["Source", "resolve"]
+__all__ = ["Source", "cached_folder", "resolve"]
+
+_UNKNOWN = "unknown"  # the commit of a hub id that a plan was made without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Source:
 
 def resolve(spec: ModelSpec) -> Source:
     """Find a model.
+
+    Within `w2s.hub.without_hub` a hub id that is not in the local cache is found as well, at an unknown commit.
 
     Raises:
         InputError: The name stands for nothing here, or for a folder without weights.
@@ -69,9 +74,12 @@ def _check_folder(folder: Path) -> None:
 
 def _hub_commit(name: str, revision: str | None) -> str:
     """The commit that a hub id stands for: asked of the hub, or of its local cache where there is no network."""
-    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    if not may_ask_hub():
+        cached = cached_folder(name, revision)
+        return revision or _UNKNOWN if cached is None else cached.name
     try:
         commit = HfApi().model_info(name, revision=revision, timeout=10).sha
         assert commit is not None, f"the hub gave no commit for {name}"
@@ -88,10 +96,29 @@ def _hub_commit(name: str, revision: str | None) -> str:
             ) from None
     except Exception:  # no network: what the hub's client raises then is its HTTP library's own affair
         pass
-    cached = try_to_load_from_cache(name, "config.json", revision=revision)
-    if isinstance(cached, str):
-        return Path(cached).parent.name
+    if (cached := cached_folder(name, revision)) is not None:
+        return cached.name
     raise InputError(
         f"model {name!r}: the hub cannot be reached and it is not in the local cache; use a local folder, a .gguf file"
         f" or a bundled model ({', '.join(BUNDLED)})"
     )
+
+
+def cached_folder(name: str, revision: str | None = None) -> Path | None:
+    """Where the hub's local cache has a model, in a folder named by its commit; None where it has it not.
+
+    Args:
+        name: A hub id.
+        revision: A branch, tag or commit; by default the main branch, as it was when it was last looked up.
+
+    Raises:
+        InputError: The name cannot be a hub id.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(name, "config.json", revision=None if revision == _UNKNOWN else revision)
+    except HFValidationError as error:
+        raise InputError(f"model {name!r} is no hub id: {' '.join(str(error).split())}") from None
+    return Path(cached).parent if isinstance(cached, str) else None

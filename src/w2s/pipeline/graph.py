@@ -20,7 +20,7 @@ from w2s.reliability import ESTIMATORS, resolve_estimator
 from w2s.step import Step
 from w2s.supervisors import SOURCES, Supervision
 from w2s.tables import Unparsed
-from w2s.tasks import Splits, gold_of, questions_of, task_from
+from w2s.tasks import Splits, Task, gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
 __all__ = ["Graph", "MethodRun", "SeedRun"]
@@ -65,12 +65,13 @@ class Graph:
 
     Args:
         experiment: The settings. They are checked here, before anything is computed.
+        like: A graph of the same questions, which are then not read and drawn again; any other is looked past.
 
     Raises:
         InputError: A setting names something that does not exist, or two of them do not fit together.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, *, like: Graph | None = None) -> None:
         load_plugins(experiment.plugins)
         self.experiment = experiment
         self.methods = method_specs(experiment.methods)
@@ -78,7 +79,8 @@ class Graph:
         self.source.check(experiment.weak)
         _check_seeds(experiment.seeds)
         _check_sizes(experiment, self.source.needs_weak_train(experiment.weak))
-        self.task = task_from(experiment.task)
+        self._like = like if like is not None and _same_questions(like.experiment, experiment) else None
+        self.task: Task = self._like.task if self._like else task_from(experiment.task)
         self.unparsed: Unparsed = experiment.reliability.unparsed or self.task.unparsed
         self.estimators = {name: self._estimator(name) for name in self._estimators()}
         for spec in (experiment.answering, experiment.evaluation):
@@ -123,7 +125,9 @@ class Graph:
         seeds, plugins = self.experiment.seeds, loaded_plugins()
         spec = self.experiment.paraphrases
         reworded = paraphrases_of(self.task, spec, plugins)
-        if self.experiment.split_per_seed:
+        if self._like is not None:
+            lays = [run.lay for run in self._like.seed_runs]
+        elif self.experiment.split_per_seed:
             draws = self.task.pool.draws(seeds)
             splits = [self.task.splits(draw, rewordings=spec.count) for draw in draws]
             lays = [
@@ -268,6 +272,11 @@ class Graph:
                 raise InputError(
                     f"method {spec.label} needs ground truth of transfer, and no question there has an answer"
                 )
+
+
+def _same_questions(one: Experiment, other: Experiment) -> bool:
+    names = ("task", "paraphrases", "seeds", "split_per_seed", "plugins")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def _check_sizes(experiment: Experiment, needs_weak_train: bool) -> None:

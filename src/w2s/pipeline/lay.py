@@ -51,6 +51,8 @@ class Lay:
         self._reworded = reworded
         self._plugins: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
         self._asking: dict[str, Json] = task.asking()
+        self._questions: dict[str, Step] = {}
+        self._gold: dict[str, Step] = {}
 
     def _step(
         self,
@@ -77,6 +79,11 @@ class Lay:
 
     def questions(self, split: str) -> Step:
         """The questions of a split."""
+        if split not in self._questions:  # many steps read them, and their hash takes its time
+            self._questions[split] = self._questions_step(split)
+        return self._questions[split]
+
+    def _questions_step(self, split: str) -> Step:
         rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
         settings: dict[str, Json] = {"split": split, "rows": content_of(rows)}
         return self._step("questions", f"questions of {split}{self._whose}", settings, {}, execution=self._from)
@@ -94,6 +101,11 @@ class Lay:
 
     def gold(self, split: str) -> Step:
         """Ground truth of a split, as answers. A step of its own, so that who reads it shows in the graph."""
+        if split not in self._gold:
+            self._gold[split] = self._gold_step(split)
+        return self._gold[split]
+
+    def _gold_step(self, split: str) -> Step:
         rows = self.splits.gold.filter(pc.equal(self.splits.gold["split"], split))
         return self._step(
             "gold",

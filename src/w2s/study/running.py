@@ -51,8 +51,11 @@ class Plan:
         self.graphs: dict[str, Graph] = {}
         self.errors: dict[str, Exception] = {}
         for cell in cells:
+            like = next(
+                (graph for graph in self.graphs.values() if graph.experiment.task == cell.experiment.task), None
+            )
             try:
-                self.graphs[cell.name] = Graph(cell.experiment)
+                self.graphs[cell.name] = Graph(cell.experiment, like=like)
             except InputError as error:
                 self.errors[cell.name] = error
 

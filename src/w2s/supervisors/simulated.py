@@ -203,6 +203,7 @@ SOURCES = (
         check=_check,
         called=lambda spec: "a simulated supervisor",
         answer=_answers,
+        instant=True,
         version=2,
     ),
 )

@@ -191,6 +191,7 @@ class Source:
         check: Refuses settings that the source cannot use, before anything is computed.
         called: What a reader should call the supervisor; by default the name of its model.
         answer: Answers an inquiry (`tables.ANSWERS`), for a source that lays `SourceStages.ask`.
+        instant: Its answers are there already, or drawn: they take no time that a plan should count.
         version: Raised when its code changes what comes out.
     """
 
@@ -201,4 +202,5 @@ class Source:
     check: Callable[[WeakSpec], None]
     called: Callable[[WeakSpec], str] = lambda spec: spec.name
     answer: Callable[[Inquiry], pa.Table] | None = None
+    instant: bool = False
     version: int = 1

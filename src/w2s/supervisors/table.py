@@ -342,5 +342,6 @@ SOURCES = (
         check=_check,
         called=_called,
         answer=_answers,
+        instant=True,
     ),
 )

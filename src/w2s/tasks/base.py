@@ -14,9 +14,11 @@ from typing import Any, ClassVar
 
 from w2s.config import AnswerFormat, Mode, TaskSpec, Unparsed
 from w2s.errors import InputError, unknown_name
+from w2s.hub import may_ask_hub
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Hub, Record, read_records, read_rows
 from w2s.tasks.splits import Draw, QuestionPool, Splits, questions_of
+from w2s.tasks.stand_in import is_cached, stand_in
 
 __all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
 
@@ -78,6 +80,7 @@ class Task(ABC):
             InputError: The task has no such template, template field, answer format or number of variations.
         """
         self.spec = spec
+        self._made_up = False
         if spec.num_variations is not None:
             self.num_variations = spec.num_variations
         if self.num_variations < 1:
@@ -126,7 +129,8 @@ class Task(ABC):
     @cached_property
     def pool(self) -> QuestionPool:
         """The examples, without duplicates, as they are when this is first asked for."""
-        return QuestionPool(map(self.paraphrased, self.examples()), self.spec)
+        examples = [self.paraphrased(example) for example in self.examples()]
+        return QuestionPool(examples, self.spec, made_up=self._made_up)
 
     def splits(self, draw: Draw | None = None, *, rewordings: int = 0) -> Splits:
         """The examples, without duplicates, in their splits.
@@ -140,6 +144,8 @@ class Task(ABC):
                 split cannot be asked in as many ways.
         """
         splits = self.pool.splits(draw)
+        if self._made_up:
+            return splits
         transfer = questions_of(splits.questions, "transfer")
         # Better here than after the weak supervisor has been trained.
         for question in transfer:
@@ -243,7 +249,21 @@ class Task(ABC):
 
     @cached_property
     def records(self) -> list[Record]:
-        """The rows of the data: of `spec.data` if it is given, otherwise of the hub."""
+        """The rows of the data: of `spec.data` if it is given, otherwise of the hub.
+
+        Within `w2s.hub.without_hub`, made-up ones where the hub's are not in the local cache and their looks are known.
+        """
+        if (
+            self.hub is not None
+            and self.spec.data in (None, self.hub.id)
+            and not may_ask_hub()
+            and not is_cached(self.hub)
+        ):
+            made = stand_in(self.hub, self.pools, self.spec)
+            if made is not None:
+                logger.warning("%s is not in the local cache: planned with made-up questions of its size", self.hub.id)
+                self._made_up = True
+                return made
         return read_records(self.name, self.spec.data, self.hub, self.pools, self.csv_columns, self.spec.encoding)
 
     def template_fields(self, name: str) -> set[str]:

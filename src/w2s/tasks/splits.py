@@ -57,17 +57,19 @@ class QuestionPool:
         examples: All examples of the task, in any order.
         spec: The sizes: a number, or "all" for an equal share of what the numbers leave; and what becomes of
             near-duplicates.
+        made_up: Nobody's questions, of a plan: which of them are alike means nothing.
 
     Raises:
         InputError: The same question is meant for two splits, or an answer is missing.
     """
 
-    def __init__(self, examples: Iterable[Example], spec: TaskSpec) -> None:
+    def __init__(self, examples: Iterable[Example], spec: TaskSpec, *, made_up: bool = False) -> None:
         if spec.near_duplicates not in ("keep", "drop"):
             raise unknown_name("near_duplicates", spec.near_duplicates, ("keep", "drop"))
         self._spec = spec
-        self._kept, self._dropped = _without_duplicates(examples)
-        if spec.near_duplicates == "drop":
+        self._made_up = made_up
+        self._kept, self._dropped = (list(examples), {}) if made_up else _without_duplicates(examples)
+        if not made_up and spec.near_duplicates == "drop":
             self._kept, repeated = _without_near_duplicates(self._kept)
             self._dropped |= {"near-duplicate": repeated} if repeated else {}
 
@@ -108,7 +110,7 @@ class QuestionPool:
             schema=GOLD,
         )
         gold = with_aliases(gold, {example.question.id: example.aliases for _, example in rows})
-        near_duplicates = _near_duplicates(drawn)
+        near_duplicates = 0 if self._made_up else _near_duplicates(drawn)
         return Splits(questions=questions, gold=gold, dropped=self._dropped, near_duplicates=near_duplicates)
 
     @contextmanager

@@ -1,0 +1,62 @@
+"""What a dry run says beforehand: time, memory, disk, models, an example of each split; without a hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from support.commands import Say
+from w2s.cli import main
+from w2s.cli.estimates import about
+
+
+def test_a_dry_run_of_a_run_says_what_it_takes(say: Say, config: Path, tmp_path: Path) -> None:
+    text = say("run", "--config", config, "--store", tmp_path / "store", "--dry-run", "--jobs", 2)
+    for kind, count in (("training", 3), ("answers", 1), ("predictions", 3)):
+        assert re.search(rf"^{kind} +{count} +{count} +(<1|\d+) s$", text, re.MULTILINE), kind
+    assert re.search(r"^time +\d+ s in one process; rates of .*not measured here: w2s doctor --measure$", text, re.M)
+    assert re.search(r"^ +\d+ s in 2 processes, which share this machine's processors$", text, re.M)
+    assert re.search(r"^memory +about [\d.]+ [MG]B a process$", text, re.M)
+    assert re.search(r"^disk +about [\d.]+ [kMG]B in the store$", text, re.M)
+    assert len(re.findall(r"^model  .* parameters · float32 on cpu$", text, re.M)) == 2
+    assert "null" not in text and "None" not in text
+    assert "asked     3 ways each · reliability by votes, temperature 0.2" in text
+    assert [line for line in text.splitlines() if line.startswith("──")] == [
+        f"── a question of {split} ──" for split in ("weak_train", "transfer", "test")
+    ]
+
+
+def test_the_papers_grid_is_estimated_without_a_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    few = {"task.weak_train": 60, "task.transfer": 60, "task.test": 60}
+    study = {"preset": "paper", "base": few, "grid": {"task.name": ["hellaswag", "gsm8k"]}}
+    (tmp_path / "paper.yaml").write_text(json.dumps(study))
+    with pytest.raises(SystemExit, match="0"):
+        main(["study", str(tmp_path / "paper.yaml"), "--store", str(tmp_path / "store"), "--dry-run"])
+    text = capsys.readouterr().out
+    assert "meta-llama/Llama-2-7b-chat-hf: 7.0B parameters by its name alone" in text
+    assert "meta-llama/Llama-2-13b-chat-hf: 13.0B parameters by its name alone" in text
+    assert re.search(r"^training +1[0-9] +1[0-9] +[\d.,]+ (h|days)$", text, re.M), text
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.3, "<1 s"),
+        (59, "59 s"),
+        (120, "2 min"),
+        (754, "13 min"),
+        (5400, "1.5 h"),
+        (86400 * 3, "3 days"),
+        (86400 * 1234, "1,200 days"),
+    ],
+)
+def test_times_are_said_to_two_digits(seconds: float, said: str) -> None:
+    assert about(seconds) == said
