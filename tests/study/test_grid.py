@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2s.errors import InputError
-from w2s.study.grid import cells_of
+from w2s.study.grid import cells_of, with_plugins
 
 PAIRS = {
     "small": {"weak.name": "smollm2-135m", "strong.name": "gemma3-270m"},
@@ -124,3 +124,31 @@ def test_what_is_not_a_study_is_refused_by_name(study: Any, message: str) -> Non
 def test_a_cells_name_is_that_of_a_folder() -> None:
     assert names_of(grid={"strong.name": ["meta-llama/Llama-2-13b-chat-hf"]}) == ["Llama-2-13b-chat-hf"]
     assert names_of(grid={"pair": {"../../etc": {}, "a b/c": {}}}) == ["etc", "a-b-c"]
+
+
+def test_plug_ins_of_the_command_are_those_of_every_cell() -> None:
+    study = with_plugins({"base": {"plugins": ["a.py"]}, "grid": {"task.test": [1, 2]}}, ["b.py"])
+    assert [cell.experiment.plugins for cell in cells_of(study)] == [["a.py", "b.py"]] * 2
+
+
+PARTS = st.sampled_from(["name", "preset", "base", "grid", "exclude", "include", "other"])
+NAMES = st.sampled_from(
+    ["task", "task.name", "task.test", "seeds", "methods", "weak", "weak.settings", "pair", "x", ""]
+)
+PLAIN = (
+    st.none() | st.booleans() | st.integers(-2, 99) | st.floats(allow_nan=True) | st.sampled_from(["mmlu", "a/b", ""])
+)
+ANYTHING = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.integers(0, 2), inner, max_size=3)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(PARTS, ANYTHING, max_size=4))
+def test_whatever_a_file_holds_is_a_study_or_refused(study: dict[str, Any]) -> None:
+    try:
+        cells = cells_of(study)
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert cells and all(cell.name for cell in cells)

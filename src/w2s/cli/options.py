@@ -26,6 +26,7 @@ __all__ = [
     "evaluate_options",
     "label_options",
     "load_plugins_of",
+    "named_plugins",
     "no_options",
     "report_options",
     "run_options",
@@ -108,6 +109,11 @@ def load_plugins_of(words: Sequence[str]) -> list[str]:
 
 _PLUGINS: list[str] = []
 """The plug-ins of this command, for the experiment's settings."""
+
+
+def named_plugins() -> list[str]:
+    """The plug-ins that this command names."""
+    return list(_PLUGINS)
 
 
 def check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s.cli.options import runner_from, runner_options, store_of
+from w2s.cli.options import named_plugins, runner_from, runner_options, store_of
 from w2s.cli.settings_file import settings_in
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ def study_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
     from w2s.plugins import load_installed
-    from w2s.study.grid import cells_of
+    from w2s.report.words import visible
+    from w2s.study.grid import cells_of, with_plugins
 
     load_installed()
-    settings = settings_in(arguments.file)
+    settings = with_plugins(settings_in(arguments.file), named_plugins())
     cells = cells_of(settings)
     name = str(settings.get("name", Path(arguments.file).stem))
     store, out = store_of(arguments.store), Path(arguments.out or Path("runs") / name)
@@ -78,7 +79,7 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         print(f"Results: {out / 'results.csv'} · page: {out / 'report.html'}")
     if result.failures:
         for cell, error in result.failures.items():
-            print(f"w2s: cell {cell} failed: {error}", file=sys.stderr)
+            print(f"w2s: {visible(f'cell {cell} failed: {error}')}", file=sys.stderr)
         sys.exit(2 if all(cell.refused for cell in result.cells if cell.error) else 1)
 
 

@@ -16,7 +16,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.presets import preset
 from w2s.results.plain import check_plain
 
-__all__ = ["Cell", "cells_of"]
+__all__ = ["Cell", "cells_of", "with_plugins"]
 
 Settings = Mapping[str, Any]
 
@@ -70,6 +70,14 @@ def cells_of(study: Settings) -> list[Cell]:
         raise InputError("the study has no cells: exclude leaves none of the grid, and include adds none")
     _check_names(cells)
     return cells
+
+
+def with_plugins(study: Settings, files: Sequence[str]) -> Settings:
+    """The settings of a study, with more plug-ins for every cell."""
+    if not files:
+        return study
+    base = _mapping(study.get("base"), "base")
+    return {**study, "base": {**base, "plugins": [*_list(base.get("plugins"), "plugins"), *files]}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +154,9 @@ def _experiment(begin: str, layers: Sequence[Settings], where: str) -> Experimen
         given |= dict(_flat(layer, ""))
     begin = given.pop("preset", begin)
     task = given.get("task.name", "geography")
+    for what, value in (("preset", begin), ("task.name", task)):
+        if not isinstance(value, str):
+            raise InputError(f"{where}: {what} is {value!r}: expected a text")
     settings = asdict(preset(begin, task))
     for name, value in given.items():
         *groups, last = name.split(".")
