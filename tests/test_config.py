@@ -17,8 +17,8 @@ from w2s.config import (
     TaskSpec,
     TrainingSpec,
     WeakSpec,
-    experiment_from_dict,
 )
+from w2s.config_json import experiment_from_dict
 from w2s.errors import InputError
 
 SPECS = [TaskSpec, ModelSpec, WeakSpec, LoraSpec, TrainingSpec, AnsweringSpec, ReliabilitySpec, Experiment]
