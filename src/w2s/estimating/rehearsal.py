@@ -79,6 +79,6 @@ def _row(question: int, variation: int, answer: str, right: float) -> dict[str, 
         "choices": list(_OPTIONS),
         "completions": [f" {one}" for one in _OPTIONS],
         "choice_logprobs": [-0.1 if one == answer else -3.0 - right for one in _OPTIONS],
-        "positions": [0, 1, 2, 3],
+        "positions": [(option + question + variation) % len(_OPTIONS) for option in range(len(_OPTIONS))],
         "supervisor": "made up",
     }
