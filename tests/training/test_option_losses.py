@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -140,10 +140,12 @@ def test_the_own_class_of_two_options_is_that_above_the_quantile_of_the_weak_sha
     first=st.lists(st.integers(1, 999), min_size=2, max_size=30, unique=True),
     share=st.floats(0.0, 1.0, allow_nan=False),
 )
+@example(first=[1, 2, 3, 4, 73, 90], share=0.2)
 def test_two_options_follow_the_rule_of_the_source(first: list[int], share: float) -> None:
     probability = torch.tensor(first, dtype=torch.float64) / 1000
-    own = hardened(torch.stack([probability, 1 - probability], -1).log(), torch.tensor([share, 1 - share]).double())
-    threshold = probability.quantile(torch.tensor(1 - share).double())
+    shares = torch.tensor([share, 1 - share], dtype=torch.float64)
+    own = hardened(torch.stack([probability, 1 - probability], -1).log(), shares)
+    threshold = probability.quantile(shares[1])
     clear = (probability - threshold).abs() > 1e-9
     assert torch.equal(own[clear, 0].bool(), (probability > threshold)[clear])
 

@@ -70,6 +70,7 @@ class _Tasks:
     def __init__(self, address: str | None, resources: Resources, store: Store) -> None:
         import ray
         from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._ray = ray
         self._store = store
@@ -82,7 +83,9 @@ class _Tasks:
                 raise InputError(f"--address {address}: {' '.join(str(error).split())}") from None
         self._resources = resources
         self._has_gpus = self._capacity("GPU") > 0
-        self._told = Queue(actor_options={"num_cpus": 0})
+        # Beside the driver: on any other machine it could be lost with that machine.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self._task = ray.remote(_compute)
         self._at_work: dict[ObjectRef[Ended], Step] = {}
 
