@@ -84,6 +84,12 @@ def test_verdict_names_the_fault(answer: Answer, with_gold: Verdict, without_gol
     assert diagnose(scored).verdict == without_gold
 
 
+@pytest.mark.parametrize("gold", [None, truth()])
+def test_what_the_verdict_says_stands_there_once(gold: dict[str, str] | None) -> None:
+    found = diagnose(supervised(first_place), gold)
+    assert "position 1 of 4" in found.sentence and not any("position 1 of 4" in note for note in found.notes)
+
+
 def test_verdict_tells_the_numbers_behind_it() -> None:
     found = diagnose(supervised(knowing_some), truth())
     assert found.score == "reliability"

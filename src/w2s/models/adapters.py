@@ -40,6 +40,7 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
         config = PeftConfig.from_pretrained(str(adapter))
         config.inference_mode = True
         _check_base(adapter, config, base)
+        config.base_model_name_or_path = None  # checked: peft would warn of the name of any other folder
         tuned = get_peft_model(base.model, config, autocast_adapter_dtype=False)
     except wrong as error:
         raise _unfit(adapter, error) from None

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers.utils import logging as transformers_logging
 
 from w2s.errors import InputError
 from w2s.models.checks import check_finite, check_whole
 
 __all__ = ["convert_gguf"]
+
+transformers_logging.disable_progress_bar()
 
 
 def convert_gguf(parts: tuple[Path, ...], out: Path, *, sha256: str | None = None) -> None:

@@ -135,7 +135,11 @@ def diagnose(
     found = measure(scored, gold or {}, num_choices or {})
     verdict, sentence = judge(found)
     return Diagnosis(
-        **_fields_of(found), verdict=verdict, title=TITLES[verdict], sentence=sentence, notes=tuple(notes(found))
+        **_fields_of(found),
+        verdict=verdict,
+        title=TITLES[verdict],
+        sentence=sentence,
+        notes=tuple(note for note in notes(found) if note not in sentence),
     )
 
 
