@@ -155,7 +155,7 @@ class RunRecords:
 
     @property
     def ceiling(self) -> Record | None:
-        """The bound that PGR is measured against: the first."""
+        """The first bound, which PGR is measured against."""
         return next(iter(self.of_role("bound")), None)
 
     @property

@@ -249,7 +249,7 @@ class Task(ABC):
 
     @cached_property
     def records(self) -> list[Record]:
-        """The rows of the data: of `spec.data` if it is given, otherwise of the hub.
+        """The rows of `spec.data` if it is given, otherwise those of the hub.
 
         Within `w2s.hub.without_hub`, made-up ones where the hub's are not in the local cache and their looks are known.
         """
