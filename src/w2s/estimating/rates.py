@@ -16,7 +16,7 @@ __all__ = ["RATES_FILE", "Measured", "RatesHere", "measured_here", "rates_here",
 RATES_FILE = ".cache/rates.json"
 """In the store's folder: what outlives steps."""
 
-# Parameters times tokens a second of one thread, and the same of training; docs/performance.md, two threads of a Xeon
+# Parameters times tokens a second of one thread, and the same of training; docs/lab-book.md, two threads of a Xeon
 # with AMX in bfloat16, and the same quickstart on two of an EPYC without, in float32.
 _AMX = (1.15e11, 0.48e11)
 _PLAIN = (0.27e11, 0.105e11)
