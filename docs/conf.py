@@ -18,8 +18,10 @@ html_theme = "furo"
 html_title = f"w2s {release}"
 html_theme_options = {"navigation_with_keys": True}
 html_show_sphinx = False
-exclude_patterns = ["_build"]
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 highlight_language = "text"
+default_role = "code"
 
 # Headings are linked to by the names that a code host gives them.
 myst_heading_anchors = 4
@@ -68,6 +70,13 @@ def without_links_to_files(app: Any, name: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[([^\]]+)\]\(((?:\.\./)+[^)]+)\)", shown, source[0])
 
 
+def with_defaults_that_parse(*described: Any) -> tuple[str | None, str | None]:
+    """Show a default that is made anew each time as `...`: Sphinx cannot parse what dataclasses call it."""
+    signature, returned = described[-2:]
+    return signature and signature.replace("<factory>", "..."), returned
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-signature", with_defaults_that_parse)
     app.connect("source-read", without_links_to_files)
