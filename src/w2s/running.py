@@ -59,20 +59,21 @@ def run(
     info: dict[str, Any] | None = None,
     adapters: Adapters = "link",
 ) -> Result:
-    """Run a whole experiment: what the store holds already is not computed again.
+    """Run a whole experiment. Steps whose results are in the store are not computed again.
 
     Args:
-        experiment: The settings; by default the embedded one.
+        experiment: The settings; by default those of the quickstart.
         out: A folder for the results, the tables, the figures and the page: empty, new, or that of an earlier run.
         store: Where finished steps are kept; by default `store.default_root()`.
         runner: Runs the steps.
-        on_graph: Is told the steps, before anything is computed.
-        on_event: Is told when a step begins, ends or gets on.
-        info: More that `results.json` should tell.
-        adapters: How the folder holds the students' adapters: `link` into the store, or `copy`, which can be sent away.
+        on_graph: Called with the steps, before anything is computed.
+        on_event: Called when a step begins, makes progress or ends.
+        info: More entries for `info` in `results.json`.
+        adapters: How the folder holds the students' adapters: `link` into the store, or `copy`, for a folder that
+            is to be moved.
 
     Raises:
-        InputError: A setting or the data is wrong, or the folder is somebody else's.
+        InputError: A setting or the data is wrong, or the folder holds files that no run wrote.
     """
     if adapters not in ADAPTERS:
         raise unknown_name("way to keep adapters", adapters, ADAPTERS)

@@ -77,25 +77,25 @@ def run_study(
     settings: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> StudyResult:
-    """Run every cell: what the store holds already is not computed again.
+    """Run every cell. Steps whose results are in the store are not computed again.
 
-    A cell that fails does not end the others. What is finished is written as it is: a study that is ended in the
-    middle has left the table of the cells before.
+    A cell that fails does not end the others. Results are written as cells finish: a study that is interrupted
+    leaves the table of the cells that are done.
 
     Args:
-        cells: Of the study.
-        out: A folder for a run's folder each and for what compares them: empty, new, or that of an earlier study.
+        cells: The experiments of the study.
+        out: A folder for the run of each cell and for the comparison: empty, new, or that of an earlier study.
         name: What the study is called.
         store: Where finished steps are kept; by default `store.default_root()`.
         runner: Runs the steps.
-        on_plan: Is told the graphs, before anything is computed.
-        on_event: Is told when a step begins, ends or gets on.
-        on_cell: Is told each cell when it is through, or has failed.
+        on_plan: Called with the graphs, before anything is computed.
+        on_event: Called when a step begins, makes progress or ends.
+        on_cell: Called with each cell when it has finished or failed.
         settings: What the cells were made from, to be kept in the folder.
-        info: More that each run's `results.json` should tell.
+        info: More entries for `info` in each run's `results.json`.
 
     Raises:
-        InputError: The folder is somebody else's.
+        InputError: The folder holds files that no study wrote.
     """
     folder = StudyFolder(Path(out).expanduser())
     folder.check()
