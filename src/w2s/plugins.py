@@ -35,7 +35,7 @@ _loaded: dict[Path, str] = {}
 
 
 def register(piece: Any) -> Any:
-    """Make a piece known under its name. Also a decorator of a `Task` class.
+    """Register a piece under its name. Also usable as a decorator of a `Task` class.
 
     Args:
         piece: A `Task` subclass, a `Source`, an `Estimator`, a `Method` or a `Loss`.

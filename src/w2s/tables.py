@@ -158,14 +158,14 @@ def check_suffix(path: Path) -> None:
 
 
 def read_table(path: str | Path, columns: Mapping[str, str] | None = None, *, encoding: str | None = None) -> pa.Table:
-    """Read Parquet, CSV, TSV, JSONL or a JSON array, each of them perhaps gzipped, by the name's suffix.
+    """Read Parquet, CSV, TSV, JSONL or a JSON array, possibly gzipped, by the suffix of the file name.
 
     Text stays text: the columns that a schema here names as such from the first byte on, so that "007" is not 7,
     and two long ids are never one. Missing are null, NaN, an empty cell of a CSV file, and an answer of nothing.
 
     Args:
         path: The file.
-        columns: What the file calls its columns, by our names.
+        columns: The file's names for the columns, by our names.
         encoding: Of its text; by default UTF-8, or what a byte order mark says.
 
     Raises:

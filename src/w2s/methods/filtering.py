@@ -22,9 +22,9 @@ _TOLERANCE = 1e-9
 def filter_uncertain(scored: pa.Table, *, quantile: float = 0.5, over: str = "parsed", seed: int = 0) -> TrainingSet:
     """Keep all answers to the questions whose uncertainty is low; weight 1.
 
-    The uncertainty of the votes estimator is the entropy, as in the paper. The threshold is its quantile over
-    rows (linear between two rows). Questions at the threshold are kept, so often more than that share of the
-    rows stays.
+    With the votes estimator the uncertainty is the entropy, as in the paper. The threshold is its quantile over
+    rows (linear between two rows). Questions at the threshold are kept, so the share of rows that is kept is often
+    larger than the quantile.
 
     Args:
         scored: Scored answers.
@@ -48,7 +48,7 @@ def filter_uncertain_sampled(
         scored: Scored answers.
         quantile: As for `filter_uncertain`.
         over: As for `filter_uncertain`.
-        spread: Draw each question that is kept once before any comes twice. By default, as in the paper, each answer
+        spread: Draw each kept question once before any is drawn twice. By default, as in the paper, each answer
             is equally likely.
         seed: Of the draw.
 

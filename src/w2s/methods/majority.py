@@ -14,8 +14,8 @@ __all__ = ["METHODS", "confident_majority", "majority"]
 def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     """Take for each question one row that gave the majority's answer; weight 1.
 
-    It is the row of the lowest variation that gave it, with its own prompt and completion. Of answers with
-    equally many votes the one that the lowest variation gave wins. Unparsed answers cannot win.
+    This is the row of the lowest variation that gave the answer, with its own prompt and completion. If several answers
+    have equally many votes, the one given in the lowest variation wins. Unparsed answers cannot win.
 
     Args:
         scored: Scored answers.

@@ -13,7 +13,7 @@ __all__ = ["METHODS", "naive"]
 def naive(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     """Take each question's answer to its lowest variation, the original wording; weight 1.
 
-    A question whose answer there cannot be parsed is lost, as it would be with a single answer.
+    If this answer cannot be parsed, the question is left out, as it would be with a single answer.
 
     Args:
         scored: Scored answers.

@@ -30,11 +30,11 @@ def reweight(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
 def reweight_sampled(scored: pa.Table, *, spread: bool = False, seed: int = 0) -> TrainingSet:
     """Draw as many answers as there were questions, each with its confidence as its weight.
 
-    Confidence has no part in the draw: it counts once, in the weight.
+    The confidence does not influence the draw: it counts once, in the weight.
 
     Args:
         scored: Scored answers.
-        spread: Draw each question once before any comes twice. By default, as in the paper, each answer is equally
+        spread: Draw each question once before any is drawn twice. By default, as in the paper, each answer is equally
             likely.
         seed: Of the draw.
 

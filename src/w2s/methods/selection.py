@@ -155,12 +155,12 @@ def candidates_from(answers: pa.Table, *, scored: bool = True) -> Candidates:
     """Take answers as candidates for a training set.
 
     Args:
-        answers: A table of answers, in any order. Where a `completion` is missing or null it is the answer after a
+        answers: A table of answers, in any order. A missing or null `completion` is filled with the answer after a
             space, as tasks write it.
-        scored: Whether the scores must be there.
+        scored: Whether scores are required.
 
     Raises:
-        InputError: A column is missing or broken, an answer is there twice, or a prompt is null.
+        InputError: A column is missing or invalid, an answer appears twice, or a prompt is null.
     """
     name = "scored answers" if scored else "answers table"
     rows = check_scored(answers, name=name) if scored else check_answers(answers, name=name)

@@ -124,13 +124,13 @@ class PgrEstimate(NamedTuple):
 def accuracy_interval(correct: npt.ArrayLike, *, question_ids: QuestionIds | None = None) -> Interval:
     """Accuracy with its 95% interval.
 
-    One run: Wilson's score interval of a proportion (Wilson 1927), which holds its level near 0 and 1 and at small
-    sizes. Three seeds and more: the crossed variance; Wilson's over questions where all answers are correct, or none.
+    One seed: Wilson's score interval of a proportion (Wilson 1927), which keeps its level near 0 and 1 and for small
+    samples. Three seeds or more: the crossed variance, or Wilson's over questions if all answers are correct, or none.
     Two seeds: no interval.
 
     Args:
         correct: (questions,) or (seeds, questions); with `question_ids` (questions,) of each seed.
-        question_ids: The questions of each seed, where not all seeds were tested on the same.
+        question_ids: The questions of each seed, if not all seeds were tested on the same ones.
 
     Raises:
         InputError: No questions, or question ids that do not fit.
@@ -159,18 +159,18 @@ def difference_interval(
 ) -> Difference:
     """Accuracy of a minus that of b on the same questions, with its 95% interval and a p-value.
 
-    One run: the interval of Bonett and Price (2012) for a paired difference of proportions, which is no point even
-    where the two agree everywhere; no p-value, since another seed is not in it. Three seeds and more: the crossed
-    variance, and the p-value of the same t. Two seeds: neither. Where nothing varies between seeds or questions, the
+    One seed: the interval of Bonett and Price (2012) for a paired difference of proportions, which has a width even
+    if the two agree everywhere; no p-value, since other seeds are not covered. Three seeds or more: the crossed
+    variance, and the p-value of the same t. Two seeds: neither. If nothing varies between seeds or questions, the
     interval is that of one run, and the p-value that of the exact binomial test (McNemar 1947).
 
-    Where seeds were tested on other questions each, the crossed variance knows the questions that they share; where
+    If seeds were tested on different questions, the crossed variance takes into account which ones they share; if
     they share none it is that of `difference_over_disjoint`.
 
     Args:
         a: (questions,) or (seeds, questions); with `question_ids` (questions,) of each seed.
         b: The same questions and seeds; (questions,) is the same for every seed.
-        question_ids: The questions of each seed, where not all seeds were tested on the same.
+        question_ids: The questions of each seed, if not all seeds were tested on the same ones.
 
     Raises:
         InputError: No questions, or shapes or question ids that do not fit each other.
@@ -227,17 +227,17 @@ def pgr_interval(
 ) -> PgrEstimate:
     """PGR with its 95% interval, from the ratio of mean accuracies; or the reason why there is none.
 
-    A ratio means nothing where its denominator may be zero: PGR is not defined where the 95% interval of
-    `ceiling − weak` does not lie above 0. Where it does, the interval is Fieller's (1954): all ratios θ for which
+    A ratio means nothing if its denominator may be zero: PGR is not defined if the 95% interval of
+    `ceiling − weak` does not lie above 0. Otherwise the interval is Fieller's (1954): all ratios θ for which
     `(student − weak) − θ (ceiling − weak)` is not significantly different from 0, with the variance of that combination
-    over questions (one run) or over questions and seeds (three and more). Two seeds: no interval, and the gap is
+    over questions (one seed) or over questions and seeds (three or more). Two seeds: no interval, and the gap is
     judged over the questions.
 
     Args:
         weak: Weak supervisor, (questions,) or (seeds, questions); with `question_ids` (questions,) of each seed.
         student: Strong student, likewise, on the same questions.
         ceiling: Student trained on ground truth, likewise.
-        question_ids: The questions of each seed, where not all seeds were tested on the same.
+        question_ids: The questions of each seed, if not all seeds were tested on the same ones.
 
     Raises:
         InputError: No questions, or shapes or question ids that do not fit each other.

@@ -54,8 +54,8 @@ def pgr(*, weak: npt.ArrayLike, student: npt.ArrayLike, ceiling: npt.ArrayLike) 
         ceiling: Accuracy of the same student, trained on ground truth.
 
     Returns:
-        0 = no better than the weak supervisor, 1 = all of the gap; can lie outside both. nan where
-        ceiling ≤ weak. An array where any argument is one, broadcast as numpy does.
+        0 = no better than the weak supervisor, 1 = all of the gap; values below 0 and above 1 are possible. nan if
+        ceiling ≤ weak. An array if any argument is one, broadcast as in numpy.
     """
     weak, student, ceiling = (np.asarray(value, dtype=np.float64) for value in (weak, student, ceiling))
     weak, student, ceiling = np.broadcast_arrays(weak, student, ceiling)
@@ -65,14 +65,14 @@ def pgr(*, weak: npt.ArrayLike, student: npt.ArrayLike, ceiling: npt.ArrayLike) 
 
 
 def auroc(score: npt.ArrayLike, correct: npt.ArrayLike) -> float:
-    """Probability that a correct answer scores higher than a wrong one, ties one half.
+    """Probability that a correct answer scores higher than a wrong one; ties count one half.
 
     Args:
         score: (answers,), higher = more trusted.
         correct: (answers,).
 
     Returns:
-        1 = the score tells all, .5 = nothing; nan where all answers are correct, or none.
+        1 = a perfect score, .5 = no better than chance; nan if all answers are correct, or none.
 
     Raises:
         InputError: The arrays differ in length, or a score is nan.

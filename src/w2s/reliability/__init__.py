@@ -59,21 +59,21 @@ def score_answers(
     second_view: pa.Table | None = None,
     **settings: Any,
 ) -> pa.Table:
-    """Say how far each answer can be trusted.
+    """Score how far each answer can be trusted.
 
     Args:
-        answers: Any table with `question_id`, `variation` and `answer`; null = could not be parsed. Where it
-            has a `supervisor`, all supervisors' answers to a question vote together.
+        answers: Any table with `question_id`, `variation` and `answer`; null = could not be parsed. If it
+            has a column `supervisor`, the answers of all supervisors to a question vote together.
         estimator: Its name.
-        unparsed: What becomes of unparsed answers: "class" = they are one more answer, "drop_question" =
+        unparsed: What happens to unparsed answers: "class" = they count as one more answer, "drop_question" =
             a question with any of them loses all its rows, "drop_answer" = they are dropped before the vote, and so is
-            an answer that is left alone.
-        calibration: For an estimator that asks for one.
+            an answer that is then the only one left.
+        calibration: For an estimator that needs it.
         second_view: The answers of a student to the same questions, likewise.
         **settings: The estimator's own; of `votes`, the `temperature` of the reliability (0.2).
 
     Returns:
-        The rows that are left, in their order and with all their columns, and the scores last.
+        The remaining rows in their original order, with all their columns and the scores at the end.
 
     Raises:
         InputError: The table is not one of answers (see `check_answers`), or a setting is not valid.

@@ -129,16 +129,16 @@ class Annotators:
 def compare_annotators(
     answers: pa.Table, *, most: int = 10, most_pairs: int | None = None, **settings: Any
 ) -> Annotators:
-    """Compare the annotators of a table. The answers of one to a question share one vote; missing ones do not count.
+    """Compare the annotators of a table. Answers of one to a question share one vote; missing ones do not count.
 
     Args:
         answers: With `supervisor`.
         most: How many disputed questions to list.
-        most_pairs: How many pairs; by default as many.
+        most_pairs: How many pairs to list; by default the same number.
         **settings: Of `fit_dawid_skene`.
 
     Raises:
-        InputError: As `fit_dawid_skene`, save that one annotator is welcome; or there is no answer.
+        InputError: As for `fit_dawid_skene`, except that a single annotator is allowed; or there is no answer.
     """
     answers = check_answers(answers)
     answers = answers.filter(pc.is_valid(answers["answer"]))

@@ -92,7 +92,7 @@ def estimator_from(
     version: int = 1,
     compares: bool = False,
 ) -> Estimator:
-    """An estimator whose settings are its function's keyword-only parameters, besides the inputs that it asks for."""
+    """An estimator whose settings are its function's keyword-only parameters, except the inputs that it asks for."""
     keywords = [p for p in inspect.signature(estimate).parameters.values() if p.kind is p.KEYWORD_ONLY]
     inputs = {"calibration", "second_view"}
     return Estimator(

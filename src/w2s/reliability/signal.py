@@ -99,7 +99,7 @@ class AgreementSignal:
 
 
 def summarize(scored: pa.Table) -> ReliabilitySummary:
-    """Say how much the answers agree.
+    """Summarize how much the answers agree.
 
     Args:
         scored: A table that `score_answers` made.
@@ -127,7 +127,7 @@ def summarize(scored: pa.Table) -> ReliabilitySummary:
 def agreement_signal(scored: pa.Table, gold: Mapping[str, str]) -> AgreementSignal:
     """Compare agreement with correctness: does it tell right answers from wrong ones?
 
-    For analysis only: nothing that a student is trained from may come of it.
+    For analysis only: a student must not be trained on anything derived from it.
 
     Args:
         scored: A table that `score_answers` made.

@@ -66,7 +66,7 @@ class ComparedEstimator:
 
     Attributes:
         estimator: Its name.
-        seed: Seed of the run; None is all seeds together.
+        seed: Seed of the run; None for all seeds together.
         own: Whether it is the experiment's own, which the others are compared with.
         rows: Answers, of all seeds.
         questions: Of these answers.

@@ -32,7 +32,7 @@ class Record:
 
     Attributes:
         method: Its label, or "weak supervisor".
-        seed: Seed of the run; None is all seeds together.
+        seed: Seed of the run; None for all seeds together.
         role: What it is in the table: supervisor, method, baseline, bound or control.
         reference: Whether it is what the gains are measured against.
         uses_gold: It saw ground truth of the questions that it learned from: a bound or a control.
@@ -42,13 +42,13 @@ class Record:
         pgr: Performance gap recovered, (accuracy - weak) / (ceiling - weak).
         pgr_low: Lower end of the 95% interval (Fieller's).
         pgr_high: Upper end of the interval of the PGR.
-        pgr_note: Why there is no PGR, where there is none.
+        pgr_note: Why there is no PGR, if there is none.
         gain: Accuracy minus that of the reference, on the same questions.
         gain_low: Lower end of the 95% interval.
         gain_high: Upper end of the interval of the gain.
-        gain_p: Two-sided p-value of no difference, from three seeds on; of all but the named comparison adjusted for
-            their number (Holm).
-        gain_se: Standard error of the gain; below three seeds over questions alone.
+        gain_p: Two-sided p-value of no difference, from three seeds on; except for the named comparison, adjusted
+            for their number (Holm).
+        gain_se: Standard error of the gain; with fewer than three seeds over questions alone.
         rows: Examples that the student was trained on; the mean over seeds where seed is None.
         questions: Questions that the training set asks, mean over the seeds.
         label_accuracy: Share of those examples whose answer is right, where ground truth is known.

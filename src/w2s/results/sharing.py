@@ -45,10 +45,10 @@ def export_run(folder: str | Path, out: str | Path, *, store: Store | None = Non
         folder: The run's.
         out: The file: .tar.gz or .tgz.
         store: Where the results are; by default `store.default_root()`.
-        models: Take converted models along: large, and whoever has the model converts it again when it is needed.
+        models: Include converted models. They are large, and can be converted again from the original model.
 
     Raises:
-        InputError: The folder is that of no finished run, or a result is damaged or no longer there.
+        InputError: The folder holds no finished run, or a result is damaged or no longer there.
     """
     store, file, own = store or Store(default_root()), Path(out).expanduser(), RunFolder(Path(folder).expanduser())
     if not file.name.lower().endswith(SUFFIXES):
@@ -96,17 +96,17 @@ def import_run(
     adapters: Adapters = "link",
     keep_own: bool = False,
 ) -> Taken:
-    """Take a run out of the file that `export_run` wrote: its results into the store, and its folder.
+    """Import a run from a file that `export_run` wrote: its results into the store, and its folder.
 
-    Every path, size and hash is checked, and nothing is taken where one is wrong. Whether the numbers are those that
-    the settings give is not checked: that would mean to compute them.
+    Every path, size and hash is checked, and nothing is imported if one is wrong. Whether the numbers are those that
+    the settings would give is not checked: that would mean computing them again.
 
     Args:
         file: The archive.
         store: Where the results go; by default `store.default_root()`.
         out: Where the run's folder goes, as for `run`; None for the results alone.
         adapters: How the folder holds the students' adapters.
-        keep_own: Where a result is there already with another content, keep it; otherwise the archive is refused.
+        keep_own: If the store has a result with other content, keep it; by default the archive is then refused.
 
     Raises:
         InputError: It is damaged or no archive, holds what it may not, or differs from what is there; or the folder

@@ -28,8 +28,8 @@ class Cell:
     """One experiment of a study.
 
     Attributes:
-        name: Of its folder and its row.
-        levels: Where it stands on each axis; of an included cell, only on those that it names.
+        name: The name of its folder and its row.
+        levels: Its level on each axis; for an included cell, only on those that it names.
         experiment: Its settings.
     """
 
@@ -44,8 +44,8 @@ def cells_of(study: Settings) -> list[Cell]:
     Args:
         study: `preset`, `base` (settings of every cell), `grid` (axes), `exclude` and `include`, as `w2s study` reads
             them from a file. An axis is a setting with its values, `task.name: [hellaswag, mmlu]`, or a name of your
-            own with levels that are settings each, `pair: {small: {weak.name: …, strong.name: …}, …}`. What is nested
-            may be written with dots. Each seed has splits of its own unless `split_per_seed` says otherwise.
+            own with levels that are settings each, `pair: {small: {weak.name: …, strong.name: …}, …}`. Nested settings
+            may be written with dots. Each seed draws its own splits unless `split_per_seed` says otherwise.
 
     Raises:
         InputError: A part, a setting or a level is not what it should be, or two cells have one name.

@@ -58,7 +58,7 @@ def format_of(
     Args:
         paths: The files.
         given: The format that the user named; empty where none was.
-        columns: What the file calls its columns, by our names.
+        columns: The file's names for the columns, by our names.
         encoding: Of its text.
 
     Raises:
