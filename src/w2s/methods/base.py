@@ -35,8 +35,8 @@ class Student(NamedTuple):
 
     Attributes:
         rounds: Its rounds of training, the last of which gives the student; none for an untrained one.
-        orders: In how many orders of the options it is tested, at most: by choosing, with the position prior divided
-            out. None is as the experiment's evaluation says.
+        orders: The largest number of orders of the options in which it is tested, by choosing, with the position prior
+            divided out; None for the experiment's own setting.
     """
 
     rounds: tuple[Round, ...] = ()
@@ -44,12 +44,12 @@ class Student(NamedTuple):
 
     @property
     def adapter(self) -> Step | None:
-        """The training whose adapter the student wears; None for the model as it is."""
+        """The training whose adapter the student uses; None for the untrained model."""
         return self.rounds[-1].training if self.rounds else None
 
 
 class Stages(Protocol):
-    """The steps that a method may build on, for one seed. The experiment supplies them."""
+    """The steps that a method may use, for one seed. The experiment provides them."""
 
     @property
     def scored(self) -> Step:
@@ -57,7 +57,7 @@ class Stages(Protocol):
 
     @property
     def answers(self) -> Step:
-        """The weak answers to the transfer questions, as they came."""
+        """The weak answers to the transfer questions, before scoring."""
 
     @property
     def calibration(self) -> Step:
@@ -86,7 +86,7 @@ class Stages(Protocol):
             selector: A name in `Method.selectors`.
             inputs: Scored answers, answers or ground truth, by the selector's parameters.
             settings: The selector's own.
-            part: What of the method this is, for people.
+            part: The name of this part of the method, for display.
         """
 
     def train(
@@ -104,8 +104,8 @@ class Stages(Protocol):
             training_set: From `select`.
             loss: Another loss than the experiment's.
             loss_settings: Settings of the loss.
-            init: A training whose adapter this one begins with.
-            part: What of the method this is, for people.
+            init: A training whose adapter this one starts from.
+            part: The name of this part of the method, for display.
         """
 
     def answer(
@@ -121,16 +121,16 @@ class Stages(Protocol):
         """A student's own answers to every variation of a split's questions.
 
         Args:
-            training: The student; None for the strong model as it is.
+            training: The student; None for the untrained strong model.
             split: transfer or weak_train.
-            fold: One of the split's `folds`, whose questions alone are asked.
-            without: A training set whose questions are not asked.
-            choose: It chooses among the options, with the log-probability of each, however others answer.
-            part: What of the method this is, for people.
+            fold: One of the split's `folds`; only its questions are asked.
+            without: A training set whose questions are left out.
+            choose: Choose among the options, with the log-probability of each, whatever `answering.mode` is.
+            part: The name of this part of the method, for display.
         """
 
     def folds(self, count: int, *, split: str = "transfer") -> Sequence[Step]:
-        """A split's questions in so many parts, as large as can be alike.
+        """A split's questions, divided into this many parts of sizes as equal as possible.
 
         A selector that gets one under a name gets the table of its questions (`tables.QUESTIONS`).
 
@@ -139,7 +139,7 @@ class Stages(Protocol):
         """
 
     def join(self, answers: Sequence[Step], *, supervisors: Sequence[str] = (), part: str = "") -> Step:
-        """Several tables of answers as one; with names, each under that of its supervisor."""
+        """Several tables of answers as one; with `supervisors`, each table is labelled with its supervisor's name."""
 
     def score(self, answers: Step, *, part: str = "") -> Step:
         """A student's answers, scored by the method's estimator.
@@ -159,14 +159,14 @@ class Method:
         steps: Lays the steps, given the stages of one seed and the method's settings.
         settings: The method's own settings and their defaults.
         role: What it is in the table. The first bound among the methods is the ceiling of PGR.
-        reference: It is what others are compared with.
-        uses_gold: It sees ground truth of the transfer questions, so it is a bound or a control.
-        estimator: The estimator that it is meant for, where the user names none for it; None for the experiment's.
-        needs_options: It is of no use where the task's answers are free: there it is refused.
-        selectors: What makes its training sets, by name.
-        selector: The one that does, where the method is one selection and one training.
-        check: Refuses settings of values that the method cannot use, before anything is computed.
-        version: Raised when its code, a selector's among it, changes what comes out.
+        reference: Whether the other methods are compared with it.
+        uses_gold: Whether it sees ground truth of the transfer questions, which makes it a bound or a control.
+        estimator: The estimator that it uses if the user names none; None for the experiment's.
+        needs_options: Whether it needs options to choose from: it is refused for tasks with free answers.
+        selectors: The functions that make its training sets, by name.
+        selector: The one selector of a method that is one selection and one training.
+        check: Refuses values of settings that the method cannot use, before anything is computed.
+        version: Raised when a change of its code, or of a selector's, changes the results.
     """
 
     name: str

@@ -68,9 +68,9 @@ class Estimator:
             `uncertainty` and perhaps more.
         settings: The estimator's own settings and their defaults.
         needs: Which of "calibration" (`Calibration`) and "second_view" (the answers of a student) it asks for.
-        models: Which settings name a model: its content decides what comes out, and not its name. Empty is none.
-        version: Raised when its code changes what comes out.
-        compares: Whether it compares supervisors, and so needs two of them or more.
+        models: The settings that name a model: its content, not its name, is then part of the key.
+        version: Raised when a change of its code changes the results.
+        compares: Whether it compares supervisors, and so needs at least two.
     """
 
     name: str

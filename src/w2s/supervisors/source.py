@@ -45,7 +45,7 @@ class Supervision:
 
 
 class SourceStages(Protocol):
-    """The steps that a source may build on, for one seed."""
+    """The steps that a source may use, for one seed. The experiment provides them."""
 
     @property
     def spec(self) -> WeakSpec:
@@ -189,10 +189,10 @@ class Source:
         steps: Lays the steps, given the stages of one seed.
         needs_weak_train: Whether it can do without questions of `weak_train`, given the weak supervisor's settings.
         check: Refuses settings that the source cannot use, before anything is computed.
-        called: What a reader should call the supervisor; by default the name of its model.
+        called: The supervisor's name in tables; by default the name of its model.
         answer: Answers an inquiry (`tables.ANSWERS`), for a source that lays `SourceStages.ask`.
-        instant: Its answers are there already, or drawn: they take no time that a plan should count.
-        version: Raised when its code changes what comes out.
+        instant: Whether its answers exist already or are drawn at random, so that they take no time in a plan.
+        version: Raised when a change of its code changes the results.
     """
 
     name: str

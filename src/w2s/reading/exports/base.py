@@ -118,7 +118,7 @@ class Format:
         recognizes: Whether a file with these columns is one.
         read: Reads the files.
         called: What a supervisor is called that the file at a path does not name.
-        version: Raised when its code changes what comes out.
+        version: Raised when a change of its code changes the results.
     """
 
     name: str
