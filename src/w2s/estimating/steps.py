@@ -19,6 +19,7 @@ from w2s.tasks import Question, Task, questions_of
 __all__ = ["KnownModel", "StepWork"]
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_FOUR_BITS = 4.127 / 8  # bytes of a weight in 4 bits and its share of the scales: QLoRA, arXiv 2305.14314
 _ROW = 40  # bytes that an answer takes in a table, besides its question's text
 _TEXT = 0.5  # of a text's characters, packed
 
@@ -96,7 +97,8 @@ class StepWork:
         key = (str(settings["identity"]), str(settings["dtype"]))
         if key not in self.models:
             name = execution["spec"]["name"]
-            device = str(execution["spec"]["device"])
+            spec = execution["spec"]
+            device = "all GPUs" if spec.get("device_map") == "auto" else str(spec["device"])
             size = _size(name, execution, step.inputs.get("model"))
             self.models[key] = KnownModel(name, key[1], device, size)
         return self.models[key]
@@ -111,7 +113,11 @@ class StepWork:
             return Work(does="unknown", model=model.name if model else "")
         size, number = model.size, _BYTES[model.dtype]
         depth, width = _shape(size)
-        work = {"layers": size.layers, "head": size.head, "weights": size.total * number, "depth": depth}
+        settings: Any = step.settings["model"]
+        weights = float(size.total * number)
+        if "quantization" in settings:
+            weights -= size.layers * (number - _FOUR_BITS)
+        work = {"layers": size.layers, "head": size.head, "weights": weights, "depth": depth}
         return Work(**{**work, "model": f"{model.name} {model.dtype}", "width": width, "number": number, **more})
 
     def _answers(self, step: Step) -> Work:
