@@ -31,6 +31,7 @@ class KnownModel(NamedTuple):
     dtype: str
     device: str
     size: ModelSize | None
+    quantized: bool = False
 
 
 class _Questions(NamedTuple):
@@ -57,7 +58,7 @@ class StepWork:
     """
 
     def __init__(self, graphs: Sequence[Graph]) -> None:
-        self.models: dict[tuple[str, str], KnownModel] = {}
+        self.models: dict[tuple[str, ...], KnownModel] = {}
         self._questions: dict[str, _Questions] = {}
         self._asked: dict[tuple[Any, ...], Asked] = {}
         for graph in graphs:
@@ -94,13 +95,14 @@ class StepWork:
         if settings is None:
             return None
         execution: Any = step.execution["model"]
-        key = (str(settings["identity"]), str(settings["dtype"]))
+        quantized = "quantization" in settings
+        key = (str(settings["identity"]), str(settings["dtype"]), str(quantized))
         if key not in self.models:
             name = execution["spec"]["name"]
             spec = execution["spec"]
             device = "all GPUs" if spec.get("device_map") == "auto" else str(spec["device"])
             size = _size(name, execution, step.inputs.get("model"))
-            self.models[key] = KnownModel(name, key[1], device, size)
+            self.models[key] = KnownModel(name, key[1], device, size, quantized)
         return self.models[key]
 
     def _converts(self, step: Step) -> Work:
@@ -113,12 +115,19 @@ class StepWork:
             return Work(does="unknown", model=model.name if model else "")
         size, number = model.size, _BYTES[model.dtype]
         depth, width = _shape(size)
-        settings: Any = step.settings["model"]
         weights = float(size.total * number)
-        if "quantization" in settings:
+        if model.quantized:
             weights -= size.layers * (number - _FOUR_BITS)
         work = {"layers": size.layers, "head": size.head, "weights": weights, "depth": depth}
-        return Work(**{**work, "model": f"{model.name} {model.dtype}", "width": width, "number": number, **more})
+        return Work(
+            **{
+                **work,
+                "model": f"{model.name} {model.dtype} {model.quantized}",
+                "width": width,
+                "number": number,
+                **more,
+            }
+        )
 
     def _answers(self, step: Step) -> Work:
         settings: Any = step.settings
