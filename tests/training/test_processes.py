@@ -51,9 +51,8 @@ CASES: dict[str, dict[str, Any]] = {
     "options": {"loss": "soft-cross-entropy", "batch_size": 2},
     "own class": {"loss": "auxiliary-confidence", "loss_settings": {"alpha": 0.8, "ramp": 0.5}, "batch_size": 2},
     "options of the paper": {"loss": "soft-cross-entropy", "batch_size": 2, "normalization": "paper"},
-    "a last batch of one": {"batch_size": 7, "epochs": 4},  # of which one process has no share
+    # Of a last batch of one, one process has no share.
     "paper, a last batch of one": {"batch_size": 7, "epochs": 4, "normalization": "paper"},
-    "options, a last batch of one": {"loss": "soft-cross-entropy", "batch_size": 3, "epochs": 2},
     "own class, a last batch of one": {
         "loss": "auxiliary-confidence",
         "loss_settings": {"alpha": 0.8, "ramp": 0.5},

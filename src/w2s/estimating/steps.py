@@ -119,15 +119,8 @@ class StepWork:
         if model.quantized:
             weights -= size.layers * (number - _FOUR_BITS)
         work = {"layers": size.layers, "head": size.head, "weights": weights, "depth": depth}
-        return Work(
-            **{
-                **work,
-                "model": f"{model.name} {model.dtype} {model.quantized}",
-                "width": width,
-                "number": number,
-                **more,
-            }
-        )
+        called = f"{model.name} {model.dtype}{' 4bit' if model.quantized else ''}"
+        return Work(**{**work, "model": called, "width": width, "number": number, **more})
 
     def _answers(self, step: Step) -> Work:
         settings: Any = step.settings
