@@ -15,7 +15,7 @@ SOURCE = Path(w2s.__file__).parent
 # Lowest first. A name is a module of w2s or a whole package.
 FLOORS: list[set[str]] = [
     {"errors"},
-    {"progress", "environment", "files", "registry", "hub"},
+    {"progress", "environment", "files", "registry", "hub", "launched"},
     {"step", "reading"},
     {"tables", "store", "metrics", "debias"},
     {"config", "gold"},

@@ -7,6 +7,7 @@ an `Experiment` shows all that decides its outcome.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -97,7 +98,11 @@ class ModelSpec:
         name: A bundled name that `w2s models` lists, a hub id, a folder with safetensors, or a `.gguf` file.
         revision: A branch, tag or commit of a hub id.
         dtype: Of the weights; "auto" is bfloat16 where the device is fast at it, float32 elsewhere.
-        device: "auto" is the first of cuda, mps, cpu that is there; anything else must be there.
+        device: "auto" is the first of cuda, mps, cpu that is there; anything else must be there: cuda:1 is the second
+            GPU.
+        device_map: "auto" spreads a model that is too large for one GPU over all of them; "single" keeps it on one.
+        quantization: "4bit" holds the weights of linear layers in 4 bits (NF4), frozen under an adapter; needs
+            bitsandbytes.
         attention: transformers' attention implementation; "auto" is its own choice.
         chat_template: Put every prompt into the tokenizer's chat template, as a user's turn.
         trust_remote_code: Run the code that comes with a hub model. Off unless you know whose code it is.
@@ -106,10 +111,21 @@ class ModelSpec:
     name: str = "smollm2-135m"
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
+    device: str = "auto"
+    device_map: Literal["single", "auto"] = "single"
+    quantization: Literal["none", "4bit"] = "none"
     attention: str = "auto"
     chat_template: bool = False
     trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse the name of no device; whether it is there is another question."""
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise InputError(f"device is {self.device!r}: expected auto, cuda, cuda:1 (or another number), mps or cpu")
+        if self.device_map == "auto" and self.device not in ("auto", "cuda"):
+            raise InputError(
+                f"device is {self.device!r} and device_map auto, which takes all GPUs: expected one of them"
+            )
 
 
 @dataclass(kw_only=True)
@@ -135,6 +151,7 @@ class WeakSpec(ModelSpec):
 
     def __post_init__(self) -> None:
         """Refuse what no source could use."""
+        super().__post_init__()
         _check_range(self, 2, math.inf, "folds")
 
 

@@ -19,7 +19,7 @@ def environment() -> dict[str, str]:
     found = dict(_fixed())
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
-        found["device"] = torch.cuda.get_device_name(0)
+        found["device"] = torch.cuda.get_device_name()
     return found
 
 

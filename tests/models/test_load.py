@@ -54,13 +54,6 @@ def test_a_device_that_is_not_here_is_refused_never_replaced(monkeypatch: pytest
     assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
 
 
-def test_a_numbered_device_is_refused_with_the_way_to_choose_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto").type == choose_device("cuda").type == "cuda"
-    with pytest.raises(InputError, match="CUDA_VISIBLE_DEVICES=1 chooses one of several"):
-        choose_device("cuda:1")
-
-
 def test_the_dtype_is_the_one_asked_for_or_bfloat16_where_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     assert choose_dtype("float16", cpu) == torch.float16

@@ -37,6 +37,7 @@ IRRELEVANT: dict[str, Callable[[Experiment], Experiment]] = {
     "generation while choosing": lambda e: edited(e, answering=AnsweringSpec(max_new_tokens=7)),
     "the mode that is the default": lambda e: edited(e, answering=AnsweringSpec(mode="choose")),
     "device": lambda e: edited(e, weak=edited(e.weak, device="cpu"), strong=edited(e.strong, device="cuda")),
+    "the GPUs that a model is spread over": lambda e: edited(e, strong=edited(e.strong, device_map="auto")),
     "compilation": lambda e: edited(e, student_training=edited(e.student_training, compile="off")),
     "the comparison": lambda e: edited(e, compare=["reweighting", "majority"]),
     "order of the methods": lambda e: edited(e, methods=list(reversed(e.methods))),

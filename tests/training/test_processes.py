@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -37,7 +38,7 @@ for name, changes in eval(sys.argv[4]).items():
     )
     assert bool(told) == (os.environ["RANK"] == "0"), told
 try:
-    train(lm, Path(sys.argv[3]) / "odd", batch_size=3)
+    train(lm, Path(sys.argv[3]) / "odd", batch_size=6, micro_batch_size=2)
 except InputError as error:
     if os.environ["RANK"] == "0":
         print("refused:", error)
@@ -50,6 +51,14 @@ CASES: dict[str, dict[str, Any]] = {
     "options": {"loss": "soft-cross-entropy", "batch_size": 2},
     "own class": {"loss": "auxiliary-confidence", "loss_settings": {"alpha": 0.8, "ramp": 0.5}, "batch_size": 2},
     "options of the paper": {"loss": "soft-cross-entropy", "batch_size": 2, "normalization": "paper"},
+    # Of a last batch of one, one process has no share.
+    "paper, a last batch of one": {"batch_size": 7, "epochs": 4, "normalization": "paper"},
+    "own class, a last batch of one": {
+        "loss": "auxiliary-confidence",
+        "loss_settings": {"alpha": 0.8, "ramp": 0.5},
+        "batch_size": 3,
+    },
+    "watched": {"eval_fraction": 0.4, "batch_size": 2},
 }
 
 
@@ -70,13 +79,14 @@ def test_two_processes_are_one(lm: LanguageModel, tiny_llama: Path, tmp_path: Pa
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "refused: batch_size 3 cannot be shared by 2 processes" in done.stdout
+    assert "refused: micro_batch_size 2 in 2 processes does not divide batch_size 6" in done.stdout
     for name, case in CASES.items():
         changes = {key: value for key, value in case.items() if key != "tokens"}
         table = training_set(WEIGHTS, CITIES[:8])
         table = paired(table) if "loss" in case else table
         one: Run = train(lm, tmp_path / f"{name}-one", table, **changes)
         assert same(adapter_of(tmp_path / name), one.adapter, 1e-3), name
-        lines = (tmp_path / name / "log.jsonl").read_text().splitlines()
-        assert len(lines) == one.report.steps == 4
+        log = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        assert log == [pytest.approx(entry, rel=1e-4) for entry in one.log], name
+        assert len(one.losses) == one.report.steps
         assert not (tmp_path / name / "checkpoints").exists()

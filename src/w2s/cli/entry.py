@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2s.cli import commands, lists, options, paraphrase, run, store, study
+from w2s.cli.processes import follow_leader, lead
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
+from w2s.launched import leading, this_process
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -49,6 +51,11 @@ class _Command(NamedTuple):
 def run_words(words: list[str]) -> None:
     """Run the command of these words, and end the process with the status where it is not done."""
     _make_streams_safe()
+    with leading():
+        _run(words)
+
+
+def _run(words: list[str]) -> None:
     if "--debug" in words:
         _dispatch([word for word in words if word != "--debug"])
         return
@@ -100,6 +107,9 @@ def _complain(message: str) -> None:
 
 
 def _dispatch(words: list[str]) -> None:
+    if this_process().rank:
+        follow_leader()
+        return
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return
@@ -111,6 +121,8 @@ def _dispatch(words: list[str]) -> None:
     if wrong := next((word for word in words if not is_text(word)), None):
         raise InputError(f"{wrong[:60]!r}: expected text in UTF-8, without null bytes")
     name, rest = _named(words)
+    if this_process().world > 1:
+        lead(name)
     command = _COMMANDS[name]
     rest = options.load_plugins_of(rest)
     from jsonargparse import ArgumentError, ArgumentParser

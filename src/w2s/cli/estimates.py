@@ -67,7 +67,7 @@ def _lines(found: Estimate, jobs: int, device: str, told: str) -> list[str]:
 
 
 def _of_model(model: KnownModel, device: str) -> str:
-    on = f"{model.dtype} on {device if model.device == 'auto' else model.device}"
+    on = f"{'4 bits, ' if model.quantized else ''}{model.dtype} on {device if model.device == 'auto' else model.device}"
     if model.size is None:
         return f"model     {model.name}: size not known, neither by files nor by its name · {on}"
     total = model.size.total

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.cli.settings_file import file_settings, value_of
 from w2s.errors import InputError, unknown_name
+from w2s.launched import this_process
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -171,6 +172,12 @@ def runner_from(arguments: Namespace) -> Runner:
     Raises:
         InputError: Options that do not go together.
     """
+    if this_process().world > 1 and (arguments.jobs != 1 or arguments.runner == "ray"):
+        raise InputError(
+            f"--{'runner ray' if arguments.runner == 'ray' else f'jobs {arguments.jobs}'} in one of "
+            f"{this_process().world} launched processes: expected several processes for one training, or several "
+            "trainings at once, not both"
+        )
     if arguments.runner == "ray":
         from w2s.runners import ray
 

@@ -148,12 +148,15 @@ def _command(words: Sequence[str]) -> str:
 def _dry_run(experiment: Experiment, store: Store, arguments: Namespace) -> None:
     from w2s.cli.estimates import show_estimate
     from w2s.hub import without_hub
+    from w2s.pipeline.devices import check_devices
     from w2s.pipeline.graph import Graph
     from w2s.report.tables import plain_table, show
     from w2s.runners.base import plan
 
     with without_hub():
         graph = Graph(experiment)
+    if arguments.runner != "ray":
+        check_devices(graph.targets(), store, jobs=arguments.jobs)
     planned = plan(graph.targets(), store)
     rows = [
         [

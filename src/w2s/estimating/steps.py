@@ -19,6 +19,7 @@ from w2s.tasks import Question, Task, questions_of
 __all__ = ["KnownModel", "StepWork"]
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_FOUR_BITS = 4.127 / 8  # bytes of a weight in 4 bits and its share of the scales: QLoRA, arXiv 2305.14314
 _ROW = 40  # bytes that an answer takes in a table, besides its question's text
 _TEXT = 0.5  # of a text's characters, packed
 
@@ -30,6 +31,7 @@ class KnownModel(NamedTuple):
     dtype: str
     device: str
     size: ModelSize | None
+    quantized: bool = False
 
 
 class _Questions(NamedTuple):
@@ -56,7 +58,7 @@ class StepWork:
     """
 
     def __init__(self, graphs: Sequence[Graph]) -> None:
-        self.models: dict[tuple[str, str], KnownModel] = {}
+        self.models: dict[tuple[str, ...], KnownModel] = {}
         self._questions: dict[str, _Questions] = {}
         self._asked: dict[tuple[Any, ...], Asked] = {}
         for graph in graphs:
@@ -93,12 +95,14 @@ class StepWork:
         if settings is None:
             return None
         execution: Any = step.execution["model"]
-        key = (str(settings["identity"]), str(settings["dtype"]))
+        quantized = "quantization" in settings
+        key = (str(settings["identity"]), str(settings["dtype"]), str(quantized))
         if key not in self.models:
             name = execution["spec"]["name"]
-            device = str(execution["spec"]["device"])
+            spec = execution["spec"]
+            device = "all GPUs" if spec.get("device_map") == "auto" else str(spec["device"])
             size = _size(name, execution, step.inputs.get("model"))
-            self.models[key] = KnownModel(name, key[1], device, size)
+            self.models[key] = KnownModel(name, key[1], device, size, quantized)
         return self.models[key]
 
     def _converts(self, step: Step) -> Work:
@@ -111,8 +115,12 @@ class StepWork:
             return Work(does="unknown", model=model.name if model else "")
         size, number = model.size, _BYTES[model.dtype]
         depth, width = _shape(size)
-        work = {"layers": size.layers, "head": size.head, "weights": size.total * number, "depth": depth}
-        return Work(**{**work, "model": f"{model.name} {model.dtype}", "width": width, "number": number, **more})
+        weights = float(size.total * number)
+        if model.quantized:
+            weights -= size.layers * (number - _FOUR_BITS)
+        work = {"layers": size.layers, "head": size.head, "weights": weights, "depth": depth}
+        called = f"{model.name} {model.dtype}{' 4bit' if model.quantized else ''}"
+        return Work(**{**work, "model": called, "width": width, "number": number, **more})
 
     def _answers(self, step: Step) -> Work:
         settings: Any = step.settings

@@ -35,6 +35,7 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
     from peft import PeftConfig, get_peft_model
     from peft.utils import get_peft_model_state_dict
 
+    own = set(base.model.parameters())
     wrong = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
     try:
         config = PeftConfig.from_pretrained(str(adapter))
@@ -59,7 +60,10 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
             tuned.load_adapter(str(adapter), "default", autocast_adapter_dtype=False)
         except wrong as error:
             raise _unfit(adapter, error) from None
-        tuned.to(base.device, base.dtype).eval()
+        for parameter in tuned.parameters():
+            if parameter not in own:  # the model's may be packed; of one that is spread, each layer has its device
+                parameter.data = parameter.data.to(None if base.spread_over else base.device, base.dtype)
+        tuned.eval()
         yield replace(base, model=tuned)
     finally:
         tuned.unload()

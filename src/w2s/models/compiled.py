@@ -35,7 +35,7 @@ def is_worth_compiling(lm: LanguageModel, work: Work, tokens: int) -> bool:
         work: What it does.
         tokens: That go through it; in training, over all epochs.
     """
-    if lm.device.type != "cpu" or not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
+    if lm.device.type != "cpu" or lm.quantized or not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
         return False
     parameters = sum(parameter.numel() for layer in _layers(lm.model) for parameter in layer.parameters())
     return tokens * parameters > _ENOUGH[work] * torch.get_num_threads()

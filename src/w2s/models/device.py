@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from w2s.errors import InputError
+from w2s.launched import this_process
 
 __all__ = ["choose_device", "choose_dtype"]
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device asked for, or the first of cuda, mps and cpu that works.
+    """The device asked for, or the first of cuda, mps and cpu that works; each launched process has a GPU of its own.
 
     Raises:
         InputError: The device asked for is not there. There is no silent fall to the CPU.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return torch.device(next(kind for kind, is_there in there.items() if is_there))
+    cpu_only = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")  # accelerate launch --cpu
+    there = {
+        "cuda": torch.cuda.is_available() and not cpu_only,
+        "mps": torch.backends.mps.is_available() and not cpu_only,
+        "cpu": True,
+    }
     try:
-        device = torch.device(wanted)
+        device = torch.device(next(kind for kind in there if there[kind]) if wanted == "auto" else wanted)
     except RuntimeError:
         raise InputError(f"unknown device {wanted!r}: expected auto, {', '.join(there)}") from None
-    if device.index is not None:
-        # transformers' Trainer takes the first device that it sees, and would train on another than this.
-        raise InputError(
-            f"device {wanted!r}: expected auto, {', '.join(there)};"
-            f" CUDA_VISIBLE_DEVICES={device.index} chooses one of several"
-        )
     if not there.get(device.type, False):
         have = ", ".join(kind for kind, is_there in there.items() if is_there)
-        raise InputError(f"device {wanted!r} is not here: this machine's torch has {have}")
+        where = "accelerate launch --cpu lets a process use" if cpu_only else "this machine's torch has"
+        raise InputError(f"device {wanted!r} is not here: {where} {have}")
+    if device.type == "cuda":
+        return _gpu(wanted, device.index)
+    if device.index is not None:
+        raise InputError(f"device {wanted!r}: expected {device.type}, of which there is one")
     return device
+
+
+def _gpu(wanted: str, index: int | None) -> torch.device:
+    """A GPU by its number; without one the first, and for each of several launched processes the one of its own."""
+    process, count = this_process(), torch.cuda.device_count()
+    if process.world > 1 and index is not None:
+        raise InputError(f"device {wanted!r} in {process.world} launched processes: expected cuda, for a GPU each")
+    number = process.local if index is None else index
+    if number >= count:
+        have = "1 GPU, cuda:0" if count == 1 else f"{count} GPUs, cuda:0 to cuda:{count - 1}"
+        who = f"{process} has no GPU: expected as many processes as GPUs, and" if index is None else "it is not here:"
+        raise InputError(f"device {wanted!r}: {who} this machine has {have}")
+    return torch.device("cuda", number)
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:

@@ -16,8 +16,9 @@ from w2s.errors import InputError
 from w2s.files import tree_sha256
 from w2s.models.bundled import BUNDLED
 from w2s.models.checks import check_finite, check_vocabulary, check_whole, pad_id_for
-from w2s.models.device import choose_device, choose_dtype
+from w2s.models.device import choose_dtype
 from w2s.models.memory import keep_freed_memory
+from w2s.models.placement import check_placement, devices_of, loading_options, return_to
 
 __all__ = ["LanguageModel", "load_model"]
 
@@ -34,12 +35,14 @@ class LanguageModel:
     Attributes:
         model: In evaluation mode; its own weights are never trained.
         tokenizer: A fast tokenizer.
-        device: Where the weights are.
-        dtype: Of the weights.
+        device: Where the weights are; of a model spread over several, where its inputs go.
+        dtype: Of the weights, and in which is computed where weights are held in 4 bits.
         chat_template: Whether prompts go through the tokenizer's chat template.
         automatic_attention: Whether the attention implementation may be changed for speed.
         public_name: The bundled name or hub id by which it is found on any machine; None for a folder or file.
         revision: The commit of a hub id.
+        spread_over: The devices of a model that is spread over several; "cpu" and "disk" hold what no GPU had room for.
+        quantized: Whether linear layers are held in 4 bits.
     """
 
     model: PreTrainedModel
@@ -50,16 +53,22 @@ class LanguageModel:
     automatic_attention: bool = True
     public_name: str | None = None
     revision: str | None = None
+    spread_over: tuple[str, ...] = ()
+    quantized: bool = False
 
     def __str__(self) -> str:
-        size = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
-        return f"{size:,.0f}M parameters · {str(self.dtype).removeprefix('torch.')} on {self.device}"
+        size = self.model.num_parameters() / 1e6  # which counts what is packed
+        held = f"4 bits, {self.dtype}" if self.quantized else str(self.dtype)
+        return f"{size:,.0f}M parameters · {held.replace('torch.', '')} on {', '.join(self.spread_over) or self.device}"
 
 
 def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel:
-    device = choose_device(spec.device)
+    device = check_placement(spec)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     dtype = choose_dtype(spec.dtype, device)
     common: dict[str, Any] = {"revision": revision, "trust_remote_code": spec.trust_remote_code}
+    common |= (options := loading_options(spec, device, dtype))
     if spec.attention != "auto":
         common["attn_implementation"] = spec.attention
     try:
@@ -86,7 +95,12 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     if spec.chat_template and not tokenizer.chat_template:
         raise InputError(f"model {spec.name!r} has no chat template: expected chat_template: false")
     model.requires_grad_(False)
-    model.to(device).eval()
+    if not options:
+        model.to(device)
+    model.eval()
+    spread = devices_of(model.hf_device_map) if spec.device_map == "auto" else []
+    if len(spread) > 1:
+        return_to(device, model.base_model)
     if device.type == "cpu":
         keep_freed_memory()
     return LanguageModel(
@@ -98,6 +112,8 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         automatic_attention=spec.attention == "auto",
         public_name=_public_name(spec, revision),
         revision=revision,
+        spread_over=tuple(spread) if len(spread) > 1 else (),
+        quantized=spec.quantization != "none",
     )
 
 
@@ -137,7 +153,8 @@ def load_model(
     """
     global _held
     found = _content(location, identity)
-    key = (str(location), revision, found, spec.dtype, spec.device, spec.attention, spec.trust_remote_code)
+    how = (spec.dtype, spec.device, spec.device_map, spec.quantization, spec.attention, spec.trust_remote_code)
+    key = (str(location), revision, found, *how)
     if _held is not None and _held[0] == key:
         return replace(_held[1], chat_template=spec.chat_template, public_name=_public_name(spec, revision))
     _held = None  # frees the other model before this one asks for memory

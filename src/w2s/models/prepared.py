@@ -53,6 +53,10 @@ class PreparedModel:
             "dtype": dtype,
             "chat_template": spec.chat_template,
         }
+        if spec.quantization == "4bit":
+            from w2s.models.placement import FOUR_BITS
+
+            self.settings["quantization"] = dict(FOUR_BITS)
         self.execution: dict[str, Json] = {
             "spec": fields,
             "location": source.location,

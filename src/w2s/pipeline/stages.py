@@ -23,6 +23,7 @@ from w2s.files import tree_sha256
 from w2s.gold import aliases_of
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
+from w2s.pipeline.devices import check_devices
 from w2s.pipeline.lay import Lay
 from w2s.pipeline.lay_training import training_step
 from w2s.pipeline.source_stages import answers_of
@@ -102,6 +103,7 @@ class _Given:
 def done_step(target: Step, given: _Given | None, store: Store | None, progress: Progress) -> Iterator[Path]:
     """The folder of a step's result; it and what it reads are computed, and stay for as long as the block lasts."""
     store = store or Store(default_root())
+    check_devices([target], store)
     with store.using([target], label=target.label):
         computed = False
         for step in walk([target], stop=lambda step: store.get(step) is not None):

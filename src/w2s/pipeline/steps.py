@@ -22,11 +22,13 @@ from w2s.config_json import training_from_dict
 from w2s.errors import InputError
 from w2s.files import atomic_write
 from w2s.gold import Gold, aliases_of
+from w2s.launched import awaiting_others, call_others
 from w2s.methods import METHODS
 from w2s.models.prepared import CONVERSION, convert, loaded
 from w2s.paraphrasing.prompt import VERSION as PARAPHRASING
 from w2s.paraphrasing.step import build_paraphrases
-from w2s.plugins import load_plugins
+from w2s.plugins import load_plugins, loaded_plugins
+from w2s.progress import Progress, no_progress
 from w2s.reliability import Calibration, score_answers
 from w2s.reliability.encoder import by_name
 from w2s.step import Build, Context, Step
@@ -45,6 +47,7 @@ __all__ = [
     "content_of",
     "fold_of",
     "gold_by_id",
+    "train_share",
 ]
 
 ANSWERS_FILE, SCORED_FILE, TRAINING_SET_FILE = "answers.parquet", "scored.parquet", "training_set.parquet"
@@ -345,10 +348,30 @@ def _table_in(folder: Path) -> pa.Table:
 
 @_builds("training")
 def _training(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    call_others(
+        {
+            "settings": settings,
+            "inputs": {name: str(folder) for name, folder in inputs.items()},
+            "out": str(out),
+            "execution": context.execution,
+            "plugins": loaded_plugins(),
+        }
+    )
+    train_share(settings, inputs, out, context.execution, context.progress)
+
+
+def train_share(
+    settings: Settings,
+    inputs: Folders,
+    out: Path,
+    execution: Mapping[str, Any],
+    progress: Progress = no_progress,
+) -> None:
+    """Compute a step of kind `training`, or this process's share of it where a launcher started several."""
     from w2s.training.student import train_student
 
-    spec = training_from_dict({**settings["training"], **context.execution["training"]})
-    with loaded(settings["model"], context.execution["model"], inputs, None) as lm:
+    spec = training_from_dict({**settings["training"], **execution["training"]})
+    with awaiting_others(), loaded(settings["model"], execution["model"], inputs, None) as lm:
         train_student(
             lm,
             read_table(inputs["training_set"] / TRAINING_SET_FILE),
@@ -356,7 +379,7 @@ def _training(settings: Settings, inputs: Folders, out: Path, context: Context) 
             seed=settings["seed"],
             out=out,
             init=inputs["init"] / "adapter" if "init" in inputs else None,
-            progress=context.progress,
+            progress=progress,
         )
 
 

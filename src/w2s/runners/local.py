@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from w2s.pipeline.devices import check_devices
 from w2s.pipeline.steps import build_of
 from w2s.runners.base import Event, Failures, OnEvent, tell_nobody
 from w2s.step import Build, Step, walk
@@ -37,6 +38,9 @@ def run(
         Exception: Whatever the first failing step raises, unchanged, without `keep_going`.
     """
     failures: dict[str, Exception] = {}
+    targets = list(targets)
+    if not keep_going:  # or else each step that cannot be computed here says so
+        check_devices(targets, store)
 
     def reuse(step: Step) -> bool:
         found = store.get(step) is not None

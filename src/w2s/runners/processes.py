@@ -16,6 +16,7 @@ from queue import Empty
 from typing import Any
 
 from w2s.errors import InputError
+from w2s.pipeline.devices import check_devices
 from w2s.runners import local
 from w2s.runners.base import Event, Failures, OnEvent, Runner, tell_nobody
 from w2s.runners.scheduled import Ended, WorkerDiedError, run_on
@@ -47,6 +48,8 @@ def runner_of(jobs: int) -> Runner:
     def run(
         targets: Iterable[Step], store: Store, *, on_event: OnEvent = tell_nobody, keep_going: bool = False
     ) -> Failures:
+        targets = list(targets)
+        check_devices(targets, store, jobs=jobs)
         with _Processes(jobs, store.root) as workers:
             return run_on(workers, targets, store, on_event=on_event, keep_going=keep_going)
 

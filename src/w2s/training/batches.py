@@ -12,7 +12,7 @@ from torch import Tensor
 
 from w2s.training.data import IGNORED, Example
 
-__all__ = ["Collator", "largest_block", "longest_of", "micro_batches_of"]
+__all__ = ["Collator", "Share", "is_idle", "largest_block", "longest_of", "micro_batches_of"]
 
 # Widths of packed rows are multiples of these, of the first up to _NARROW: for each new shape of a batch, kernels and
 # memory are prepared anew.
@@ -86,6 +86,33 @@ class Collator:
         if len(packed) < len(rows):
             batch |= {"ends": ends, "positions": positions}
         return batch
+
+
+@dataclass(frozen=True)
+class Share:
+    """One process's share of a batch that all processes draw alike.
+
+    Where a batch has fewer examples than there are processes, some have none. Their gradients are awaited all the same,
+    so they compute on an example that is not theirs, and count it for nothing: see `is_idle`.
+
+    Attributes:
+        collator: Makes a batch of the share.
+        process: The number of this process, from 0.
+        processes: How many there are.
+    """
+
+    collator: Collator
+    process: int
+    processes: int
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        own = examples[self.process :: self.processes]
+        return self.collator(own) if own else {**self.collator(examples[:1]), "idle": torch.tensor(True)}
+
+
+def is_idle(batch: dict[str, Tensor]) -> bool:
+    """Whether a batch is no share of anything, and counts for nothing."""
+    return "idle" in batch
 
 
 def longest_of(batch: dict[str, Tensor]) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
 from peft.helpers import disable_input_dtype_casting
 from torch import nn
 from transformers import TrainingArguments, set_seed
@@ -112,17 +113,25 @@ def _arguments(
         report_to=[],
         dataloader_pin_memory=lm.device.type == "cuda",
     )
-    # With several GPUs and one process, Trainer would spread each batch over all of them; the model is on one.
-    arguments._n_gpu = min(1, arguments.n_gpu)
-    share, rest = divmod(spec.batch_size, arguments.world_size)
-    if rest:
-        raise InputError(f"batch_size {spec.batch_size} cannot be shared by {arguments.world_size} processes")
-    micro = min(spec.micro_batch_size or share, share)
-    if share % micro:
-        raise InputError(f"micro_batch_size {micro} does not divide batch_size {share}")
-    arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = micro
-    arguments.gradient_accumulation_steps = share // micro
+    _put_on(arguments, lm.device)
+    micro = min(spec.micro_batch_size or spec.batch_size, spec.batch_size)
+    together = min(micro * arguments.world_size, spec.batch_size)  # of all processes
+    if spec.batch_size % together:
+        raise InputError(
+            f"micro_batch_size {micro} in {arguments.world_size} processes does not divide batch_size {spec.batch_size}"
+        )
+    arguments.per_device_train_batch_size, arguments.per_device_eval_batch_size = together, micro
+    arguments.gradient_accumulation_steps = spec.batch_size // together
     return arguments
+
+
+def _put_on(arguments: TrainingArguments, device: torch.device) -> None:
+    """Train where the model is: by itself, Trainer takes the first GPU that it sees, and spreads batches over all."""
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    if arguments.world_size == 1 and device.type == "cuda":
+        torch.cuda.set_device(device)
+        vars(arguments)["_setup_devices"] = device
+        arguments.distributed_state.device = device
 
 
 def _attention_for(lm: LanguageModel, rows: list[TrainingRow], compiles: bool) -> str:
@@ -182,6 +191,11 @@ def train_student(
     """
     began = time.perf_counter()
     loss = get_loss(spec.loss).bind(spec.loss_settings)
+    if {"cpu", "disk"} & set(lm.spread_over):
+        raise InputError(
+            f"the model is too large for the GPUs here, {', '.join(lm.spread_over)} hold it: to be trained it needs "
+            "more of them, or quantization 4bit"
+        )
     tokens = encode_training_set(
         lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text, whole_groups=loss.form == "options"
     )

@@ -8,13 +8,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from accelerate.data_loader import BatchSamplerShard
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from w2s.config import TrainingSpec
 from w2s.engine.masks import attention_mask
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
-from w2s.training.batches import largest_block, longest_of, micro_batches_of
+from w2s.training.batches import Share, is_idle, largest_block, longest_of, micro_batches_of
 from w2s.training.checkpoint import SafeCheckpoints
 from w2s.training.data import IGNORED
 from w2s.training.losses import Loss, token_cross_entropy
@@ -68,6 +70,7 @@ class WeightedTrainer(SafeCheckpoints):
 
     # The loss of a micro-batch is divided by the whole batch's denominator already.
     loss_is_scaled_for_ga = True
+    data_collator: Any
 
     def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, loss: Loss, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,17 +86,43 @@ class WeightedTrainer(SafeCheckpoints):
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         if not batches:
             return batches, None
+        own = [batch for batch in batches if not is_idle(batch)]
         if self._loss.relabel is not None:
-            own = [self._own_logprobs(batch) for batch in batches]
-            relabel(self._loss, batches, own, self._shares, self._done, processes=self.args.world_size)
-        total = self._denominator(batches).to(device)
-        if self.args.world_size > 1:
-            count = torch.tensor(float(sum(len(batch["weight"]) for batch in batches)), device=device)
-            count, total = self.accelerator.gather(count), self.accelerator.gather(total)  # (processes,) each
+            logprobs = [self._own_logprobs(batch) for batch in own]
+            relabel(self._loss, own, logprobs, self._shares, self._done, processes=self.args.world_size)
+        if self.args.world_size == 1:
+            return batches, self._denominator(own).to(device)
+        if self._spec.normalization == "paper" and self._loss.form == "tokens":
+            rows = torch.tensor(float(sum(len(batch["weight"]) for batch in own)), device=device)
+            width = torch.tensor(float(max(map(longest_of, own), default=0)), device=device)
             # The batch is as wide as its longest row, whichever process holds it.
-            padded = self._spec.normalization == "paper" and self._loss.form == "tokens"
-            total = count.sum() * (total / count).max() if padded else total.sum()
-        return batches, total
+            return batches, self.accelerator.gather(rows).sum() * self.accelerator.gather(width).max()
+        return batches, self.accelerator.gather(self._denominator(own).to(device)).sum()
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Every process draws the whole batch, as a single one would, and collates its share of it."""
+        if self.args.world_size == 1:
+            return _not_sharded(super().get_train_dataloader())
+        whole = self.data_collator
+        self.data_collator = Share(whole, self.args.process_index, self.args.world_size)
+        try:
+            return _not_sharded(super().get_train_dataloader())
+        finally:
+            self.data_collator = whole
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """Every process evaluates on all that is held out: in the batches of a single one, whose mean is taken."""
+        return _not_sharded(super().get_eval_dataloader(eval_dataset))
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+        if self.args.world_size > 1:
+            self.gather_function = self._own_losses
+        return super().evaluation_loop(*args, **kwargs)
+
+    def _own_losses(self, losses: Tensor) -> Tensor:
+        """What accelerate gathers in a single process: the loss of a batch once for each example of a full one."""
+        state = self.accelerator.gradient_state
+        return losses[: state.remainder] if state.end_of_dataloader and state.remainder > 0 else losses
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
@@ -147,6 +176,8 @@ class WeightedTrainer(SafeCheckpoints):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         outputs, targets, rows = self._forward(model, inputs)
+        if is_idle(inputs):
+            return outputs.logits.sum() * 0.0
         if self._loss.form == "options":
             losses = self._option_losses(_completions(outputs.logits, targets, rows, inputs), inputs)
         else:
@@ -172,7 +203,7 @@ class WeightedTrainer(SafeCheckpoints):
         if "ends" in inputs:
             apart["attention_mask"] = attention_mask(self._lm, ends=inputs["ends"], positions=inputs["positions"])
             apart["position_ids"] = inputs["positions"]
-        with self._compute_dtype(model, labels.device):
+        with self._compute_dtype():
             outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False, **apart)
         return outputs, labels[:, 1:][predicts[:, :-1]], inputs["row"][predicts]
 
@@ -212,13 +243,20 @@ class WeightedTrainer(SafeCheckpoints):
             losses.append(self._loss(logprobs[alike], soft, whole, self._done))
         return torch.cat(losses)
 
-    @staticmethod
-    def _compute_dtype(model: nn.Module, device: torch.device) -> AbstractContextManager[Any]:
+    def _compute_dtype(self) -> AbstractContextManager[Any]:
         """The adapters are held in float32 for the optimizer, and computed in the dtype of the model below them."""
-        frozen = next(parameter for parameter in model.parameters() if not parameter.requires_grad)
-        if frozen.dtype == torch.float32:
+        if self._lm.dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(device.type, frozen.dtype)
+        return torch.autocast(self._lm.device.type, self._lm.dtype)
+
+
+def _not_sharded(loader: Any) -> DataLoader[Any]:
+    """A loader of accelerate's that gives each process all batches, where it would deal them out."""
+    shards = loader.batch_sampler
+    if isinstance(shards, BatchSamplerShard):
+        shards.num_processes, shards.process_index, shards.even_batches = 1, 0, False
+    found: DataLoader[Any] = loader
+    return found
 
 
 def _completions(logits: Tensor, targets: Tensor, rows: Tensor, inputs: dict[str, Tensor]) -> Tensor:
