@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from w2s.results.study import CellRecords
     from w2s.runners.base import Planned
     from w2s.store import Store
-    from w2s.study.running import Plan
+    from w2s.study.plan import Plan
 
 __all__ = ["study_command", "study_options"]
 
@@ -47,7 +47,7 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     store, out = store_of(arguments.store), Path(arguments.out or Path("runs") / name)
     if arguments.dry_run:
         from w2s.hub import without_hub
-        from w2s.study.running import Plan
+        from w2s.study.plan import Plan
 
         with Display(), without_hub():
             plan = Plan(cells)

@@ -19,12 +19,12 @@ from w2s.results.study import CellRecords, StudyRecords
 from w2s.runners import local
 from w2s.runners.base import Event, OnEvent, Runner, tell_nobody
 from w2s.running import Result, finish
-from w2s.step import Step
 from w2s.store import Store, default_root
 from w2s.study.grid import Cell
+from w2s.study.plan import Plan
 from w2s.tables import write_table
 
-__all__ = ["Plan", "StudyResult", "run_study"]
+__all__ = ["StudyResult", "run_study"]
 
 
 class StudyResult(StudyRecords):
@@ -37,31 +37,6 @@ class StudyResult(StudyRecords):
     def save_report(self, path: str | Path) -> Path:
         """Write the page that compares the cells: one HTML file that needs nothing else."""
         return write_study_page(self, path)
-
-
-class Plan:
-    """The graphs of the cells that can be planned, and why the others cannot.
-
-    Args:
-        cells: Of the study.
-    """
-
-    def __init__(self, cells: Sequence[Cell]) -> None:
-        self.cells = cells
-        self.graphs: dict[str, Graph] = {}
-        self.errors: dict[str, Exception] = {}
-        for cell in cells:
-            like = next(
-                (graph for graph in self.graphs.values() if graph.experiment.task == cell.experiment.task), None
-            )
-            try:
-                self.graphs[cell.name] = Graph(cell.experiment, like=like)
-            except InputError as error:
-                self.errors[cell.name] = error
-
-    def targets(self) -> list[Step]:
-        """Every step whose result is read in the end, cell by cell; one that cells share comes once."""
-        return list({step.key: step for graph in self.graphs.values() for step in graph.targets()}.values())
 
 
 def run_study(
