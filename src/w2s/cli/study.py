@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s.cli.options import named_plugins, runner_from, runner_options, store_of
+from w2s.cli.options import adapters_option, named_plugins, runner_from, runner_options, store_of
 from w2s.cli.settings_file import settings_in
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def study_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default=None, help="folder for the results (default: runs/NAME)")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     runner_options(parser)
+    adapters_option(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="list cells and steps, and about what they take; compute nothing"
     )
@@ -67,6 +68,7 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             on_event=display.on_event,
             on_cell=lambda cell: display.say(_of_cell(cell)),
             settings=settings,
+            adapters=arguments.adapters,
             info={"commands": [f"w2s run --config {out}/cells/NAME/experiment.yaml"]},
         )
     if arguments.json:

@@ -35,6 +35,25 @@ def entropy_histogram(run: Run) -> Plot:
 
     Figures 3 and 5 of Guo and Yang (2024). Without ground truth the number of answers, their share above.
     """
+    plot, axes = _one_axes(4.6, 3.1)
+    checked = bool(run.answers.known.any())
+    told = draw_entropies(axes, run)
+    if checked:
+        _legend_above(axes, axes)
+    return plot.describe(
+        title="Right and wrong answers by entropy" if checked else "Answers by entropy", alt=told, caption=ENTROPIES[checked]
+    )
+
+
+ENTROPIES = {
+    right: f"Entropy is 0 where all variations of a question got the same answer. Above each bar: {above}"
+    for right, above in ((True, "the share of its answers that are right."), (False, "its share."))
+}
+"""How to read the bars, by whether ground truth is known."""
+
+
+def draw_entropies(axes: Any, run: Run) -> str:
+    """Draw the bars of `entropy_histogram`, and tell them in a sentence."""
     answers = run.answers
     checked = bool(answers.known.any())
     entropy = answers.entropy[answers.known] if checked else answers.entropy
@@ -44,14 +63,11 @@ def entropy_histogram(run: Run) -> Plot:
     rate = np.divide(right, total, out=np.zeros(len(names)), where=total > 0) if checked else total / len(level)
     above = [(f"{value:.2f}" if checked else f"{value:.0%}") if n else "" for value, n in zip(rate, total, strict=True)]
 
-    plot, axes = _one_axes(4.6, 3.1)
     x = np.arange(len(names))
-    axes.bar(x, right, width=0.74, color=BLUE)
+    axes.bar(x, right, width=0.74, color=BLUE, label="right weak answers")
     if checked:
-        axes.bar(x, total - right, width=0.74, bottom=right, color=ORANGE, hatch="////", edgecolor="white", lw=0)
-        handles = [axes.containers[0], axes.containers[1]]
-        labels = ["right weak answers", "wrong ones"]
-        axes.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        style = {"color": ORANGE, "hatch": "////", "edgecolor": "white", "lw": 0}
+        axes.bar(x, total - right, width=0.74, bottom=right, label="wrong ones", **style)
     for position, count, text in zip(x, total, above, strict=True):
         axes.annotate(text, (position, count), (0, 2.5), textcoords="offset points", ha="center", fontsize=8.5)
     if max(map(len, names)) > 5:
@@ -63,14 +79,7 @@ def entropy_histogram(run: Run) -> Plot:
     axes.set_ylim(0, total.max() * 1.14)
     axes.grid(axis="y")
     told = ", ".join(f"{value} at {name}" for name, value in zip(names, above, strict=True) if value)
-    return plot.describe(
-        title="Right and wrong answers by entropy" if checked else "Answers by entropy",
-        alt=f"{'Accuracy' if checked else 'Share'} of {len(level):,} weak answers by entropy: {told}.",
-        caption=(
-            "Entropy is 0 where all variations of a question got the same answer. "
-            + ("Above each bar: the share of its answers that are right." if checked else "Above each bar: its share.")
-        ),
-    )
+    return f"{'Accuracy' if checked else 'Share'} of {len(level):,} weak answers by entropy: {told}."
 
 
 @styled
@@ -80,11 +89,22 @@ def confidence_heat_map(run: Run) -> Plot:
     Answers of a fixed small set stand for themselves; options that differ from question to question are
     numbered as the data lists them; free answers are only right or wrong.
     """
+    table = confidences(run)
+    rows, columns = table.number.shape
+    plot, axes = _one_axes(max(3.6, 1.6 + 0.72 * columns), max(1.5, 1.0 + 0.5 * rows))
+    told = draw_confidences(axes, run, table)
+    return plot.describe(
+        title="Mean confidence, weak label against ground truth",
+        alt=told,
+        caption=f"{table.note} Darker is more trusted; n is the number of answers.",
+    )
+
+
+def draw_confidences(axes: Any, run: Run, table: Confidences) -> str:
+    """Draw the cells of `confidence_heat_map`, and tell them in a sentence."""
     answers = run.answers
-    table = _cells(answers, run)
     mean = np.divide(table.total, table.number, out=np.full(table.number.shape, np.nan), where=table.number > 0)
     rows, columns = mean.shape
-    plot, axes = _one_axes(max(3.6, 1.6 + 0.72 * columns), max(1.5, 1.0 + 0.5 * rows))
     colours = LinearSegmentedColormap.from_list("confidence", _SCALE)
     floor = min(0.8, np.floor(np.nanmin(mean) * 10) / 10)
     for (row, column), value in np.ndenumerate(mean):
@@ -105,11 +125,7 @@ def confidence_heat_map(run: Run) -> Plot:
     right = float(answers.confidence[answers.correct].mean()) if answers.correct.any() else float("nan")
     wrong_rows = answers.known & ~answers.correct
     wrong = float(answers.confidence[wrong_rows].mean()) if wrong_rows.any() else float("nan")
-    return plot.describe(
-        title="Mean confidence, weak label against ground truth",
-        alt=f"Mean confidence is {right:.2f} for right answers and {wrong:.2f} for wrong ones.",
-        caption=f"{table.note} Darker is more trusted; n is the number of answers.",
-    )
+    return f"Mean confidence is {right:.2f} for right answers and {wrong:.2f} for wrong ones."
 
 
 @styled
@@ -259,7 +275,7 @@ def positions(diagnoses: Sequence[WeakLabelSummary]) -> Plot:
     )
 
 
-class _Table(NamedTuple):
+class Confidences(NamedTuple):
     """Sums of confidence and numbers of answers, (rows, columns), and what rows and columns are."""
 
     total: npt.NDArray[Any]
@@ -275,7 +291,9 @@ class _Table(NamedTuple):
         return max(map(len, self.columns)) > 8
 
 
-def _cells(answers: Answers, run: Run) -> _Table:
+def confidences(run: Run) -> Confidences:
+    """The weak answers, by label and truth."""
+    answers = run.answers
     known = np.flatnonzero(answers.known)
     truth = [str(answers.truth[row]) for row in known]
     # A right answer of several stands where the first of them does.
@@ -301,13 +319,13 @@ def _cells(answers: Answers, run: Run) -> _Table:
         count = np.bincount(right, minlength=2)[None, ::-1]
         total = np.bincount(right, weights=confidence, minlength=2)[None, ::-1]
         note = "Answers are free, so they are only right or wrong."
-        return _Table(total, count, [""], ["right", "wrong"], "", "weak answer", note)
+        return Confidences(total, count, [""], ["right", "wrong"], "", "weak answer", note)
     height = len(names) + (len(names) in rows)
     shape = (height, len(names))
     cell = np.ravel_multi_index((np.array(rows), np.array(columns)), shape)
     count = np.bincount(cell, minlength=height * len(names)).reshape(shape)
     total = np.bincount(cell, weights=confidence, minlength=height * len(names)).reshape(shape)
-    return _Table(total, count, [*names, UNPARSED][:height], names, "weak label", "ground truth", note)
+    return Confidences(total, count, [*names, UNPARSED][:height], names, "weak label", "ground truth", note)
 
 
 def _in(answer: str, choices: list[str]) -> bool:
@@ -332,6 +350,10 @@ def _distinct(answers: Answers) -> tuple[Floats, Bools]:
     first = {(answers.question[row], answers.label[row]): row for row in rows[::-1]}
     own = np.array(sorted(first.values()), np.int64)
     return answers.confidence[own], answers.correct[own]
+
+
+def _legend_above(axes: Any, of: Any) -> None:
+    axes.legend(*of.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
 def _one_axes(width: float, height: float) -> tuple[Plot, Any]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s.errors import InputError
+from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write
 from w2s.pipeline.graph import Graph
 from w2s.report.study_page import write_study_page
 from w2s.report.study_table import study_table
 from w2s.report.tables import TextTable
-from w2s.results.layout import RunFolder, StudyFolder
+from w2s.results.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
 from w2s.results.settings_file import settings_text
 from w2s.results.study import CellRecords, StudyRecords
 from w2s.runners import local
@@ -51,6 +51,7 @@ def run_study(
     on_cell: Callable[[CellRecords], None] = tell_nobody,
     settings: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
+    adapters: Adapters = "link",
 ) -> StudyResult:
     """Run every cell. Steps whose results are in the store are not computed again.
 
@@ -68,10 +69,14 @@ def run_study(
         on_cell: Called with each cell when it has finished or failed.
         settings: What the cells were made from, to be kept in the folder.
         info: More entries for `info` in each run's `results.json`.
+        adapters: How the cells' folders hold the students' adapters: `link` into the store, or `copy`, which can be
+            sent away.
 
     Raises:
         InputError: The folder holds files that no study wrote.
     """
+    if adapters not in ADAPTERS:
+        raise unknown_name("way to keep adapters", adapters, ADAPTERS)
     folder = StudyFolder(Path(out).expanduser())
     folder.check()
     store = store or Store(default_root())
@@ -80,7 +85,7 @@ def run_study(
     with store.using(plan.targets(), label=f"study {name}", folder=folder.root), folder.owned():
         if settings is not None:
             atomic_write(folder.claim(folder.settings), settings_text(settings))
-        collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}))
+        collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}), adapters)
         failures = runner(plan.targets(), store, on_event=collector.listen(on_event), keep_going=True)
         return collector.finish(failures)
 
@@ -96,9 +101,10 @@ class _Collector:
         name: str,
         on_cell: Callable[[CellRecords], None],
         info: dict[str, Any],
+        adapters: Adapters,
     ) -> None:
         self._plan, self._store, self._folder, self._name = plan, store, folder, name
-        self._on_cell, self._info = on_cell, info
+        self._on_cell, self._info, self._adapters = on_cell, info, adapters
         self._found: dict[str, CellRecords] = {}
         self._missing = {name: {step.key for step in graph.targets()} for name, graph in plan.graphs.items()}
         self._cells_of: dict[str, list[str]] = {}
@@ -133,7 +139,9 @@ class _Collector:
     def _collect(self, cell: str) -> None:
         graph, folder = self._plan.graphs[cell], self._folder.cell(cell)
         try:
-            result = _as_before(graph, folder) or finish(graph, self._store, folder, info=self._info)
+            result = _as_before(graph, folder, self._adapters) or finish(
+                graph, self._store, folder, adapters=self._adapters, info=self._info
+            )
         except InputError as error:  # its folder is somebody else's
             self._note(cell, error=error)
         else:
@@ -163,12 +171,12 @@ def _open(cell: Cell) -> CellRecords:
     return CellRecords(name=cell.name, levels=cell.levels, result=None)
 
 
-def _as_before(graph: Graph, folder: RunFolder) -> Result | None:
-    """The run in the folder, where it is of these very steps and settings: nothing is to be written again."""
+def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters) -> Result | None:
+    """The run in the folder, where it is of these very steps, settings and adapters: nothing is to be written again."""
     try:
         found = Result.load(folder.root)
     except InputError:
         return None
     keys = [step.get("key") for step in found.info.get("steps", []) if isinstance(step, dict)]
     same = found.experiment == graph.experiment and keys == [step.key for step in graph.targets()]
-    return found if same and folder.page.is_file() else None
+    return found if same and folder.page.is_file() and folder.holds_adapters(adapters) else None
