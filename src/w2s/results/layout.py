@@ -131,6 +131,11 @@ class StudyFolder(OwnedFolder):
         return self.root / "results.csv"
 
     @property
+    def latex(self) -> Path:
+        """Methods by pairs and data sets, for a paper."""
+        return self.root / "table.tex"
+
+    @property
     def summary(self) -> Path:
         """Cells, their state, and effects pooled over them."""
         return self.root / "study.json"

@@ -10,8 +10,10 @@ from typing import Any
 from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write
 from w2s.pipeline.graph import Graph
+from w2s.report.figures import write_figures
+from w2s.report.study_figure import study_figures
 from w2s.report.study_page import write_study_page
-from w2s.report.study_table import study_table
+from w2s.report.study_table import study_latex, study_table
 from w2s.report.tables import TextTable
 from w2s.results.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
 from w2s.results.settings_file import settings_text
@@ -133,7 +135,10 @@ class _Collector:
             if missing:
                 self._note(cell, error=next(failures[key] for key in missing if key in failures))
         result = self._write()
-        result.save_report(self._folder.claim(self._folder.page))
+        figures = study_figures(result)
+        write_study_page(result, self._folder.claim(self._folder.page), figures=figures)
+        write_figures(figures, self._folder.figures, before=self._folder.claim)
+        atomic_write(self._folder.claim(self._folder.latex), study_latex(result))
         return result
 
     def _collect(self, cell: str) -> None:
