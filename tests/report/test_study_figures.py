@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from made_up import Kind, write_run
+
 from w2s.report.paper_figures import MOST_PANELS, confidence_heat_map, entropy_histogram, study_entropies
 from w2s.report.reading import read_run
 from w2s.report.study_figure import answers_side_by_side
