@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.errors import InputError
+from w2s.hub import Repository
 from w2s.tasks import load_task
 from w2s.tasks.records import Hub, Pool, read_records, read_rows
 
@@ -233,6 +234,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return {split: FakeSplit(rows) for split, rows in state.splits.items()}
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    monkeypatch.setattr("w2s.tasks.records.look_up", lambda *_: Repository(commit="0", files=()))
     return state
 
 

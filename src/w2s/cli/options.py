@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from w2s.store import Store
 
 __all__ = [
+    "adapters_option",
     "add_fields",
     "check_groups",
     "config_option",
@@ -133,7 +134,6 @@ def config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.presets import PRESETS, preset
-    from w2s.results.layout import Adapters
     from w2s.running import DEFAULT_FOLDER
 
     chosen = preset(value_of(words, "--preset") or "small", _task_name(words))
@@ -142,15 +142,21 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     runner_options(parser)
-    parser.add_argument(
-        "--adapters", type=Adapters, default="link", help="link to those in the store, or copy them: to send them away"
-    )
+    adapters_option(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="list the steps, and about what they take; compute nothing"
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
     encoding_option(parser)
+
+
+def adapters_option(parser: ArgumentParser) -> None:
+    from w2s.results.layout import Adapters
+
+    parser.add_argument(
+        "--adapters", type=Adapters, default="link", help="link to those in the store, or copy them: to send them away"
+    )
 
 
 def runner_options(parser: ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s.cli.options import named_plugins, runner_from, runner_options, store_of
+from w2s.cli.options import adapters_option, named_plugins, runner_from, runner_options, store_of
 from w2s.cli.settings_file import settings_in
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from w2s.results.study import CellRecords
     from w2s.runners.base import Planned
     from w2s.store import Store
-    from w2s.study.running import Plan
+    from w2s.study.plan import Plan
 
 __all__ = ["study_command", "study_options"]
 
@@ -28,6 +28,7 @@ def study_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default=None, help="folder for the results (default: runs/NAME)")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     runner_options(parser)
+    adapters_option(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="list cells and steps, and about what they take; compute nothing"
     )
@@ -47,7 +48,7 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     store, out = store_of(arguments.store), Path(arguments.out or Path("runs") / name)
     if arguments.dry_run:
         from w2s.hub import without_hub
-        from w2s.study.running import Plan
+        from w2s.study.plan import Plan
 
         with Display(), without_hub():
             plan = Plan(cells)
@@ -67,6 +68,7 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             on_event=display.on_event,
             on_cell=lambda cell: display.say(_of_cell(cell)),
             settings=settings,
+            adapters=arguments.adapters,
             info={"commands": [f"w2s run --config {out}/cells/NAME/experiment.yaml"]},
         )
     if arguments.json:

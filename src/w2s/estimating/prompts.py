@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from w2s.tasks import Question, Task, Variation
 
@@ -18,6 +19,7 @@ _LETTERS = 7  # of a word, that make a token
 _FOREIGN = 2  # of a word that is not in ASCII
 
 
+@lru_cache(maxsize=1024)  # the variations of a question share its options, and each prompt is counted twice
 def tokens_in(text: str) -> int:
     """About how many tokens a text has, as its words, digits, marks and ends of lines.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from functools import lru_cache
@@ -42,9 +43,16 @@ def rehearse(
     Returns:
         What the selector kept of made-up answers; all of them, as a bound, where it refused those.
     """
-    tables = {name: _gold() if kind in ("gold", "fold") else _scored(answers) for name, kind in kinds.items()}
+    return _rehearsed(method, selector, json.dumps(settings, sort_keys=True), tuple(kinds.items()), answers)
+
+
+@lru_cache(maxsize=256)  # a study asks for the same in every cell
+def _rehearsed(
+    method: str, selector: str, settings: str, kinds: tuple[tuple[str, str], ...], answers: int
+) -> Rehearsed:
+    tables = {name: _gold() if kind in ("gold", "fold") else _scored(answers) for name, kind in kinds}
     try:
-        table, _ = METHODS.find(method).selectors[selector](**tables, seed=0, **settings)
+        table, _ = METHODS.find(method).selectors[selector](**tables, seed=0, **json.loads(settings))
     except Exception:  # a plug-in's selector may ask for columns of its own; that is no reason not to plan
         return Rehearsed(float(answers), True)
     return Rehearsed(table.num_rows / _QUESTIONS, False)

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from w2s.config import ModelSpec
 from w2s.errors import InputError
 from w2s.files import tree_sha256
+from w2s.hub import model_folder
 from w2s.models.bundled import BUNDLED
 from w2s.models.checks import check_finite, check_vocabulary, check_whole, pad_id_for
 from w2s.models.device import choose_dtype
@@ -67,16 +68,15 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dtype = choose_dtype(spec.dtype, device)
-    common: dict[str, Any] = {"revision": revision, "trust_remote_code": spec.trust_remote_code}
+    common: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
     common |= (options := loading_options(spec, device, dtype))
     if spec.attention != "auto":
         common["attn_implementation"] = spec.attention
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            location, revision=revision, trust_remote_code=spec.trust_remote_code, use_fast=True
-        )
+        folder = location if revision is None else model_folder(location, revision)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, use_fast=True)
         model, info = AutoModelForCausalLM.from_pretrained(
-            location, dtype=dtype, use_safetensors=True, output_loading_info=True, **common
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **common
         )
     except InputError:
         raise

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from w2s.config import ModelSpec
 from w2s.errors import InputError, unknown_name
 from w2s.files import file_sha256, tree_sha256
-from w2s.hub import may_ask_hub
+from w2s.hub import look_up, may_ask_hub
 from w2s.models.bundled import BUNDLED
 
 __all__ = ["Source", "cached_folder", "resolve"]
@@ -74,34 +75,31 @@ def _check_folder(folder: Path) -> None:
 
 def _hub_commit(name: str, revision: str | None) -> str:
     """The commit that a hub id stands for: asked of the hub, or of its local cache where there is no network."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
     if not may_ask_hub():
         cached = cached_folder(name, revision)
         return revision or _UNKNOWN if cached is None else cached.name
-    try:
-        commit = HfApi().model_info(name, revision=revision, timeout=10).sha
-        assert commit is not None, f"the hub gave no commit for {name}"
-        return commit
-    except HFValidationError as error:
-        raise InputError(
-            f"model {name!r} is no hub id, and no local folder or file either: {' '.join(str(error).split())}"
-        ) from None
-    except HfHubHTTPError as error:
-        if error.response is not None and error.response.status_code in (401, 403, 404):
-            raise InputError(
-                f"model {name!r}: the hub knows no such model at {revision or 'main'}, or it is gated or private"
-                " (bundled models: " + ", ".join(BUNDLED) + ")"
-            ) from None
-    except Exception:  # no network: what the hub's client raises then is its HTTP library's own affair
-        pass
+    if (found := look_up("model", name, revision)) is not None:
+        if not any(file.endswith(".safetensors") for file in found.files):
+            raise InputError(f"model {name!r} has no *.safetensors on the hub: other formats are not read")
+        _keep_commit(name, revision)
+        return found.commit
     if (cached := cached_folder(name, revision)) is not None:
         return cached.name
     raise InputError(
         f"model {name!r}: the hub cannot be reached and it is not in the local cache; use a local folder, a .gguf file"
         f" or a bundled model ({', '.join(BUNDLED)})"
     )
+
+
+def _keep_commit(name: str, revision: str | None) -> None:
+    """Have the hub's local cache note which commit a branch stands for: models are loaded by commit, which notes none.
+
+    Without it a model that was used would not be found where there is no network.
+    """
+    from huggingface_hub import hf_hub_download
+
+    with suppress(Exception):  # whatever is wrong is said when the model is loaded
+        hf_hub_download(name, "config.json", revision=revision)
 
 
 def cached_folder(name: str, revision: str | None = None) -> Path | None:

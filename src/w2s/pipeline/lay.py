@@ -280,7 +280,8 @@ class Lay:
 
     def _fewest_options(self, split: str) -> int:
         rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
-        return min((len(choices or ()) for choices in rows["choices"].to_pylist()), default=0)
+        fewest = pc.min(pc.fill_null(pc.list_value_length(rows["choices"]), 0)).as_py()
+        return 0 if fewest is None else int(fewest)
 
     def _check_orders(self, spec: AnsweringSpec, split: str) -> None:
         if spec.orders == 1:

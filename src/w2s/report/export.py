@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from w2s.report import words
 from w2s.results.records import Record, RunRecords
 
-__all__ = ["in_latex", "to_csv", "to_latex"]
+__all__ = ["in_latex", "to_csv", "to_latex", "with_interval"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -74,15 +74,16 @@ def _cells(record: Record) -> list[str]:
     pgr = words.pgr_of(record)
     return [
         in_latex(record.method) + ("*" if record.uses_gold else ""),
-        _with_interval(words.share(record.accuracy), words.interval(record.accuracy_low, record.accuracy_high)),
-        _with_interval(pgr, words.interval(record.pgr_low, record.pgr_high, 2) if pgr not in ("0", "1") else ""),
-        _with_interval(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
+        with_interval(words.share(record.accuracy), words.interval(record.accuracy_low, record.accuracy_high)),
+        with_interval(pgr, words.interval(record.pgr_low, record.pgr_high, 2) if pgr not in ("0", "1") else ""),
+        with_interval(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
         f"{record.rows:,.0f}" if record.rows else "--",
         in_latex(words.share(record.label_accuracy_weighted)),
     ]
 
 
-def _with_interval(value: str, ends: str) -> str:
+def with_interval(value: str, ends: str) -> str:
+    """A number and its interval in LaTeX, the interval smaller; `ends` may be empty."""
     return f"{in_latex(value)} {{\\footnotesize {in_latex(ends)}}}" if ends else in_latex(value)
 
 

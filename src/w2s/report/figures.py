@@ -8,18 +8,12 @@ Each figure is a `Plot`: a matplotlib figure with a title, a caption and an alt 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from w2s.report.label_figures import (
-    calibration,
-    confidence_heat_map,
-    entropy_histogram,
-    estimators,
-    positions,
-    risk_coverage_curves,
-)
+from w2s.report.label_figures import calibration, estimators, positions, risk_coverage_curves
 from w2s.report.method_figures import accuracies, kept, losses, pgrs
+from w2s.report.paper_figures import confidence_heat_map, entropy_histogram
 from w2s.report.reading import Run, read_run
 from w2s.report.style import Plot, save
 from w2s.results.records import RunRecords
@@ -39,6 +33,7 @@ __all__ = [
     "read_run",
     "risk_coverage_curves",
     "save_figures",
+    "write_figures",
 ]
 
 
@@ -87,10 +82,17 @@ def save_figures(result: RunRecords, folder: str | Path, *, before: Callable[[Pa
     Returns:
         The files.
     """
+    return write_figures(all_figures(result), folder, before=before)
+
+
+def write_figures(
+    figures: Mapping[str, Plot], folder: str | Path, *, before: Callable[[Path], object] = str
+) -> list[Path]:
+    """Write figures as `NAME.svg` and `NAME.png`; see `save_figures`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, figure in all_figures(result).items():
+    for name, figure in figures.items():
         for suffix in (".svg", ".png"):
             paths.append(folder / f"{name}{suffix}")
             before(paths[-1])

@@ -1,19 +1,61 @@
-"""The figures that compare experiments."""
+"""The figures that compare experiments, and those of their weak answers side by side."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 from w2s.metrics.crossed import Z
 from w2s.report.method_figures import PGR_HIGHEST, PGR_LOWEST
+from w2s.report.paper_figures import study_confidences, study_entropies
+from w2s.report.reading import Run, read_run
 from w2s.report.style import BLUE, COLOURS, INK, MUTED, PERCENT, Plot, plain, styled
 from w2s.report.words import effect as in_words
 from w2s.results.records import RunRecords
-from w2s.results.study import Effect
+from w2s.results.study import Effect, StudyRecords
 
-__all__ = ["forest", "study_dots"]
+__all__ = ["answers_side_by_side", "forest", "study_dots", "study_figures"]
 
 MARKERS = "osD^vPX*<>"
+
+
+def study_figures(study: StudyRecords) -> dict[str, Plot]:
+    """The figures of a study by name, in the order in which one would read them."""
+    figures = {"study": study_dots(study.runs)} if study.runs else {}
+    figures |= {f"forest-{number}": forest(effect) for number, effect in enumerate(study.effects())}
+    return figures | answers_side_by_side(study)
+
+
+def answers_side_by_side(study: StudyRecords) -> dict[str, Plot]:
+    """Figures 3 to 6 of Guo and Yang (2024): `entropy-N` and `confidence-N` of the N-th supervisor, a panel a data set.
+
+    Cells with the very same weak answers, as those of one supervisor with several students are, have one panel.
+    """
+    panels: dict[str, dict[str, Run]] = {}
+    seen = set()
+    for pair in study.pairs():
+        own = panels.setdefault(pair.supervisor, {})
+        for name, result in pair.cells.items():
+            run = read_run(result)
+            content = _content(run)
+            if len(run.answers) and (pair.supervisor, content) not in seen:
+                seen.add((pair.supervisor, content))
+                own[f"{name} ({pair.student})" if name in own else name] = run
+    figures = {}
+    for number, (supervisor, own) in enumerate(panels.items(), 1):
+        if own:
+            figures[f"entropy-{number}"] = study_entropies(supervisor, own)
+        if checked := {name: run for name, run in own.items() if run.answers.known.any()}:
+            figures[f"confidence-{number}"] = study_confidences(supervisor, checked)
+    return figures
+
+
+def _content(run: Run) -> bytes:
+    """Tells whether two runs have the same weak answers and trust them alike."""
+    answers = run.answers
+    texts = json.dumps([answers.question_id, answers.label, answers.truth])
+    return hashlib.sha256(texts.encode() + answers.confidence.tobytes()).digest()
 
 
 @styled

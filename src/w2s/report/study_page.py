@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from w2s.report import words
 from w2s.report.page import flat_settings, pictures, template, write
-from w2s.report.study_figure import forest, study_dots
+from w2s.report.study_figure import study_figures
+from w2s.report.style import Plot
 from w2s.results.records import RunRecords
 from w2s.results.study import StudyRecords
 
 __all__ = ["write_study_page"]
 
 
-def write_study_page(study: StudyRecords, path: str | Path) -> Path:
+def write_study_page(study: StudyRecords, path: str | Path, *, figures: Mapping[str, Plot] | None = None) -> Path:
     """Write the page of a study: one HTML file that needs nothing else.
 
     Args:
         study: Finished runs, each a cell.
         path: The HTML file; what is there is replaced.
+        figures: Those of `study_figures`, where they are drawn already.
 
     Returns:
         The file.
     """
     runs, effects = study.runs, study.effects()
-    figures = {"study": study_dots(runs)} if runs else {}
-    figures |= {f"forest-{number}": forest(effect) for number, effect in enumerate(effects)}
     page = template("study.html").render(
         title=study.name,
         experiments=runs,
         failures=study.failures,
         unfinished=[cell.name for cell in study.cells if cell.state == "open"],
         methods=list(dict.fromkeys(record.method for _, result in runs for record in result.pooled)),
-        pictures=pictures(figures),
+        pictures=pictures(study_figures(study) if figures is None else figures),
         effects=effects,
         effect_of=words.effect,
         differing=_differing(runs),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Group
 from rich.text import Text
 
 from w2s.report import words
-from w2s.report.export import in_latex
+from w2s.report.export import in_latex, with_interval
 from w2s.report.tables import plain_table
 from w2s.results.records import Record
-from w2s.results.study import StudyRecords
+from w2s.results.study import Pair, StudyRecords
 
 __all__ = ["study_latex", "study_table"]
 
@@ -41,22 +41,47 @@ def study_table(study: StudyRecords) -> Group:
 
 
 def study_latex(study: StudyRecords) -> str:
-    """Accuracy with its 95% interval, and PGR, as a `tabular` with the rules of the package booktabs."""
+    """The paper's table, as a `tabular` with the rules of the package booktabs.
 
-    def cell(record: Record) -> str:
-        ends = words.interval(record.accuracy_low, record.accuracy_high)
-        return f"{words.share(record.accuracy)} {ends} ({words.pgr_of(record)})"
-
-    names = [name for name, _ in study.runs]
+    A block of rows for each pair of supervisor and student, a row a method; for each data set, or what else a pair's
+    cells differ in, accuracy with its 95% interval, and PGR.
+    """
+    pairs = study.pairs()
+    names = list(dict.fromkeys(name for pair in pairs for name in pair.cells))
+    width = 1 + 2 * len(names)
+    heads = [rf"\multicolumn{{2}}{{c}}{{{in_latex(name)}}}" for name in names]
+    rules = [rf"\cmidrule(lr){{{column}-{column + 1}}}" for column in range(2, width, 2)]
     lines = [
-        f"% {' '.join(study.name.split())}: accuracy, 95% interval, (PGR). Needs \\usepackage{{booktabs}}.",
-        rf"\begin{{tabular}}{{l{'r' * len(names)}}}",
+        f"% {' '.join(study.name.split())}: accuracy, 95% interval, PGR. Needs \\usepackage{{booktabs}}.",
+        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"\toprule",
-        " & ".join(map(in_latex, ["Method", *names])) + r" \\",
-        r"\midrule",
-        *(" & ".join(map(in_latex, row)) + r" \\" for row in _rows(study, cell)),
-        r"\bottomrule",
+        " & ".join(["", *heads]) + r" \\",
+        "".join(rules),
+        " & ".join(["Method", *["Accuracy", "PGR"] * len(names)]) + r" \\",
     ]
+    for pair in pairs:
+        title = in_latex(f"{pair.supervisor} teaches {pair.student}")
+        lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\emph{{{title}}}}} \\", *_block(pair, names)]
+    lines.append(r"\bottomrule")
     if any(record.uses_gold for _, result in study.runs for record in result.pooled):
-        lines.append(rf"\multicolumn{{{len(names) + 1}}}{{l}}{{\footnotesize * trained on ground truth}} \\")
+        lines.append(rf"\multicolumn{{{width}}}{{l}}{{\footnotesize * trained on ground truth}} \\")
     return "\n".join([*lines, r"\end{tabular}", ""])
+
+
+def _block(pair: Pair, names: Sequence[str]) -> list[str]:
+    """The rows of one pair."""
+    found = {name: {record.method: record for record in result.pooled} for name, result in pair.cells.items()}
+    rows = []
+    for method in dict.fromkeys(method for records in found.values() for method in records):
+        own = [found.get(name, {}).get(method) for name in names]
+        star = "*" if any(record is not None and record.uses_gold for record in own) else ""
+        rows.append(" & ".join([in_latex(method) + star, *map(_cells, own)]) + r" \\")
+    return rows
+
+
+def _cells(record: Record | None) -> str:
+    """Accuracy and PGR, two cells."""
+    if record is None:
+        return "-- & --"
+    ends = words.interval(record.accuracy_low, record.accuracy_high)
+    return f"{with_interval(words.share(record.accuracy), ends)} & {in_latex(words.pgr_of(record))}"

@@ -24,12 +24,14 @@ __all__ = [
     "COLOURS",
     "GREEN",
     "INK",
+    "MOST_BARS",
     "MUTED",
     "ORANGE",
     "PAPER",
     "PERCENT",
     "Plot",
     "as_page_svg",
+    "one_axes",
     "plain",
     "save",
     "styled",
@@ -81,6 +83,8 @@ _STYLE = {
 # Without rounding: a tick at 2.5% must not read 2%.
 PERCENT = FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}%")
 
+MOST_BARS = 10  # of a histogram: more distinct values are put into as many ranges
+
 Arguments = ParamSpec("Arguments")
 
 
@@ -119,6 +123,12 @@ def styled(draw: Callable[Arguments, Plot]) -> Callable[Arguments, Plot]:
             return draw(*args, **kwargs)
 
     return drawn
+
+
+def one_axes(width: float, height: float) -> tuple[Plot, Any]:
+    """A figure of one picture; sizes in inches."""
+    plot = Plot(figsize=(width, height))
+    return plot, plot.add_subplot()
 
 
 def plain(text: str, limit: int = 28) -> str:

@@ -102,6 +102,11 @@ class RunFolder(OwnedFolder):
         for name, file in files_below(source).items():
             shutil.copyfile(file, self.claim(to / name))
 
+    def holds_adapters(self, how: Adapters) -> bool:
+        """Whether every adapter that is in the folder is held in this way; true where there is none."""
+        kept = [file for file in self.files() if "adapter" in file.relative_to(self.root).parts[2:]]
+        return all(file.is_symlink() == (how == "link") for file in kept)
+
 
 @dataclass(frozen=True)
 class StudyFolder(OwnedFolder):
@@ -124,6 +129,11 @@ class StudyFolder(OwnedFolder):
     def csv(self) -> Path:
         """The same table, for other programs."""
         return self.root / "results.csv"
+
+    @property
+    def latex(self) -> Path:
+        """Methods by pairs and data sets, for a paper."""
+        return self.root / "table.tex"
 
     @property
     def summary(self) -> Path:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from w2s.metrics import Pooled, pool_effects
 from w2s.results.records import Record, RunRecords
 
-__all__ = ["CellRecords", "Effect", "StudyRecords", "run_names"]
+__all__ = ["CellRecords", "Effect", "Pair", "StudyRecords", "run_names"]
 
 FORMAT = 1
 
@@ -60,6 +60,21 @@ class Effect(NamedTuple):
     pooled: Pooled
 
 
+class Pair(NamedTuple):
+    """The finished cells of one weak supervisor and one student.
+
+    Attributes:
+        supervisor: The weak supervisor.
+        student: The student.
+        cells: Their runs, by names that are short and the same in every pair: the data set, or where the cells stand
+            on the axes along which a pair's cells differ.
+    """
+
+    supervisor: str
+    student: str
+    cells: Mapping[str, RunRecords]
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyRecords:
     """A study, finished or on its way.
@@ -91,6 +106,18 @@ class StudyRecords:
         """Why cells failed, by their names."""
         return {cell.name: cell.error for cell in self.cells if cell.error is not None}
 
+    def pairs(self) -> list[Pair]:
+        """The finished cells by weak supervisor and student, in their order."""
+        found: dict[tuple[str, str], list[tuple[CellRecords, RunRecords]]] = {}
+        for cell in self.cells:
+            if (result := cell.result) is not None:
+                found.setdefault((_supervisor(result), result.experiment.strong.name), []).append((cell, result))
+        names = _short_names([[cell for cell, _ in own] for own in found.values()])
+        return [
+            Pair(supervisor, student, {names[cell.name]: result for cell, result in own})
+            for (supervisor, student), own in found.items()
+        ]
+
     def to_table(self) -> pa.Table:
         """Every number of every finished cell, in long form.
 
@@ -107,7 +134,7 @@ class StudyRecords:
                 "cell": cell.name,
                 **{_axis(axis): cell.levels.get(axis) for axis in axes},
                 "task": result.experiment.task.name,
-                "supervisor": result.info.get("supervisor", result.experiment.weak.name),
+                "supervisor": _supervisor(result),
                 "student": result.experiment.strong.name,
             }
             alone = [record for record in result.records if len(result.experiment.seeds) > 1]
@@ -167,6 +194,25 @@ def run_names(results: Sequence[RunRecords]) -> list[str]:
         free = (one for one in numbered if one not in {*own, *names})
         names.append(next(free) if name in names else name)
     return names
+
+
+def _supervisor(result: RunRecords) -> str:
+    return str(result.info.get("supervisor", result.experiment.weak.name))
+
+
+def _short_names(pairs: Sequence[Sequence[CellRecords]]) -> dict[str, str]:
+    """A name for each cell that tells it from the others of its pair; all have their own where short ones do not."""
+    axes = dict.fromkeys(axis for own in pairs for cell in own for axis in cell.levels)
+    differing = [axis for axis in axes if any(len({cell.levels.get(axis) for cell in own}) > 1 for own in pairs)]
+    short = {}
+    for own in pairs:
+        for cell in own:
+            levels = [cell.levels[axis] for axis in differing if axis in cell.levels]
+            task = cell.result.experiment.task.name if cell.result else cell.name
+            short[cell.name] = " · ".join(levels) or task
+        if len({short[cell.name] for cell in own}) < len(own):
+            return {cell.name: cell.name for pair in pairs for cell in pair}
+    return short
 
 
 def _axis(name: str) -> str:

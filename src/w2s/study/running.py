@@ -7,24 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s.errors import InputError
+from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write
 from w2s.pipeline.graph import Graph
+from w2s.report.figures import write_figures
+from w2s.report.study_figure import study_figures
 from w2s.report.study_page import write_study_page
-from w2s.report.study_table import study_table
+from w2s.report.study_table import study_latex, study_table
 from w2s.report.tables import TextTable
-from w2s.results.layout import RunFolder, StudyFolder
+from w2s.results.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
 from w2s.results.settings_file import settings_text
 from w2s.results.study import CellRecords, StudyRecords
 from w2s.runners import local
 from w2s.runners.base import Event, OnEvent, Runner, tell_nobody
 from w2s.running import Result, finish
-from w2s.step import Step
 from w2s.store import Store, default_root
 from w2s.study.grid import Cell
+from w2s.study.plan import Plan
 from w2s.tables import write_table
 
-__all__ = ["Plan", "StudyResult", "run_study"]
+__all__ = ["StudyResult", "run_study"]
 
 
 class StudyResult(StudyRecords):
@@ -39,31 +41,6 @@ class StudyResult(StudyRecords):
         return write_study_page(self, path)
 
 
-class Plan:
-    """The graphs of the cells that can be planned, and why the others cannot.
-
-    Args:
-        cells: Of the study.
-    """
-
-    def __init__(self, cells: Sequence[Cell]) -> None:
-        self.cells = cells
-        self.graphs: dict[str, Graph] = {}
-        self.errors: dict[str, Exception] = {}
-        for cell in cells:
-            like = next(
-                (graph for graph in self.graphs.values() if graph.experiment.task == cell.experiment.task), None
-            )
-            try:
-                self.graphs[cell.name] = Graph(cell.experiment, like=like)
-            except InputError as error:
-                self.errors[cell.name] = error
-
-    def targets(self) -> list[Step]:
-        """Every step whose result is read in the end, cell by cell; one that cells share comes once."""
-        return list({step.key: step for graph in self.graphs.values() for step in graph.targets()}.values())
-
-
 def run_study(
     cells: Sequence[Cell],
     *,
@@ -76,6 +53,7 @@ def run_study(
     on_cell: Callable[[CellRecords], None] = tell_nobody,
     settings: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
+    adapters: Adapters = "link",
 ) -> StudyResult:
     """Run every cell. Steps whose results are in the store are not computed again.
 
@@ -93,10 +71,14 @@ def run_study(
         on_cell: Called with each cell when it has finished or failed.
         settings: What the cells were made from, to be kept in the folder.
         info: More entries for `info` in each run's `results.json`.
+        adapters: How the cells' folders hold the students' adapters: `link` into the store, or `copy`, which can be
+            sent away.
 
     Raises:
         InputError: The folder holds files that no study wrote.
     """
+    if adapters not in ADAPTERS:
+        raise unknown_name("way to keep adapters", adapters, ADAPTERS)
     folder = StudyFolder(Path(out).expanduser())
     folder.check()
     store = store or Store(default_root())
@@ -105,7 +87,7 @@ def run_study(
     with store.using(plan.targets(), label=f"study {name}", folder=folder.root), folder.owned():
         if settings is not None:
             atomic_write(folder.claim(folder.settings), settings_text(settings))
-        collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}))
+        collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}), adapters)
         failures = runner(plan.targets(), store, on_event=collector.listen(on_event), keep_going=True)
         return collector.finish(failures)
 
@@ -121,9 +103,10 @@ class _Collector:
         name: str,
         on_cell: Callable[[CellRecords], None],
         info: dict[str, Any],
+        adapters: Adapters,
     ) -> None:
         self._plan, self._store, self._folder, self._name = plan, store, folder, name
-        self._on_cell, self._info = on_cell, info
+        self._on_cell, self._info, self._adapters = on_cell, info, adapters
         self._found: dict[str, CellRecords] = {}
         self._missing = {name: {step.key for step in graph.targets()} for name, graph in plan.graphs.items()}
         self._cells_of: dict[str, list[str]] = {}
@@ -152,13 +135,18 @@ class _Collector:
             if missing:
                 self._note(cell, error=next(failures[key] for key in missing if key in failures))
         result = self._write()
-        result.save_report(self._folder.claim(self._folder.page))
+        figures = study_figures(result)
+        write_study_page(result, self._folder.claim(self._folder.page), figures=figures)
+        write_figures(figures, self._folder.figures, before=self._folder.claim)
+        atomic_write(self._folder.claim(self._folder.latex), study_latex(result))
         return result
 
     def _collect(self, cell: str) -> None:
         graph, folder = self._plan.graphs[cell], self._folder.cell(cell)
         try:
-            result = _as_before(graph, folder) or finish(graph, self._store, folder, info=self._info)
+            result = _as_before(graph, folder, self._adapters) or finish(
+                graph, self._store, folder, adapters=self._adapters, info=self._info
+            )
         except InputError as error:  # its folder is somebody else's
             self._note(cell, error=error)
         else:
@@ -188,12 +176,12 @@ def _open(cell: Cell) -> CellRecords:
     return CellRecords(name=cell.name, levels=cell.levels, result=None)
 
 
-def _as_before(graph: Graph, folder: RunFolder) -> Result | None:
-    """The run in the folder, where it is of these very steps and settings: nothing is to be written again."""
+def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters) -> Result | None:
+    """The run in the folder, where it is of these very steps, settings and adapters: nothing is to be written again."""
     try:
         found = Result.load(folder.root)
     except InputError:
         return None
     keys = [step.get("key") for step in found.info.get("steps", []) if isinstance(step, dict)]
     same = found.experiment == graph.experiment and keys == [step.key for step in graph.targets()]
-    return found if same and folder.page.is_file() else None
+    return found if same and folder.page.is_file() and folder.holds_adapters(adapters) else None

@@ -52,11 +52,14 @@ class Ethics(MultipleChoice):
     licence = "MIT"
     templates = TEMPLATES
     text_is = "story"
-    # The hub's own branch holds a script, which the library no longer runs; this one holds its output.
+    # The hub's own branch holds a script, which the library no longer runs; this one holds its output, in which
+    # cm_test is the validation split, and the test split is cm_test_hard.
     hub = Hub(
         id="hendrycks/ethics",
         revision="refs/convert/parquet",
-        data_files={split: f"commonsense/{split}/*.parquet" for split in ("train", "test")},
+        data_files={
+            split: f"commonsense/{there}/*.parquet" for split, there in (("train", "train"), ("test", "validation"))
+        },
     )
     pools: ClassVar[Mapping[str, Pool]] = {"train": "train", "test": "test"}
     num_variations = 2

@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from w2s import reading
 from w2s.errors import InputError
+from w2s.hub import clients_offline, look_up, may_ask_hub
 from w2s.tasks.questions import Pool
 
 __all__ = ["Hub", "Record", "cell_text", "content_id", "read_records", "read_rows", "records_of"]
@@ -260,15 +262,20 @@ def _records(rows: Iterable[Mapping[str, Any]], source: str, pool: Pool) -> list
 
 
 def _from_hub(hub: Hub, pools: Mapping[str, Pool]) -> list[Record]:
+    # Asked first, for it says more clearly than the library why a data set cannot be read.
+    is_there = may_ask_hub() and look_up("dataset", hub.id, hub.revision) is not None
     try:
         import datasets
 
-        loaded = datasets.load_dataset(
-            hub.id, hub.config, revision=hub.revision, data_files=dict(hub.data_files) or None
-        )
+        with nullcontext() if is_there else clients_offline():
+            loaded = datasets.load_dataset(
+                hub.id, hub.config, revision=hub.revision, data_files=dict(hub.data_files) or None
+            )
     # Anything may come out of the library here: no network, no such data set, a refusal, a broken cache.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        if not is_there:
+            reason = "it cannot be reached, and the local cache does not have it"
         raise InputError(
             f"cannot load {hub.id!r} from the hub ({reason}): pass data=, a local file or folder of it"
         ) from error

@@ -16,8 +16,8 @@ from w2s.tasks.records import Hub, Record
 
 __all__ = ["is_cached", "stand_in"]
 
-_SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "zu")
-_WORDS = ["".join(pair) for pair in itertools.product(_SYLLABLES, repeat=2)]
+_SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "xe", "zu")
+_WORDS = ["".join(pair) for pair in itertools.product(_SYLLABLES, repeat=2)]  # one for each byte
 _UNLIKE = 6
 _OPTIONS = 4
 _SHORT = 0.54  # of the stories of ETHICS
@@ -35,7 +35,7 @@ class _Shape:
 
 def _words(rng: random.Random, count: int) -> str:
     """A text of so many words, unlike any other at its beginning."""
-    return " ".join(rng.choices(_WORDS, k=_UNLIKE)) + " word" * (count - _UNLIKE)
+    return " ".join([_WORDS[byte] for byte in rng.randbytes(_UNLIKE)]) + " word" * (count - _UNLIKE)
 
 
 def _hellaswag(rng: random.Random) -> Row:

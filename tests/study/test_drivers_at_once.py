@@ -1,0 +1,100 @@
+"""Studies and runs that are driven at once by several processes, on one store."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from support.experiments import in_splits, questions, write_rows
+from w2s.results.records import RunRecords
+from w2s.results.settings_file import settings_text
+from w2s.store.verifying import verify
+from w2s.study.grid import cells_of
+from w2s.tables import read_table
+
+# Notes each step whose computation it begins; pages and figures of runs are not what this is about.
+DRIVER = """
+import sys
+from pathlib import Path
+from w2s.cli import main
+from w2s.pipeline import steps
+from w2s.running import Result
+log = Path(sys.argv[1])
+for kind, known in list(steps.KINDS.items()):
+    def build(settings, inputs, out, context, known=known):
+        with log.open("a") as file:
+            file.write(out.name + "\\n")
+        known.build(settings, inputs, out, context)
+    steps.KINDS[kind] = known._replace(build=build)
+Result.save_report = lambda self, path: path.write_text("page")
+Result.save_figures = lambda self, folder, **more: []
+print("ready", flush=True)
+sys.stdin.readline()
+main(sys.argv[2:])
+"""
+
+
+def settings_of(folder: Path, weak: Path, strong: Path) -> dict[str, Any]:
+    """A study of two data sets."""
+    training = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02, "lora": {"rank": 4, "alpha": 8}}
+    data = {
+        name: {"task.data": write_rows(folder / f"{name}.jsonl", in_splits(questions(seed=number)))}
+        for number, name in enumerate(("cities", "towns"))
+    }
+    return {
+        "base": {
+            "task": {"name": "file", "weak_train": 8, "transfer": 16, "test": 12, "num_variations": 2},
+            "weak": {"name": str(weak), "dtype": "float32"},
+            "strong": {"name": str(strong), "dtype": "float32"},
+            "weak_training": training,
+            "student_training": training,
+            "methods": ["naive", "ceiling"],
+            "seeds": [0],
+            "split_per_seed": False,
+        },
+        "grid": {"data": data},
+    }
+
+
+def test_two_studies_and_a_run_at_once_compute_no_step_twice_and_agree(
+    tmp_path: Path, tiny_llama: Path, tiny_gemma: Path
+) -> None:
+    settings = settings_of(tmp_path, tiny_llama, tiny_gemma)
+    study, run, log = tmp_path / "study.yaml", tmp_path / "towns.yaml", tmp_path / "log"
+    study.write_text(yaml.safe_dump(settings))
+    run.write_text(settings_text(next(cell for cell in cells_of(settings) if cell.name == "towns").experiment))
+    commands = [["study", str(study)], ["study", str(study)], ["run", "--config", str(run)]]
+    outs = [tmp_path / f"out-{number}" for number in range(len(commands))]
+    drivers = [
+        subprocess.Popen(
+            [sys.executable, "-c", DRIVER, log, *words, "--store", tmp_path / "store", "--out", out],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for words, out in zip(commands, outs, strict=True)
+    ]
+    for driver in drivers:
+        assert driver.stdout is not None and driver.stdout.readline() == "ready\n"
+    for driver in drivers:  # together, once all have imported what they need
+        assert driver.stdin is not None
+        driver.stdin.write("\n")
+        driver.stdin.flush()
+    for driver in drivers:
+        _, err = driver.communicate(timeout=600)
+        assert driver.returncode == 0, err
+
+    begun = Counter(log.read_text().split())
+    done = (tmp_path / "store").glob("*/*/manifest.json")
+    finished = {f"{manifest.parent.parent.name}-{manifest.parent.name}" for manifest in done}
+    assert set(begun.values()) == {1} and set(begun) == finished
+    assert not verify(tmp_path / "store").damaged
+    one, other = (read_table(out / "results.parquet") for out in outs[:2])
+    assert one.equals(other) and one.num_rows == 6
+    assert RunRecords.load(outs[2]).pooled == RunRecords.load(outs[0] / "cells" / "towns").pooled
