@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import unknown_name
+from w2s.tasks import TASKS
+from w2s.tasks.drawing import DEFAULT_SIZES
 
 __all__ = ["PRESETS", "preset"]
 
@@ -22,7 +25,9 @@ _PAPER_SIZES: Mapping[str, tuple[Size, Size, Size]] = {
 
 
 def _small(task: str) -> Experiment:
-    return Experiment(task=TaskSpec(name=task))
+    if task in TASKS and TASKS[task].names_splits:  # its sizes may be the file's own
+        return Experiment(task=TaskSpec(name=task))
+    return Experiment(task=replace(TaskSpec(name=task), **DEFAULT_SIZES))
 
 
 def _paper(task: str) -> Experiment:
