@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Literal
 
 from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
@@ -27,7 +26,8 @@ _PAPER_SIZES: Mapping[str, tuple[Size, Size, Size]] = {
 def _small(task: str) -> Experiment:
     if task in TASKS and TASKS[task].names_splits:  # its sizes may be the file's own
         return Experiment(task=TaskSpec(name=task))
-    return Experiment(task=replace(TaskSpec(name=task), **DEFAULT_SIZES))
+    weak_train, transfer, test = (DEFAULT_SIZES[name] for name in ("weak_train", "transfer", "test"))
+    return Experiment(task=TaskSpec(name=task, weak_train=weak_train, transfer=transfer, test=test))
 
 
 def _paper(task: str) -> Experiment:

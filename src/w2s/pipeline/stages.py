@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import InputError, unknown_name
 from w2s.files import tree_sha256
-from w2s.gold import aliases_of
+from w2s.gold import GROUND_TRUTH, aliases_of
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.handing_out import check_out, hand_out
@@ -213,13 +213,27 @@ def select(scored: pa.Table, method: str, *, seed: int = 0, **settings: Any) -> 
         **settings: The method's own.
 
     Raises:
-        InputError: There is no such method, or it does not make a training set from one table of answers.
+        InputError: There is no such method, it does not make a training set from one table of answers, or it learns
+            from right answers and the table is not one of those.
     """
     found = get_method(method)
     if found.selector is None or (found.uses_gold and found.role != "bound"):
         raise InputError(f"method {method!r} does not select from scored answers alone: use w2s run")
+    if found.role == "bound":
+        _check_right(scored, method)
     made = found.selector(scored, seed=seed, **found.resolve(settings))
     return made._replace(table=carried(scored, made.table))
+
+
+def _check_right(answers: pa.Table, method: str) -> None:
+    """Refuse answers that somebody gave, for a method that learns from the right ones."""
+    named = answers["supervisor"].unique().to_pylist() if "supervisor" in answers.column_names else [None]
+    if others := [name for name in named if name != GROUND_TRUTH]:
+        whose = "say not whose they are" if others[0] is None else f"are those of {others[0]!r}"
+        raise InputError(
+            f"{method} learns from right answers, and these {whose}: expected the table of w2s label --gold, or one "
+            f"whose column supervisor says {GROUND_TRUTH!r}; majority and naive learn from anybody's"
+        )
 
 
 def train(
