@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2s.cli.said import named, out_file, print_json, said_where
+from w2s.cli.said import named, out_file, print_json
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         print_json(_as_json(found), arguments.out)
         return
     _print(found)
-    print(f"\n{found.scored.num_rows} scored answers: {said_where(arguments.out)}")
+    if arguments.out:
+        print(f"\n{found.scored.num_rows} scored answers: {arguments.out}")
     if arguments.report:
         print(f"page: {arguments.report}")
 

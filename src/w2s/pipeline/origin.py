@@ -164,8 +164,8 @@ def write_with_origin(table: pa.Table, path: str | Path) -> None:
     """
     path = Path(path).expanduser()
     origin, beside = origin_of(table), _beside(path)
-    beside.unlink(missing_ok=True)  # never beside a table that it is not of
     write_table(table, path)
+    beside.unlink(missing_ok=True)  # what was beside the table before is not of this one
     if origin is not None and path.suffix.lower() != ".parquet":
         said = {**origin.to_dict(), "table_sha256": file_sha256(path)}
         atomic_write(beside, json.dumps(said, indent=1) + "\n")
