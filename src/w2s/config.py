@@ -57,9 +57,10 @@ class TaskSpec:
         data: A file or folder in the data set's own form, or a hub id; by default the task's own source.
         encoding: Of the text in `data` and `paraphrases`, such as windows-1252; by default UTF-8, or what a byte order
             mark says.
-        weak_train: Questions that train the weak supervisor on ground truth, or "all" for what is left.
-        transfer: Questions that the weak supervisor answers for the student, or "all".
-        test: Questions of the evaluation, or "all".
+        weak_train: Questions that train the weak supervisor on ground truth, or "all" for what is left; by default
+            those that your own file puts there, if it names a split for every question, else 100.
+        transfer: Questions that the weak supervisor answers for the student, or "all"; by default likewise, else 600.
+        test: Questions of the evaluation, or "all"; by default likewise, else 400.
         split_seed: Draws the splits.
         num_variations: How many ways each question is asked; by default the task's own number.
         answer_format: Answer with the option's letter or its text; by default the task's own.
@@ -76,9 +77,9 @@ class TaskSpec:
     name: str = "geography"
     data: str | None = None
     encoding: str | None = None
-    weak_train: int | Literal["all"] = 100
-    transfer: int | Literal["all"] = 600
-    test: int | Literal["all"] = 400
+    weak_train: int | Literal["all"] | None = None
+    transfer: int | Literal["all"] | None = None
+    test: int | Literal["all"] | None = None
     split_seed: int = 0
     num_variations: int | None = None
     answer_format: AnswerFormat | None = None

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from w2s.config import Experiment, TrainingSpec, WeakSpec
+from w2s.config import Experiment, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import unknown_name
 
-__all__ = ["experiment_from_dict", "training_from_dict", "weak_from_dict"]
+__all__ = ["experiment_from_dict", "task_spec_from_dict", "training_from_dict", "weak_from_dict"]
 
 
 def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
@@ -20,6 +20,12 @@ def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
     """
     experiment: Experiment = _from_dict(Experiment, data, "")
     return experiment
+
+
+def task_spec_from_dict(data: Mapping[str, Any]) -> TaskSpec:
+    """As `experiment_from_dict`, of the settings of a task alone."""
+    spec: TaskSpec = _from_dict(TaskSpec, data, "task.")
+    return spec
 
 
 def weak_from_dict(data: Mapping[str, Any]) -> WeakSpec:

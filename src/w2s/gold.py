@@ -8,7 +8,10 @@ import pyarrow as pa
 
 from w2s.tables import ALIASES
 
-__all__ = ["Gold", "aliases_of", "are_right", "with_aliases"]
+__all__ = ["GROUND_TRUTH", "Gold", "aliases_of", "are_right", "with_aliases"]
+
+GROUND_TRUTH = "ground truth"
+"""The supervisor of answers that are the right ones."""
 
 
 class Gold(dict[str, str]):

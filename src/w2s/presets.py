@@ -7,6 +7,8 @@ from typing import Literal
 
 from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import unknown_name
+from w2s.tasks import TASKS
+from w2s.tasks.drawing import DEFAULT_SIZES
 
 __all__ = ["PRESETS", "preset"]
 
@@ -22,7 +24,10 @@ _PAPER_SIZES: Mapping[str, tuple[Size, Size, Size]] = {
 
 
 def _small(task: str) -> Experiment:
-    return Experiment(task=TaskSpec(name=task))
+    if task in TASKS and TASKS[task].names_splits:  # its sizes may be the file's own
+        return Experiment(task=TaskSpec(name=task))
+    weak_train, transfer, test = (DEFAULT_SIZES[name] for name in ("weak_train", "transfer", "test"))
+    return Experiment(task=TaskSpec(name=task, weak_train=weak_train, transfer=transfer, test=test))
 
 
 def _paper(task: str) -> Experiment:

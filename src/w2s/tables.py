@@ -29,6 +29,7 @@ __all__ = [
     "SCORED",
     "TRAINING_SET",
     "Unparsed",
+    "carried",
     "check",
     "check_suffix",
     "csv_text",
@@ -111,6 +112,7 @@ _TYPES = {
     field.name: field.type for schema in (QUESTIONS, [ALIASES], SCORED, TRAINING_SET, PREDICTIONS) for field in schema
 }
 _TYPES["annotator"] = _TYPES["supervisor"]
+_CARRIED = b"w2s."  # what begins so in a table's metadata goes with its rows from stage to stage
 _BATCH = 4096  # rows that are made into text at once
 
 
@@ -144,7 +146,13 @@ def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[s
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise InputError(f"{name}, column {field.name!r}: expected {field.type}, {error}") from None
     extra = [column for column in table.column_names if column not in columns]
-    return pa.table({**columns, **{column: table[column] for column in extra}})
+    return carried(table, pa.table({**columns, **{column: table[column] for column in extra}}))
+
+
+def carried(source: pa.Table, table: pa.Table) -> pa.Table:
+    """A table made from another, with what that one says of itself (`pipeline.origin`) and no other metadata."""
+    said = {key: value for key, value in (source.schema.metadata or {}).items() if key.startswith(_CARRIED)}
+    return table.replace_schema_metadata(said or None)
 
 
 def check_suffix(path: Path) -> None:
@@ -199,7 +207,7 @@ def _renamed(table: pa.Table, columns: Mapping[str, str], path: str | Path) -> p
             logger.info("%s: %r is read as %r; its own column %r is left out", path, theirs, ours, ours)
             table = table.drop_columns([ours])
     by_theirs = {theirs: ours for ours, theirs in columns.items()}
-    return table.rename_columns([by_theirs.get(name, name) for name in table.column_names])
+    return carried(table, table.rename_columns([by_theirs.get(name, name) for name in table.column_names]))
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:

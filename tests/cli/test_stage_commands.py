@@ -78,8 +78,8 @@ def test_the_stages_one_after_another_in_every_form_of_table(
     found = json.loads(say("evaluate", *task, *strong, *student, "--json"))
     rows = read_table(tmp_path / "predictions.parquet").to_pylist()
     assert found["questions"] == len(rows) == 12 and found["unparsed"] == 0
-    assert found["estimate"] == pytest.approx(sum(row["correct"] for row in rows) / 12)
-    assert found["low"] <= found["estimate"] <= found["high"]
+    assert found["accuracy"] == pytest.approx(sum(row["correct"] for row in rows) / 12)
+    assert found["accuracy_low"] <= found["accuracy"] <= found["accuracy_high"]
     assert re.match(r"accuracy 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\] on 12 questions\n", say("evaluate", *task, *strong))
 
 

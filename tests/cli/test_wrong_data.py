@@ -198,7 +198,7 @@ def test_a_file_that_cannot_be_written_is_named(
         raise OSError(number, "said by the system", "/full/scored.csv")
 
     (here / "a.csv").write_text("question_id,variation,answer\nq,0,a\n")
-    monkeypatch.setattr("w2s.tables.write_table", fails)
+    monkeypatch.setattr("w2s.pipeline.origin.write_table", fails)
     assert "/full/scored.csv: " in refused(["score", "a.csv", "--out=b.csv"], capsys)
 
 

@@ -65,7 +65,13 @@ def test_a_process_that_dies_leaves_a_folder_that_the_next_one_may_write(
                 stages.train(SET, llama, SPECS[1], out=out, store=store)
     stages.train(SET, llama, SPECS[1], out=out, store=store)
     assert contents(out) == second
-    assert {path.name for path in out.iterdir()} == {"adapter", "log.jsonl", "training.json", ".w2s-train"}
+    assert {path.name for path in out.iterdir()} == {
+        "adapter",
+        "log.jsonl",
+        "training.json",
+        "trained-on.json",
+        ".w2s-train",
+    }
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
 
 

@@ -245,3 +245,25 @@ def test_an_unlabelled_transfer_set_has_no_gold(tmp_path: Path) -> None:
     rows += [{**METAL, "question": "Which is it?", "answer": None, "split": "transfer"}]
     splits = load(tmp_path, *rows, weak_train=1, transfer=1, test=1, num_variations=2).splits()
     assert list(gold_of(splits.gold, "transfer").values()) == [None]
+
+
+@pytest.mark.parametrize(
+    ("named", "sizes"),
+    [
+        (["test"] * 5, (0, 0, 5)),
+        (["weak_train"] * 2 + ["transfer"] * 3 + ["test"], (2, 3, 1)),
+        (["train"] * 6 + ["test"] * 2, (3, 3, 2)),
+    ],
+)
+def test_a_file_that_names_the_split_of_every_question_has_all_of_them(
+    tmp_path: Path, named: list[str], sizes: tuple[int, int, int]
+) -> None:
+    rows = [{"question": f"Which is {n}?", "answer": str(n), "split": split} for n, split in enumerate(named)]
+    found = load(tmp_path, *rows, num_variations=1).splits().questions["split"].to_pylist()
+    assert tuple(map(found.count, ("weak_train", "transfer", "test"))) == sizes
+
+
+def test_a_file_that_names_no_split_or_not_every_one_has_the_sizes_of_any_task(tmp_path: Path) -> None:
+    rows = [{"question": f"Which is {n}?", "answer": str(n), "split": "test" if n else ""} for n in range(5)]
+    with pytest.raises(InputError, match="test asks for 400 questions"):
+        load(tmp_path, *rows).splits()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from w2s.cli.options import store_of
-from w2s.errors import InputError
+from w2s.cli.said import named, out_file, print_json, said_where
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,26 +18,14 @@ if TYPE_CHECKING:
     from w2s.store import Store
 
 __all__ = [
+    "compare_command",
     "evaluate_command",
     "label_command",
     "report_command",
-    "score_command",
     "select_command",
+    "supervisor_command",
     "train_command",
 ]
-
-
-def _out_file(path: str | None) -> None:
-    """Make sure, before an hour's work, that its result can be written."""
-    from w2s.tables import check_suffix
-
-    if path is not None:
-        check_suffix(Path(path))
-
-
-def _named(settings: Mapping[Any, Any]) -> dict[str, Any]:
-    """Settings by their names: what YAML takes for a number is the name of none, and refused as such."""
-    return {str(name): value for name, value in settings.items()}
 
 
 def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -45,19 +33,21 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.pipeline import request_files, stages
     from w2s.reliability import score_answers, summarize
     from w2s.report.tables import reliability_table, show
-    from w2s.tables import write_table
 
     ready = parser.instantiate(arguments)
-    _out_file(arguments.out)
-    out, store = Path(arguments.out or "answers.parquet"), store_of(arguments.store)
+    out_file(arguments.out)
+    store = store_of(arguments.store)
     if arguments.gold:
         with Display():
             table = stages.ground_truth(ready.task, split=arguments.split)
-        write_table(table, out)
-        print(f"{table.num_rows} right answers: {out}")
+        _written(table, arguments.out)
+        if arguments.json:
+            print_json({"questions": table.num_rows, "rows": table.num_rows}, arguments.out)
+            return
+        print(f"{table.num_rows} right answers: {said_where(arguments.out)}")
         return
     if arguments.responses:
-        with Display():  # which shows what is wrong with some
+        with Display() as display:  # which shows what is wrong with some
             taken = request_files.take_responses(
                 Path(arguments.responses),
                 ready.task,
@@ -67,7 +57,8 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
                 seed=arguments.seed,
                 store=store,
             )
-        print(f"{taken.answers} answers from {arguments.responses}")
+            text = f"{taken.answers} answers from {arguments.responses}"
+            display.say(text) if arguments.json else print(text)
     if arguments.requests_out:
         _write_requests(arguments, ready, store)
         return
@@ -82,9 +73,21 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             store=store,
             progress=display.bar("answers"),
         )
-    write_table(table, out)
-    show(reliability_table(summarize(score_answers(table))))
-    print(f"\n{table.num_rows} answers: {out}")
+    _written(table, arguments.out)
+    summary = summarize(score_answers(table))
+    if arguments.json:
+        print_json(dataclasses.asdict(summary) | {"unparsed": table["answer"].null_count}, arguments.out)
+        return
+    show(reliability_table(summary))
+    print(f"\n{table.num_rows} answers: {said_where(arguments.out)}")
+
+
+def _written(table: pa.Table, out: str | None) -> None:
+    """A stage's table, with the task of its prompts, if a file for it is named."""
+    from w2s.pipeline.origin import write_with_origin
+
+    if out is not None:
+        write_with_origin(table, out)
 
 
 def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> None:
@@ -105,80 +108,16 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
         print("all is answered: nothing to ask")
 
 
-def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
-    """The answers to score, of a table or of a tool's export, and what that was read as."""
-    from w2s.reading.exports import TABLE, format_of, names_of, read_export
-    from w2s.tables import read_table
-
-    paths = [Path(name).expanduser() for name in arguments.answers]
-    form = format_of(paths, arguments.format, arguments.columns, arguments.encoding)
-    if form != TABLE:
-        names = names_of(paths, form)
-        found = read_export(paths, form, names, columns=arguments.columns, encoding=arguments.encoding)
-        return found.table, found.notes
-    if len(paths) > 1:
-        raise InputError(f"{paths[0]} and {paths[1]} are tables: expected one, in which a column names the supervisor")
-    return read_table(paths[0], arguments.columns, encoding=arguments.encoding), ()
-
-
-def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s.display import Display
-    from w2s.reading.labels import labels_of
-    from w2s.reliability import score_answers, summarize
-    from w2s.reliability.annotators import compare_annotators
-    from w2s.report.annotators import annotators_tables, annotators_verdict, labels_notes
-    from w2s.report.tables import reliability_table, show
-    from w2s.tables import write_table
-
-    _out_file(arguments.out)
-    with Display():
-        answers, notes = _answers_of(arguments)
-    if not answers.num_rows:
-        raise InputError(f"{arguments.answers[0]} is empty: it has no rows")
-    rules = [arguments.normalize] if isinstance(arguments.normalize, str) else arguments.normalize
-    labels = labels_of(answers, normalize=rules, keep_missing=None if arguments.unparsed is None else True)
-    settings = _named(arguments.settings)
-    if arguments.temperature is not None:
-        settings["temperature"] = arguments.temperature
-    unparsed = {} if arguments.unparsed is None else {"unparsed": arguments.unparsed}
-    scored = score_answers(labels.table, estimator=arguments.estimator, **unparsed, **settings)
-    if not scored.num_rows:
-        rule = f"--unparsed {arguments.unparsed}" if arguments.unparsed else "leaving out what has no label"
-        raise InputError(f"{arguments.answers[0]}: {rule} leaves none of {answers.num_rows} answers")
-    summary = summarize(scored)
-    several = "supervisor" in scored.column_names and len(scored["supervisor"].unique()) > 1
-    own = settings if arguments.estimator == "dawid-skene" else {}
-    compared = compare_annotators(labels.table, **own) if several or labels.by_people else None
-    if arguments.out:
-        write_table(scored, arguments.out)
-    if arguments.json:
-        found = dataclasses.asdict(summary) | ({"notes": notes} if notes else {})
-        if compared:
-            said = {"merged": labels.merged, "missing": labels.missing, "verdict": annotators_verdict(compared)}
-            found |= {**dataclasses.asdict(compared), **said}
-        print(json.dumps(found, indent=1, default=list))
-        return
-    for note in (*notes, *labels_notes(labels)):
-        print(note)
-    show(reliability_table(summary))
-    if compared:
-        print()
-        show(annotators_tables(compared))
-        print(f"\nverdict: {annotators_verdict(compared)}")
-    if arguments.out:
-        print(f"\n{scored.num_rows} scored answers: {arguments.out}")
-
-
 def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
     from w2s.pipeline import stages
-    from w2s.tables import read_table, write_table
+    from w2s.pipeline.origin import read_with_origin, write_with_origin
 
-    _out_file(arguments.out)
+    out_file(arguments.out)
     with Display():
-        scored = read_table(arguments.scored, encoding=arguments.encoding)
-    found = stages.select(scored, arguments.method, seed=arguments.seed, **_named(arguments.settings))
-    write_table(found.table, arguments.out)
+        scored = read_with_origin(arguments.scored, encoding=arguments.encoding)
+    found = stages.select(scored, arguments.method, seed=arguments.seed, **named(arguments.settings))
+    write_with_origin(found.table, arguments.out)
     selection = found.selection
     print(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")
     for reason, count in selection.dropped.items():
@@ -190,12 +129,12 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
 def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
     from w2s.pipeline import stages
+    from w2s.pipeline.origin import read_with_origin
     from w2s.report.words import duration
-    from w2s.tables import read_table
 
     ready = parser.instantiate(arguments)
     with Display() as display:
-        table = read_table(arguments.training_set, encoding=arguments.encoding)
+        table = read_with_origin(arguments.training_set, encoding=arguments.encoding)
         report = stages.train(
             table,
             ready.model,
@@ -213,9 +152,8 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
     from w2s.display import Display
     from w2s.metrics import accuracy_interval
     from w2s.pipeline import stages
-    from w2s.tables import write_table
 
-    _out_file(arguments.out)
+    out_file(arguments.out)
     ready = parser.instantiate(arguments)
     with Display() as display:
         table = stages.evaluate(
@@ -227,16 +165,66 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
             store=store_of(arguments.store),
             progress=display.bar("questions"),
         )
-    if arguments.out:
-        write_table(table, arguments.out)
+    _written(table, arguments.out)
     found = accuracy_interval(table["correct"].to_numpy())
     unparsed = table["answer"].null_count
     if arguments.json:
-        ends = {"estimate": found.estimate, "low": found.low, "high": found.high}
-        print(json.dumps({**ends, "questions": table.num_rows, "unparsed": unparsed}))
+        ends = {"accuracy": found.estimate, "accuracy_low": found.low, "accuracy_high": found.high}
+        counts = {"questions": table.num_rows, "rows": table.num_rows, "unparsed_rate": unparsed / table.num_rows}
+        print_json({**ends, **counts, "unparsed": unparsed}, arguments.out)
         return
     print(f"accuracy {found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] on {table.num_rows} questions", end="")
     print(f"; {unparsed} answers could not be parsed" if unparsed else "")
+    if arguments.out:
+        print(f"{table.num_rows} predictions: {arguments.out}")
+
+
+def supervisor_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.display import Display
+    from w2s.pipeline.supervisor_stage import make_supervisor
+    from w2s.report.words import duration
+
+    ready = parser.instantiate(arguments)
+    with Display() as display:
+        made = make_supervisor(
+            ready.task,
+            ready.model,
+            ready.training,
+            out=arguments.out,
+            answering=ready.answering,
+            seed=arguments.seed,
+            store=store_of(arguments.store),
+            progress=display.bar("weak supervisor"),
+        )
+    training, tested = made.training, made.accuracy
+    if arguments.json:
+        values = (tested.estimate, tested.low, tested.high) if tested else (None, None, None)
+        ends = dict(zip(("accuracy", "accuracy_low", "accuracy_high"), values, strict=True))
+        counts = {"questions": made.tested, "rows": training.rows, "steps": training.steps, "loss": training.loss}
+        print_json({**ends, **counts}, arguments.out)
+        return
+    print(f"{training.rows} rows, {training.steps} steps in {duration(training.seconds)}; loss {training.loss:.4f}")
+    if tested is None:
+        print("test is 0: its accuracy is not known")
+    else:
+        ends_of = f"[{tested.low:.3f}, {tested.high:.3f}]"
+        print(f"accuracy {tested.estimate:.3f} {ends_of} on {made.tested} questions")
+    print(f"weak supervisor: {arguments.out} (w2s label --adapter {arguments.out} has its answers)")
+
+
+def compare_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.display import Display
+    from w2s.report.paired import paired_text
+    from w2s.results.paired import compare_predictions
+    from w2s.tables import read_table
+
+    with Display():
+        first, second = (read_table(file, encoding=arguments.encoding) for file in (arguments.first, arguments.second))
+        found = compare_predictions(first, second, names=(arguments.first, arguments.second))
+    if arguments.json:
+        print_json(dataclasses.asdict(found), None)
+    else:
+        print(paired_text(found))
 
 
 def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, lists, options, paraphrase, run, store, study
+from w2s.cli import commands, lists, options, paraphrase, run, score, store, study
 from w2s.cli.processes import follow_leader, lead
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
@@ -212,6 +212,11 @@ _COMMANDS: dict[str, _Command] = {
     "study": _Command(
         "a grid of experiments: one table, one page, shared steps once", study.study_options, study.study_command
     ),
+    "supervisor": _Command(
+        "a weak supervisor: a model trained on right answers, and tested",
+        options.supervisor_options,
+        commands.supervisor_command,
+    ),
     "label": _Command(
         "ask a model every variation of every question: an answers table", options.label_options, commands.label_command
     ),
@@ -221,7 +226,7 @@ _COMMANDS: dict[str, _Command] = {
         paraphrase.paraphrase_command,
     ),
     "score": _Command(
-        "how far answers agree: an answers table to a scored one", options.score_options, commands.score_command
+        "how far answers agree: an answers table to a scored one", options.score_options, score.score_command
     ),
     "select": _Command(
         "scored answers to a training set, by one method", options.select_options, commands.select_command
@@ -231,6 +236,11 @@ _COMMANDS: dict[str, _Command] = {
         "a model, with or without an adapter, on a task's questions",
         options.evaluate_options,
         commands.evaluate_command,
+    ),
+    "compare": _Command(
+        "two tables of predictions: the difference, question by question",
+        options.compare_options,
+        commands.compare_command,
     ),
     "report": _Command(
         "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command

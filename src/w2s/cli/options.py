@@ -23,6 +23,7 @@ __all__ = [
     "adapters_option",
     "add_fields",
     "check_groups",
+    "compare_options",
     "config_option",
     "encoding_option",
     "evaluate_options",
@@ -37,6 +38,7 @@ __all__ = [
     "score_options",
     "select_options",
     "store_of",
+    "supervisor_options",
     "tasks_options",
     "train_options",
 ]
@@ -205,10 +207,31 @@ def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[Mod
     encoding_option(parser)
     parser.add_class_arguments(model, "model")
     parser.add_class_arguments(AnsweringSpec, "answering")
-    parser.add_argument("--adapter", type=str, default=None, help="a trained adapter, as w2s train leaves it")
+    parser.add_argument(
+        "--adapter",
+        type=str,
+        default=None,
+        help="a trained adapter, as w2s train or a run leaves it; task and model are its own where none are named",
+    )
     parser.add_argument("--split", type=str, default=split, help="weak_train, transfer or test")
     parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _as_trained(parser: ArgumentParser, words: Sequence[str]) -> None:
+    """Ask an adapter as it was trained: the task and the model that it names are the defaults."""
+    settings = file_settings(words)
+    adapter = value_of(words, "--adapter") or settings.get("adapter")
+    if not isinstance(adapter, str):
+        return
+    from w2s.pipeline.origin import trained_on
+
+    learned, own = trained_on(adapter), settings.get("task")
+    if learned is not None:
+        told = own if isinstance(own, dict) else {}
+        name, data = (value_of(words, f"--task.{field}") or told.get(field) for field in ("name", "data"))
+        parser.set_defaults(learned.settings(name=name, data=data))
 
 
 def label_options(parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -220,13 +243,14 @@ def label_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--responses", type=str, default=None, help="take what came back of such a file, then go on")
     parser.add_argument("--seed", type=int, default=0, help="of the variations, and of sampled answers")
     parser.add_argument("--gold", action="store_true", help="write the right answers instead of asking a model")
+    _as_trained(parser, words)
 
 
 def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.config import ModelSpec as Model
 
     _stage_options(parser, words, Model, split="test")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    _as_trained(parser, words)
 
 
 def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -255,9 +279,14 @@ def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
         default=[],
         help="labels: space, case, a YAML or CSV file, or '[space, case]'",
     )
-    parser.add_argument("--estimator", type=str, default="votes", help="an estimator that w2s estimators lists")
+    parser.add_argument(
+        "--estimator", type=str, default="votes", help="one that w2s estimators lists; several, a,b, are compared"
+    )
+    parser.add_argument("--gold", type=str, default=None, help="a table of right answers: question_id and answer")
     parser.add_argument("--temperature", type=float, default=None, help="of the reliability score (default: 0.2)")
-    parser.add_argument("--settings", type=dict[str, Any], default={}, help="of the estimator: '{temperature: 2}'")
+    parser.add_argument(
+        "--settings", type=dict[str, Any], default={}, help="of the (first) estimator: '{temperature: 2}'"
+    )
     parser.add_argument(
         "--unparsed",
         type=str,
@@ -265,6 +294,7 @@ def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
         help="class, drop_question or drop_answer (default: class; rows of annotators without a label are left out)",
     )
     parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
+    parser.add_argument("--report", type=str, default=None, help="a page to write: .html")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -288,6 +318,29 @@ def train_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, required=True, help="a folder; the adapter goes to OUT/adapter")
     parser.add_argument("--seed", type=int, default=0, help="of the adapter and the order of the rows")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+
+
+def supervisor_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.config import AnsweringSpec, Experiment, ModelSpec, TaskSpec, TrainingSpec
+
+    config_option(parser, words)
+    parser.add_class_arguments(TaskSpec, "task")
+    encoding_option(parser)
+    parser.add_class_arguments(ModelSpec, "model")
+    parser.add_class_arguments(TrainingSpec, "training")
+    parser.set_defaults({"training": dataclasses.asdict(Experiment().weak_training)})
+    parser.add_class_arguments(AnsweringSpec, "answering")
+    parser.add_argument("--out", type=str, required=True, help="a folder; the adapter goes to OUT/adapter")
+    parser.add_argument("--seed", type=int, default=0, help="of the adapter and the order of the rows")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def compare_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("first", type=str, help="a table of predictions, as w2s evaluate --out or a run writes it")
+    parser.add_argument("second", type=str, help="another one, to the same questions")
+    encoding_option(parser)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def tasks_options(parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -83,7 +83,8 @@ def _told(graph: Graph) -> list[str]:
     experiment = graph.experiment
     task, training = experiment.task, experiment.student_training
     drawn = " · drawn for each seed" if experiment.split_per_seed else ""
-    sizes = f"{task.weak_train} weak_train · {task.transfer} transfer · {task.test} test"
+    lay = graph.seed_runs[0].lay
+    sizes = " · ".join(f"{len(lay.question_ids(split))} {split}" for split in ("weak_train", "transfer", "test"))
     lines = [f"task      {task.name}: {sizes}{drawn}"]
     left_out = ", ".join(f"{count} {reason}" for reason, count in graph.dropped.items() if count)
     if left_out:

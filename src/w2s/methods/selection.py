@@ -140,6 +140,7 @@ class Candidates:
         required = [*columns, "weight"]
         table = pa.table({**columns, "weight": weights})
         table = tables.check(table, tables.TRAINING_SET, name="training set", required=required)
+        table = tables.carried(self.rows, table)  # of which task its prompts are
         selection = Selection(
             rule=rule,
             rows_in=self.rows_in,

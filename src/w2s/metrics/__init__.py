@@ -17,6 +17,7 @@ from w2s.metrics.intervals import (
     accuracy_interval,
     difference_interval,
     difference_over_disjoint,
+    exact_test,
     holm,
     pgr_interval,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "compare_rankings",
     "difference_interval",
     "difference_over_disjoint",
+    "exact_test",
     "holm",
     "measure_names",
     "pgr",

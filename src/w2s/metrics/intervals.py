@@ -42,6 +42,7 @@ __all__ = [
     "accuracy_interval",
     "difference_interval",
     "difference_over_disjoint",
+    "exact_test",
     "holm",
     "pgr_interval",
 ]
@@ -262,6 +263,25 @@ def pgr_interval(
     if len(gain) == 1:
         return PgrEstimate(estimate, low, high, True, "")
     return PgrEstimate(estimate, low, high, True, "", "seeds", by_seed)
+
+
+def exact_test(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """The two-sided p-value of no difference between two runs on the same questions (McNemar 1947, exact).
+
+    Of the questions that only one of them has right, each is as often right as the other. It holds for however few
+    questions, and asks nothing of other seeds.
+
+    Args:
+        a: (questions,)
+        b: (questions,)
+
+    Raises:
+        InputError: No questions, several runs, or other shapes.
+    """
+    first, second = as_same_shape(a, b)
+    if len(first) != 1:
+        raise InputError(f"arrays of {len(first)} runs: expected one each, (questions,)")
+    return _exact_test(first[0].astype(np.float64) - second[0])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

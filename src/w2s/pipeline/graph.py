@@ -78,7 +78,8 @@ class Graph:
         self.source = SOURCES.find(experiment.weak.source)
         self.source.check(experiment.weak)
         _check_seeds(experiment.seeds)
-        _check_sizes(experiment, self.source.needs_weak_train(experiment.weak))
+        needs_weak_train = self.source.needs_weak_train(experiment.weak)
+        _check_sizes(experiment, vars(experiment.task), needs_weak_train)
         self._like = like if like is not None and _same_questions(like.experiment, experiment) else None
         self.task: Task = self._like.task if self._like else task_from(experiment.task)
         self.unparsed: Unparsed = experiment.reliability.unparsed or self.task.unparsed
@@ -90,6 +91,7 @@ class Graph:
         self.strong = PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
         lays = self._lays()
+        _check_sizes(experiment, self.task.sizes, needs_weak_train)
         self.seed_runs = [self._seed_run(seed, lay) for seed, lay in zip(experiment.seeds, lays, strict=True)]
 
     @property
@@ -279,9 +281,9 @@ def _same_questions(one: Experiment, other: Experiment) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
-def _check_sizes(experiment: Experiment, needs_weak_train: bool) -> None:
+def _check_sizes(experiment: Experiment, sizes: Mapping[str, Any], needs_weak_train: bool) -> None:
     for split in SPLITS:
-        if getattr(experiment.task, split) == 0 and (split != "weak_train" or needs_weak_train):
+        if sizes[split] == 0 and (split != "weak_train" or needs_weak_train):
             why = f" for source {experiment.weak.source}" if split == "weak_train" else ""
             raise InputError(f"{split} is 0: an experiment needs questions in every split{why}")
 

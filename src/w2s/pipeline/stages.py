@@ -15,17 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
-from filelock import FileLock
+import pyarrow.compute as pc
 
 from w2s.config import AnsweringSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import InputError, unknown_name
 from w2s.files import tree_sha256
-from w2s.gold import aliases_of
+from w2s.gold import GROUND_TRUTH, aliases_of
 from w2s.methods import TrainingSet, get_method
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.devices import check_devices
+from w2s.pipeline.handing_out import check_out, hand_out
 from w2s.pipeline.lay import Lay
 from w2s.pipeline.lay_training import training_step
+from w2s.pipeline.mismatches import mismatches
+from w2s.pipeline.origin import Origin, TrainedOn, origin_of, trained_on, with_origin
 from w2s.pipeline.source_stages import answers_of
 from w2s.pipeline.steps import ANSWERS_FILE, PREDICTIONS_FILE, TRAINING_SET_FILE, build_of, content_of
 from w2s.plugins import loaded_plugins
@@ -33,14 +36,14 @@ from w2s.progress import Progress, no_progress
 from w2s.step import Build, Context, Step, walk
 from w2s.store import Store, default_root
 from w2s.supervisors.asking import gold_answers
-from w2s.tables import TRAINING_SET, check, read_table, write_table
-from w2s.tasks import Splits, Task, gold_of, questions_of, task_from
+from w2s.tables import TRAINING_SET, carried, check, read_table, write_table
+from w2s.tasks import Draw, Splits, Task, gold_of, questions_of, task_from
 from w2s.tasks.questions import SPLITS
 
 if TYPE_CHECKING:
     from w2s.training.student import TrainingReport
 
-__all__ = ["check_split", "done_step", "evaluate", "ground_truth", "label", "select", "train"]
+__all__ = ["check_split", "done_step", "evaluate", "ground_truth", "label", "select", "splits_of", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +93,7 @@ class _Given:
         step = Step(kind="given-rows", label="training set", settings={"rows": content_of(table)}, inputs={})
 
         def put(settings: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, context: Context) -> None:
-            write_table(table, out / TRAINING_SET_FILE)
+            write_table(table.replace_schema_metadata(None), out / TRAINING_SET_FILE)
 
         self._builds[step.key] = put
         return step
@@ -121,10 +124,12 @@ class _Asked(NamedTuple):
     model: PreparedModel
     adapter: Step | None
     given: _Given
+    origin: Origin
 
 
-def _splits(task: Task) -> Splits:
-    splits = task.splits()
+def splits_of(task: Task, draw: Draw | None = None) -> Splits:
+    """The splits of a task; what was left out is said."""
+    splits = task.splits(draw)
     for reason, count in splits.dropped.items():
         logger.info("left out: %d %s", count, reason)
     return splits
@@ -135,8 +140,16 @@ def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: 
     check_split(split)
     folder, given = _adapter(adapter), _Given()
     made = task_from(task)
-    lay = Lay(made, _splits(made), loaded_plugins())
-    return _Asked(lay, PreparedModel(model), given.adapter(folder) if folder else None, given)
+    if folder is None:
+        lay = Lay(made, splits_of(made), loaded_plugins())
+        return _Asked(lay, PreparedModel(model), None, given, Origin.of(made))
+    learned = trained_on(folder)
+    draw = learned.origin.draw(made) if learned and learned.origin else None
+    lay = Lay(made, splits_of(made, draw), loaded_plugins(), draw=draw)
+    for line in mismatches(learned, made, lay.splits, split, model):
+        logger.warning("%s", line)
+    origin = learned.origin if draw is not None and learned and learned.origin else Origin.of(made)
+    return _Asked(lay, PreparedModel(model), given.adapter(folder), given, origin)
 
 
 def label(
@@ -169,9 +182,9 @@ def label(
     if isinstance(model, WeakSpec) and adapter is None:
         check_split(split)
         made = task_from(task)
-        laid = answers_of(Lay(made, made.splits(), loaded_plugins()), model, spec, split=split, seed=seed)
+        laid = answers_of(Lay(made, splits_of(made), loaded_plugins()), model, spec, split=split, seed=seed)
         with done_step(laid, _Given(), store, progress) as folder:
-            return read_table(folder / ANSWERS_FILE)
+            return with_origin(read_table(folder / ANSWERS_FILE), Origin.of(made))
     if isinstance(model, WeakSpec) and model.source != "prompted":
         raise InputError(f"source {model.source} wears no adapter: expected source prompted")
     asked = _asked(task, model, adapter, split)
@@ -179,16 +192,17 @@ def label(
         f"answers of {model.name}", asked.model, spec, split=split, seed=seed, adapter=asked.adapter
     )
     with done_step(step, asked.given, store, progress) as folder:
-        return read_table(folder / ANSWERS_FILE)
+        return with_origin(read_table(folder / ANSWERS_FILE), asked.origin)
 
 
 def ground_truth(task: TaskSpec, *, split: str = "transfer") -> pa.Table:
     """The right answers to a split's questions, as an answers table: for the weak supervisor and the ceiling."""
     check_split(split)
     made = task_from(task)
-    splits = _splits(made)
+    splits = splits_of(made)
     questions = questions_of(splits.questions, split)
-    return gold_answers(made, questions, gold_of(splits.gold, split), aliases_of(splits.gold))
+    table = gold_answers(made, questions, gold_of(splits.gold, split), aliases_of(splits.gold))
+    return with_origin(table, Origin.of(made))
 
 
 def select(scored: pa.Table, method: str, *, seed: int = 0, **settings: Any) -> TrainingSet:
@@ -201,12 +215,27 @@ def select(scored: pa.Table, method: str, *, seed: int = 0, **settings: Any) -> 
         **settings: The method's own.
 
     Raises:
-        InputError: There is no such method, or it does not make a training set from one table of answers.
+        InputError: There is no such method, it does not make a training set from one table of answers, or it learns
+            from right answers and the table is not one of those.
     """
     found = get_method(method)
     if found.selector is None or (found.uses_gold and found.role != "bound"):
         raise InputError(f"method {method!r} does not select from scored answers alone: use w2s run")
-    return found.selector(scored, seed=seed, **found.resolve(settings))
+    if found.role == "bound":
+        _check_right(scored, method)
+    made = found.selector(scored, seed=seed, **found.resolve(settings))
+    return made._replace(table=carried(scored, made.table))
+
+
+def _check_right(answers: pa.Table, method: str) -> None:
+    """Refuse answers that somebody gave, for a method that learns from the right ones."""
+    named = answers["supervisor"].unique().to_pylist() if "supervisor" in answers.column_names else [None]
+    if others := [name for name in named if name != GROUND_TRUTH]:
+        whose = "say not whose they are" if others[0] is None else f"are those of {others[0]!r}"
+        raise InputError(
+            f"{method} learns from right answers, and these {whose}: expected the table of w2s label --gold, or one "
+            f"whose column supervisor says {GROUND_TRUTH!r}; majority and naive learn from anybody's"
+        )
 
 
 def train(
@@ -219,10 +248,11 @@ def train(
     store: Store | None = None,
     progress: Progress = no_progress,
 ) -> TrainingReport:
-    """Fine-tune an adapter on a training set; `out/adapter` holds it.
+    """Fine-tune an adapter on a training set; `out/adapter` holds it, `out/trained-on.json` says on what.
 
     Args:
         training_set: With `prompt` and `completion`; `weight` (1) and `question_id` are made up where they are missing.
+            Of a set that no task of w2s made, a completion begins with a space: what does not gets one.
         model: The model to be trained.
         training: The settings.
         out: A folder: new, empty, or one that this function wrote.
@@ -237,52 +267,13 @@ def train(
 
     table = _complete(training_set)
     to = Path(out).expanduser()
-    _check_out(to)
-    given, prepared = _Given(), PreparedModel(model)
+    check_out(to)
+    given, prepared, learned = _Given(), PreparedModel(model), TrainedOn.of(table, model)
     rows = given.training_set(table)
     step = training_step(f"training of {model.name}", prepared, training or TrainingSpec(), rows, seed=seed)
     with done_step(step, given, store, progress) as folder:
-        _hand_out(folder, to)
+        hand_out(folder, to, learned)
         return TrainingReport(**json.loads((folder / "training.json").read_text()))
-
-
-_HANDED_OUT = ("adapter", "log.jsonl", "training.json")
-_MARKER = ".w2s-train"
-"""Says that a folder is ours, however a process died that wrote into it; who holds its lock is the one who writes."""
-_NEW = ".w2s-train-new"
-
-
-def _check_out(out: Path) -> None:
-    """Make sure that a folder is one to write an adapter into: nothing that we did not write is replaced."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: expected a folder for the adapter, or a name for a new one")
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    foreign = names - {*_HANDED_OUT, _MARKER, _NEW}
-    if names and (foreign or not names & {_MARKER, "training.json"}):
-        raise InputError(
-            f"{out} holds {sorted(foreign or names)[0]!r}, which w2s train did not write: expected an "
-            "empty folder, one that it wrote, or a name for a new one"
-        )
-
-
-def _hand_out(result: Path, out: Path) -> None:
-    """Copy a training's result into the folder, whole before any of it takes the place of an older one."""
-    out.mkdir(parents=True, exist_ok=True)
-    _check_out(out)  # again: it may have been hours
-    with FileLock(out / _MARKER):
-        new = out / _NEW
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        for name in _HANDED_OUT:
-            source = result / name
-            copy = shutil.copytree if source.is_dir() else shutil.copyfile
-            copy(source, new / name)
-        for name in _HANDED_OUT:
-            old = out / name
-            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink(missing_ok=True)
-            (new / name).rename(old)
-        new.rmdir()
-        (out / _MARKER).touch()
 
 
 def _complete(table: pa.Table) -> pa.Table:
@@ -296,7 +287,18 @@ def _complete(table: pa.Table) -> pa.Table:
         if table[column].null_count:
             row = table[column].is_null().index(True).as_py()
             raise InputError(f"training set, row {row + 1}, column {column!r}: expected a value")
-    return table
+    return table if origin_of(table) else _with_spaces(table)
+
+
+def _with_spaces(table: pa.Table) -> pa.Table:
+    """The one rule of what stands between a prompt and its completion: a space, unless there is other white space."""
+    apart = pc.or_(
+        pc.match_substring_regex(table["prompt"], r"\s\z"), pc.match_substring_regex(table["completion"], r"\A(\s|\z)")
+    )
+    if together := pc.sum(pc.cast(pc.invert(apart), pa.int64())).as_py():
+        logger.info("%d of %d completions do not begin with a space: one is put before them", together, table.num_rows)
+    spaced = pc.if_else(apart, table["completion"], pc.binary_join_element_wise("", table["completion"], " "))
+    return table.set_column(table.column_names.index("completion"), "completion", spaced)
 
 
 def evaluate(

@@ -57,7 +57,7 @@ def labels_of(table: pa.Table, *, normalize: Sequence[str] = (), keep_missing: b
             row = pc.index(pc.is_null(table["annotator"]), True).as_py()
             raise InputError(f"answers table, row {row + 1}: expected an annotator, it is null")
         names = ["supervisor" if name == "annotator" else name for name in table.column_names]
-        table = table.rename_columns(names)
+        table = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
     if "supervisor" in table.column_names and "variation" not in table.column_names:
         table = table.append_column("variation", pa.array(np.zeros(table.num_rows, np.int32)))
     merged: dict[str, dict[str, int]] = {}

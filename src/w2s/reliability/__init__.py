@@ -18,7 +18,7 @@ from w2s.registry import Registry, resolve_settings
 from w2s.reliability.base import Calibration, Estimator, add_scores, check_answers, check_scored, scores_in
 from w2s.reliability.signal import AgreementSignal, ReliabilitySummary, agreement_signal, summarize
 from w2s.reliability.votes import agreement, count_votes
-from w2s.tables import Unparsed
+from w2s.tables import Unparsed, carried
 
 __all__ = [
     "ESTIMATORS",
@@ -92,7 +92,7 @@ def score_answers(
     if "entropy" not in scored.column_names:  # how far the answers agree describes them, whatever estimates their trust
         vote_share, entropy = agreement(count_votes(kept))
         scored = add_scores(scored, vote_share=vote_share, entropy=entropy)
-    return scored
+    return carried(answers, scored)
 
 
 def _without_unparsed(answers: pa.Table, unparsed: Unparsed) -> pa.Table:

@@ -77,7 +77,7 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
         compared_by_seed=_compared_by_seed(result),
         best_estimator=best_estimator(result.compared),
         same_verdict=len({labels.verdict for labels in result.labels}) == 1,
-        supervisors=[shown_supervisors(one, run) for one in result.supervisors],
+        supervisors=[shown_supervisors(one, run.texts, run.gold) for one in result.supervisors],
         missing=words.missing(result, checked=checked, answered=browser.total > 0),
         records=result.pooled,
         against=words.against(result),

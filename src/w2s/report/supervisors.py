@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Group
@@ -10,7 +11,6 @@ from rich.text import Text
 from w2s.reliability.annotators import Annotator, Annotators, Disputed, Pair
 from w2s.report import words
 from w2s.report.annotators import annotators_title, annotators_verdict
-from w2s.report.reading import Run
 from w2s.report.tables import plain_table
 from w2s.results.supervisors import Member, SupervisorComparison
 
@@ -53,11 +53,11 @@ def supervisors_table(found: SupervisorComparison) -> Group:
     return Group(Text(title, style="bold"), plain_table(columns, rows), *notes)
 
 
-def supervisors_verdict(found: SupervisorComparison) -> str:
+def supervisors_verdict(found: SupervisorComparison, who: str = _WHO) -> str:
     """Whom to trust, in a line."""
     if found.compared is None:
         return "none of the answers could be parsed: nothing to compare"
-    return annotators_verdict(found.compared, _WHO)
+    return annotators_verdict(found.compared, who)
 
 
 def _beside(found: SupervisorComparison) -> list[tuple[Member, Annotator | None]]:
@@ -103,20 +103,29 @@ class ShownSupervisors:
     disputed: list[_Dispute]
 
 
-def shown_supervisors(found: SupervisorComparison, run: Run) -> ShownSupervisors:
-    """Prepare a comparison for the page."""
+def shown_supervisors(
+    found: SupervisorComparison, texts: Mapping[str, str], gold: Mapping[str, str], *, who: str = _WHO
+) -> ShownSupervisors:
+    """Prepare a comparison for a page.
+
+    Args:
+        found: The comparison.
+        texts: Of the questions, by id.
+        gold: Their right answers, as far as they are known.
+        who: What one of those who answer is called.
+    """
     compared = found.compared
-    title = annotators_title(compared, _WHO) if compared else f"{len(found.members)} supervisors"
+    title = annotators_title(compared, who) if compared else f"{len(found.members)} {who}s"
     names, matrix = _matrix(compared) if compared else ([], [])
     return ShownSupervisors(
         seed=found.seed,
         title=title,
-        verdict=supervisors_verdict(found),
+        verdict=supervisors_verdict(found, who),
         rows=_beside(found),
         names=names,
         matrix=matrix,
         pairs=list(compared.pairs[:_MATRIX]) if compared and not names else [],
-        disputed=[_dispute(one, run) for one in compared.disputed] if compared else [],
+        disputed=[_dispute(one, texts, gold) for one in compared.disputed] if compared else [],
     )
 
 
@@ -128,13 +137,13 @@ def _matrix(found: Annotators) -> tuple[list[str], list[list[Pair | None]]]:
     return names, [[pairs.get(frozenset((one, other))) for other in names] for one in names]
 
 
-def _dispute(found: Disputed, run: Run) -> _Dispute:
+def _dispute(found: Disputed, texts: Mapping[str, str], gold: Mapping[str, str]) -> _Dispute:
     given = [
         (name, ", ".join(f"{_short(answer)} ×{count}" for answer, count in answers.items()))
         for name, answers in found.answers.items()
     ]
-    text = run.texts.get(found.question_id, "")
-    return _Dispute(found=found, text=_short(text), given=given, truth=run.gold.get(found.question_id))
+    text = texts.get(found.question_id, "")
+    return _Dispute(found=found, text=_short(text), given=given, truth=gold.get(found.question_id))
 
 
 def _short(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from w2s.errors import InputError
-from w2s.gold import are_right, with_aliases
+from w2s.gold import GROUND_TRUTH, are_right, with_aliases
 from w2s.progress import Progress, no_progress
 from w2s.supervisors.base import Answer, Prompt, Supervisor
 from w2s.supervisors.orders import judge_orders
@@ -240,7 +240,7 @@ def gold_answers(
         variation = task.vary(question, 1, 0)[0]
         written = task.complete(answer, question, variation)
         right = Answer(response=written, answer=answer)
-        rows.append(answer_row(question, variation, right, task, "ground truth", asked=variation.prompt))
+        rows.append(answer_row(question, variation, right, task, GROUND_TRUTH, asked=variation.prompt))
     return with_aliases(pa.Table.from_pylist(rows, schema=ANSWERS), aliases)
 
 

@@ -48,6 +48,7 @@ class Task(ABC):
         takes_paraphrases: Whether a question's paraphrases are used to vary it.
         text_is: What a question's text is called where it is to be reworded.
         takes_numbers: Whether `TaskSpec.answers` may be "numbers".
+        names_splits: Whether the data are a user's own, who may have said which questions are in which split.
         takes_labels: Whether `TaskSpec.labels` says what all questions' options are.
         spec: The settings.
         version: Raised when prompts, variations or parsing change what comes out.
@@ -68,6 +69,7 @@ class Task(ABC):
     version: ClassVar[int] = 1
     takes_numbers: ClassVar[bool] = False
     takes_labels: ClassVar[bool] = False
+    names_splits: ClassVar[bool] = False
     templates: Mapping[str, str]
     num_variations: int = 5
     modes: tuple[Mode, ...] = ("choose", "generate")
@@ -130,7 +132,12 @@ class Task(ABC):
     def pool(self) -> QuestionPool:
         """The examples, without duplicates, as they are when this is first asked for."""
         examples = [self.paraphrased(example) for example in self.examples()]
-        return QuestionPool(examples, self.spec, made_up=self._made_up)
+        return QuestionPool(examples, self.spec, made_up=self._made_up, own_splits=self.names_splits)
+
+    @property
+    def sizes(self) -> dict[str, int | str]:
+        """How many questions each split is to have: as the settings say, or the data, or by default."""
+        return self.pool.sizes
 
     def splits(self, draw: Draw | None = None, *, rewordings: int = 0) -> Splits:
         """The examples, without duplicates, in their splits.

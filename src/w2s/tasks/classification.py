@@ -64,6 +64,7 @@ class Classification(MultipleChoice):
     licence = "yours"
     templates = TEMPLATES
     takes_labels = True
+    names_splits = True
     text_is = "text"
 
     def __init__(self, spec: TaskSpec) -> None:

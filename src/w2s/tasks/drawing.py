@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from w2s.config import TaskSpec
 from w2s.errors import InputError
 from w2s.tasks.questions import SPLITS, Example, Pool
 
-__all__ = ["DRAWING_ORDER", "Draw", "Drawn", "draw", "draw_for_seed", "draws_of"]
+__all__ = ["DEFAULT_SIZES", "DRAWING_ORDER", "Draw", "Drawn", "draw", "draw_for_seed", "draws_of", "with_sizes"]
+
+DEFAULT_SIZES: Mapping[str, int] = {"weak_train": 100, "transfer": 600, "test": 400}
+"""How many questions a split has where neither the settings nor the data say."""
 
 Drawn = Mapping[str, Sequence[Example]]
 """The examples of each split, in the order in which they were drawn."""
@@ -36,6 +40,25 @@ class Draw(NamedTuple):
 
     seed: int
     block: int | None
+
+
+def with_sizes(examples: Sequence[Example], spec: TaskSpec, *, own_splits: bool) -> TaskSpec:
+    """The settings with a size for every split.
+
+    Args:
+        examples: The questions.
+        spec: The settings; a size that is None is found.
+        own_splits: Whether the data may say who is in which split: if it says so of every question, a split has all
+            that may be in it. Otherwise it has the default.
+    """
+    told = own_splits and bool(examples) and all(example.pool != "any" for example in examples)
+    pools = {example.pool for example in examples}
+    sizes: dict[str, int | str] = {
+        name: ("all" if pools & set(_POOLS_OF[name]) else 0) if told else DEFAULT_SIZES[name]
+        for name in SPLITS
+        if getattr(spec, name) is None
+    }
+    return replace(spec, **sizes)  # type: ignore[arg-type]
 
 
 def draw(examples: Sequence[Example], spec: TaskSpec) -> Drawn:

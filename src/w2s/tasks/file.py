@@ -72,6 +72,7 @@ class File(MultipleChoice, FreeAnswer):
     modes = MultipleChoice.modes
     answer_format = MultipleChoice.answer_format
     takes_numbers = True
+    names_splits = True
 
     def __init__(self, spec: TaskSpec) -> None:
         """With data, read it: whether it has choices decides how it can be asked."""

@@ -18,7 +18,7 @@ from w2s.config import TaskSpec
 from w2s.errors import InputError, unknown_name
 from w2s.gold import with_aliases
 from w2s.tables import GOLD, QUESTIONS
-from w2s.tasks.drawing import DRAWING_ORDER, Draw, Drawn, draw, draw_for_seed, draws_of
+from w2s.tasks.drawing import DRAWING_ORDER, Draw, Drawn, draw, draw_for_seed, draws_of, with_sizes
 from w2s.tasks.near_duplicates import repeats, shingles_of
 from w2s.tasks.questions import SPLITS, Example, Pool, Question
 
@@ -58,20 +58,28 @@ class QuestionPool:
         spec: The sizes: a number, or "all" for an equal share of what the numbers leave; and what becomes of
             near-duplicates.
         made_up: Nobody's questions, of a plan: which of them are alike means nothing.
+        own_splits: Whether sizes that the settings leave open are those of the splits that the examples name.
 
     Raises:
         InputError: The same question is meant for two splits, or an answer is missing.
     """
 
-    def __init__(self, examples: Iterable[Example], spec: TaskSpec, *, made_up: bool = False) -> None:
+    def __init__(
+        self, examples: Iterable[Example], spec: TaskSpec, *, made_up: bool = False, own_splits: bool = False
+    ) -> None:
         if spec.near_duplicates not in ("keep", "drop"):
             raise unknown_name("near_duplicates", spec.near_duplicates, ("keep", "drop"))
-        self._spec = spec
         self._made_up = made_up
         self._kept, self._dropped = (list(examples), {}) if made_up else _without_duplicates(examples)
         if not made_up and spec.near_duplicates == "drop":
             self._kept, repeated = _without_near_duplicates(self._kept)
             self._dropped |= {"near-duplicate": repeated} if repeated else {}
+        self._spec = with_sizes(self._kept, spec, own_splits=own_splits)
+
+    @property
+    def sizes(self) -> dict[str, int | str]:
+        """How many questions each split is to have: a number, or "all"."""
+        return {name: getattr(self._spec, name) for name in SPLITS}
 
     def draws(self, seeds: Sequence[int]) -> list[Draw]:
         """A draw for each seed, with test splits that share no question while there are enough; see `draws_of`.

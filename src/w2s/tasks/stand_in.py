@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s.config import TaskSpec
+from w2s.tasks.drawing import DEFAULT_SIZES
 from w2s.tasks.questions import Pool
 from w2s.tasks.records import Hub, Record
 
@@ -85,9 +86,10 @@ def stand_in(hub: Hub, pools: Mapping[str, Pool], spec: TaskSpec) -> list[Record
 def _pools(shape: _Shape, pools: Mapping[str, Pool], spec: TaskSpec) -> Iterator[Pool]:
     """The pool of each row."""
     left = {pool: sum(shape.rows[split] for split in pools if pools[split] == pool) for pool in set(pools.values())}
-    learned = (spec.weak_train, spec.transfer)
+    sizes = {name: size if (size := getattr(spec, name)) is not None else DEFAULT_SIZES[name] for name in DEFAULT_SIZES}
+    learned, test = (sizes["weak_train"], sizes["transfer"]), sizes["test"]
     for pool in sorted(left):
-        asked = {"train": learned, "test": (spec.test,)}.get(pool, (*learned, spec.test))
+        asked = {"train": learned, "test": (test,)}.get(pool, (*learned, test))
         needed = [size for size in asked if isinstance(size, int)]
         yield from itertools.repeat(pool, min(left[pool], sum(needed)) if len(needed) == len(asked) else left[pool])
 

@@ -1,0 +1,33 @@
+"""What the commands of the stages share: where their table goes, and what they print as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["named", "out_file", "print_json", "said_where"]
+
+
+def out_file(path: str | None) -> None:
+    """Make sure, before an hour's work, that its result can be written."""
+    from w2s.tables import check_suffix
+
+    if path is not None:
+        check_suffix(Path(path))
+
+
+def named(settings: Mapping[Any, Any]) -> dict[str, Any]:
+    """Settings by their names: what YAML takes for a number is the name of none, and refused as such."""
+    return {str(name): value for name, value in settings.items()}
+
+
+def said_where(out: str | None) -> str:
+    """The file that a table went to."""
+    return out or "not written (--out FILE writes them)"
+
+
+def print_json(found: Mapping[str, Any], out: str | None) -> None:
+    """What a command found, and the file or folder that it wrote."""
+    print(json.dumps({**found, "out": out}, indent=1, default=list))

@@ -1,0 +1,151 @@
+"""`w2s score`: how far answers agree, whom to trust, and which estimator knows right from wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from w2s.cli.said import named, out_file, print_json
+from w2s.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from jsonargparse import ArgumentParser, Namespace
+
+    from w2s.reading.labels import Labels
+    from w2s.reliability import ReliabilitySummary
+    from w2s.reliability.annotators import Annotators
+    from w2s.results.comparison import ComparedEstimator
+
+__all__ = ["score_command"]
+
+
+class _Found(NamedTuple):
+    """What is to be said of the answers."""
+
+    labels: Labels
+    notes: Sequence[str]
+    scored: pa.Table
+    summary: ReliabilitySummary
+    annotators: Annotators | None
+    estimators: Sequence[ComparedEstimator]
+
+
+def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.display import Display
+    from w2s.pipeline.origin import write_with_origin
+
+    out_file(arguments.out)
+    with Display():
+        found = _score(arguments)
+    if arguments.out:
+        write_with_origin(found.scored, arguments.out)
+    if arguments.report:
+        from w2s.report.labels_page import write_labels_page
+
+        write_labels_page(
+            found.labels, found.scored, Path(arguments.report), title=Path(arguments.answers[0]).name, notes=found.notes
+        )
+    if arguments.json:
+        print_json(_as_json(found), arguments.out)
+        return
+    _print(found)
+    if arguments.out:
+        print(f"\n{found.scored.num_rows} scored answers: {arguments.out}")
+    if arguments.report:
+        print(f"page: {arguments.report}")
+
+
+def _score(arguments: Namespace) -> _Found:
+    from w2s.reading.labels import labels_of
+    from w2s.reliability import score_answers, summarize
+    from w2s.reliability.annotators import compare_annotators
+
+    answers, notes = _answers_of(arguments)
+    if not answers.num_rows:
+        raise InputError(f"{arguments.answers[0]} is empty: it has no rows")
+    names = [name.strip() for name in arguments.estimator.split(",")]
+    if len(names) > 1 and not arguments.gold:
+        raise InputError(f"--estimator names {len(names)}: expected --gold as well, right answers to compare them by")
+    rules = [arguments.normalize] if isinstance(arguments.normalize, str) else arguments.normalize
+    labels = labels_of(answers, normalize=rules, keep_missing=None if arguments.unparsed is None else True)
+    settings = named(arguments.settings)
+    if arguments.temperature is not None:
+        settings["temperature"] = arguments.temperature
+    unparsed = {} if arguments.unparsed is None else {"unparsed": arguments.unparsed}
+    own = [settings, *({} for _ in names[1:])]  # settings are the first one's: the others have other names
+    tables = {
+        name: score_answers(labels.table, estimator=name, **unparsed, **given)
+        for name, given in zip(names, own, strict=True)
+    }
+    scored = tables[names[0]]
+    if not scored.num_rows:
+        rule = f"--unparsed {arguments.unparsed}" if arguments.unparsed else "leaving out what has no label"
+        raise InputError(f"{arguments.answers[0]}: {rule} leaves none of {answers.num_rows} answers")
+    several = "supervisor" in scored.column_names and len(scored["supervisor"].unique()) > 1
+    of_dawid_skene = settings if names[0] == "dawid-skene" else {}
+    compared = compare_annotators(labels.table, **of_dawid_skene) if several or labels.by_people else None
+    estimators = _against_gold(tables, arguments) if arguments.gold else ()
+    return _Found(labels, notes, scored, summarize(scored), compared, estimators)
+
+
+def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
+    """The answers to score, of a table or of a tool's export, and what that was read as."""
+    from w2s.pipeline.origin import read_with_origin
+    from w2s.reading.exports import TABLE, format_of, names_of, read_export
+
+    paths = [Path(name).expanduser() for name in arguments.answers]
+    form = format_of(paths, arguments.format, arguments.columns, arguments.encoding)
+    if form != TABLE:
+        names = names_of(paths, form)
+        found = read_export(paths, form, names, columns=arguments.columns, encoding=arguments.encoding)
+        return found.table, found.notes
+    if len(paths) > 1:
+        raise InputError(f"{paths[0]} and {paths[1]} are tables: expected one, in which a column names the supervisor")
+    return read_with_origin(paths[0], arguments.columns, encoding=arguments.encoding), ()
+
+
+def _against_gold(tables: Mapping[str, pa.Table], arguments: Namespace) -> Sequence[ComparedEstimator]:
+    from w2s.gold import Gold
+    from w2s.results.comparison import compare_estimators
+    from w2s.tables import GOLD, check, read_table
+
+    table = read_table(arguments.gold, encoding=arguments.encoding)
+    table = check(table, GOLD, name=arguments.gold, required=["question_id", "answer"])
+    found = compare_estimators([tables], Gold.from_table(table), seeds=[0])
+    if not found:
+        first = next(iter(tables.values()))["question_id"][0].as_py()
+        raise InputError(f"{arguments.gold} has no right answer to any question of the answers, such as {first!r}")
+    return found
+
+
+def _as_json(found: _Found) -> dict[str, Any]:
+    from w2s.report.annotators import annotators_verdict
+
+    said = dataclasses.asdict(found.summary) | {"unparsed": found.scored["answer"].null_count}
+    said |= {"notes": found.notes} if found.notes else {}
+    if found.annotators:
+        of_labels = {"merged": found.labels.merged, "missing": found.labels.missing}
+        said |= {**dataclasses.asdict(found.annotators), **of_labels, "verdict": annotators_verdict(found.annotators)}
+    if found.estimators:
+        said["estimators"] = [one.to_dict() for one in found.estimators]
+    return said
+
+
+def _print(found: _Found) -> None:
+    from w2s.report.annotators import annotators_tables, annotators_verdict, labels_notes
+    from w2s.report.estimators import estimators_table
+    from w2s.report.tables import reliability_table, show
+
+    for note in (*found.notes, *labels_notes(found.labels)):
+        print(note)
+    show(reliability_table(found.summary))
+    if found.annotators:
+        print()
+        show(annotators_tables(found.annotators))
+        print(f"\nverdict: {annotators_verdict(found.annotators)}")
+    if found.estimators:
+        print()
+        show(estimators_table(found.estimators))
