@@ -33,7 +33,18 @@ if TYPE_CHECKING:
     from w2s.methods.naive import naive
     from w2s.methods.reweighting import reweight, reweight_sampled
     from w2s.methods.selection import TrainingSet, candidates_from
-    from w2s.metrics import accuracy_interval, auroc, difference_interval, pgr, pgr_interval, risk_coverage
+    from w2s.metrics import (
+        Components,
+        accuracy_interval,
+        auroc,
+        difference_interval,
+        minimal_effect,
+        pgr,
+        pgr_interval,
+        power,
+        risk_coverage,
+        variance_components,
+    )
     from w2s.pipeline.paraphrase_stage import paraphrase
     from w2s.pipeline.stages import evaluate, ground_truth, label, select, train
     from w2s.plugins import register
@@ -71,7 +82,18 @@ _HOMES = {
     "w2s.methods.naive": ["naive"],
     "w2s.methods.reweighting": ["reweight", "reweight_sampled"],
     "w2s.methods.selection": ["TrainingSet", "candidates_from"],
-    "w2s.metrics": ["accuracy_interval", "auroc", "difference_interval", "pgr", "pgr_interval", "risk_coverage"],
+    "w2s.metrics": [
+        "Components",
+        "accuracy_interval",
+        "auroc",
+        "difference_interval",
+        "minimal_effect",
+        "pgr",
+        "pgr_interval",
+        "power",
+        "risk_coverage",
+        "variance_components",
+    ],
     "w2s.plugins": ["register"],
     "w2s.presets": ["preset"],
     "w2s.reliability": ["agreement_signal", "score_answers", "summarize"],
@@ -95,6 +117,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "AnsweringSpec",
     "Cell",
+    "Components",
     "Estimator",
     "Experiment",
     "InputError",
@@ -133,10 +156,12 @@ __all__ = [
     "label",
     "load_task",
     "majority",
+    "minimal_effect",
     "naive",
     "paraphrase",
     "pgr",
     "pgr_interval",
+    "power",
     "preset",
     "read_table",
     "register",
@@ -150,6 +175,7 @@ __all__ = [
     "select_then_train",
     "summarize",
     "train",
+    "variance_components",
     "write_table",
 ]
 

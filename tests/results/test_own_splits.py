@@ -12,9 +12,10 @@ import pytest
 
 from support.experiments import SIZES, questions, small_experiment, write_rows
 from w2s.config import Experiment
-from w2s.metrics import difference_interval, difference_over_disjoint
+from w2s.metrics import difference_interval, difference_over_disjoint, variance_components
 from w2s.report.reading import read_run
 from w2s.report.words import not_covered
+from w2s.results.planning import planned_from
 from w2s.results.records import WEAK, RunRecords
 from w2s.running import Result, run
 from w2s.store import Store
@@ -126,3 +127,15 @@ def test_where_seeds_share_test_questions_the_interval_knows_which_and_it_is_sai
     assert said is not None and "too few questions" in said and "do not cover another pool" in said
     assert said in (overlapping.folder / "report.html").read_text()
     assert " ".join(said.split()) in " ".join(str(overlapping.table()).split())
+
+
+def test_the_next_study_is_planned_with_test_sets_as_this_one_had_them(disjoint: Result, overlapping: Result) -> None:
+    ids, ceiling = answered(disjoint, "ceiling")
+    _, naive = answered(disjoint, "naive")
+    found = planned_from(disjoint)
+    assert (found.method, found.reference, found.test_sets, found.seeds) == ("ceiling", "naive", "own", 3)
+    assert found.components == variance_components(ceiling, naive, question_ids=ids)
+    assert found.difference == pytest.approx(np.mean(ceiling) - np.mean(naive))
+    some = planned_from(overlapping)
+    assert some.test_sets == "own" and not np.isnan(some.components.questions)
+    assert planned_from(overlapping, test_sets="shared").to_table(seeds=[3], questions=[50]).num_rows == 1

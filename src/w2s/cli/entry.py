@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, lists, options, paraphrase, run, score, store, study
+from w2s.cli import commands, lists, options, paraphrase, power, run, score, store, study
 from w2s.cli.processes import follow_leader, lead
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
@@ -245,6 +245,7 @@ _COMMANDS: dict[str, _Command] = {
     "report": _Command(
         "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command
     ),
+    "power": _Command("how many seeds and questions see an effect", power.power_options, power.power_command),
     "store": _Command("what is kept of all runs, and who needs it", store.store_options, store.store_command),
     "store prune": _Command(
         "remove what no run needs; without --yes, list it", store.prune_options, store.prune_command

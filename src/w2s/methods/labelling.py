@@ -1,19 +1,18 @@
-"""A training set of labels that nobody gave as such: of each question the likeliest option, or all, by probability."""
+"""Labels that nobody gave as such, for the surest questions: the likeliest option of each, or all, by probability."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s import tables
 from w2s.errors import InputError, unknown_name
-from w2s.methods.selection import Candidates, Selection, TrainingSet, candidates_from, first_rows
+from w2s.methods.options import Label, training_set_of
+from w2s.methods.selection import TrainingSet, candidates_from, first_rows
 
 __all__ = ["LABELS", "check_labelling", "labelled"]
 
@@ -78,12 +77,10 @@ def labelled(
     surest = _surest({id: float(of[id].max()) for id in left}, math.ceil(share * len(left) - 1e-9), seed)
     sure = asked.keep(pc.is_in(asked.rows["question_id"], _texts(surest)), otherwise="unsure")
     drawn = sure.draw(len(left), seed=seed, spread=True)
-    rows: list[dict[str, Any]] = []
-    for group, row in enumerate(drawn.rows.to_pylist()):
-        rows += _rows(row, choices[row["question_id"]], of[row["question_id"]], group if labels == "soft" else None)
+    own = [_label(choices[id], of[id], labels) for id in drawn.rows["question_id"].to_pylist()]
     how = "all options of each, by their probability" if labels == "soft" else "the likeliest option of each"
     whole = f"{rule}; {how}, for the surest {len(surest)} of {len(left)} questions"
-    return TrainingSet(pa.Table.from_pylist(rows, schema=tables.TRAINING_SET), _selection(drawn, whole))
+    return training_set_of(drawn, own, whole)
 
 
 def _first_prompts(rows: pa.Table) -> npt.NDArray[np.bool_]:
@@ -103,39 +100,14 @@ def _surest(confidence: Mapping[str, float], count: int, seed: int) -> list[str]
     return [ids[index] for index in order[:count]]
 
 
-def _rows(row: Mapping[str, Any], options: Sequence[str], own: Floats, group: int | None) -> list[dict[str, Any]]:
-    """A prompt with its label."""
-    written = dict(zip(row.get("choices") or (), row.get("completions") or (), strict=False))
+def _label(options: Sequence[str], own: Floats, labels: str) -> Label:
+    """All options by their probability, the negligible ones of weight 0, or the likeliest alone."""
     own = own[: len(options)]
+    if labels == "hard":
+        return Label([options[int(np.round(own, _DECIMALS).argmax())]], [1.0], soft=False)
     kept = np.where(own < min(_NEGLIGIBLE, own.max()), 0.0, own)
-    best = int(np.round(own, _DECIMALS).argmax())
-    weights = kept / kept.sum() if group is not None else np.ones(len(options))
-    return [
-        {
-            "prompt": row["prompt"],
-            "completion": written.get(option, f" {option}"),
-            "weight": float(weights[index]),
-            "question_id": row["question_id"],
-            "variation": row["variation"],
-            "answer": option,
-            "group": group,
-        }
-        for index, option in enumerate(options)
-        if group is not None or index == best
-    ]
+    return Label(options, (kept / kept.sum()).tolist())
 
 
 def _texts(values: Sequence[str]) -> pa.Array:
     return pa.array(values, pa.string())
-
-
-def _selection(drawn: Candidates, rule: str) -> Selection:
-    """An example is a prompt with its label, however many options that has."""
-    return Selection(
-        rule=rule,
-        rows_in=drawn.rows_in,
-        questions_in=drawn.questions_in,
-        rows=drawn.rows.num_rows,
-        questions=len(drawn.questions),
-        dropped=drawn.dropped,
-    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -13,7 +13,21 @@ from w2s.errors import InputError
 from w2s.methods.selection import Candidates, TrainingSet
 from w2s.reliability.base import add_scores
 
-__all__ = ["likeliest", "soft_training_set"]
+__all__ = ["Label", "likeliest", "soft_training_set", "training_set_of"]
+
+
+class Label(NamedTuple):
+    """What a student learns to answer to one prompt.
+
+    Attributes:
+        options: One, or for a soft label all of the question, in the order of their group.
+        weights: One for each option; of a soft label their probabilities.
+        soft: Whether the options are a group.
+    """
+
+    options: Sequence[str]
+    weights: Sequence[float]
+    soft: bool = True
 
 
 def likeliest(candidates: Candidates) -> Candidates:
@@ -52,19 +66,37 @@ def soft_training_set(candidates: Candidates, rule: str) -> TrainingSet:
     """
     found = _rows_with_options(candidates)
     classes = len({tuple(row["choices"]) for row in found}) == 1
+    labels = []
+    for row in found:
+        positions, order = row.get("positions"), range(len(row["choices"]))
+        placed = order if classes or positions is None else sorted(order, key=positions.__getitem__)
+        options, weights = ([row[name][option] for option in placed] for name in ("choices", "posterior"))
+        labels.append(Label(options, weights))
+    return training_set_of(candidates, labels, rule)
+
+
+def training_set_of(candidates: Candidates, labels: Iterable[Label], rule: str) -> TrainingSet:
+    """Turn prompts and their labels into a training set: a row for each option of a label.
+
+    Args:
+        candidates: A row for each prompt, whatever was answered to it.
+        labels: One for each of these rows.
+        rule: How the labels came about, in plain words. The selection counts a prompt with its label as one row.
+    """
     columns: dict[str, list[Any]] = {name: [] for name in tables.TRAINING_SET.names}
-    for group, row in enumerate(found):
-        written, places = _written(row), row.get("positions")
-        order = range(len(written))
-        for option in order if classes or places is None else sorted(order, key=places.__getitem__):
-            columns["completion"].append(written[option])
-            columns["answer"].append(row["choices"][option])
-            columns["weight"].append(row["posterior"][option])
-            columns["group"].append(group)
+    for group, (row, label) in enumerate(zip(candidates.rows.to_pylist(), labels, strict=True)):
+        written = dict(zip(row.get("choices") or (), _written(row), strict=False))
+        for option, weight in zip(label.options, label.weights, strict=True):
+            columns["completion"].append(written.get(option, f" {option}"))
+            columns["answer"].append(option)
+            columns["weight"].append(weight)
+            columns["group"].append(group if label.soft else None)
             for name in ("prompt", "question_id", "variation"):
                 columns[name].append(row[name])
-    chosen = candidates.training_set(rule)
-    return TrainingSet(pa.table(columns, schema=tables.TRAINING_SET), chosen.selection)
+    table = tables.carried(
+        candidates.rows, pa.table(columns, schema=tables.TRAINING_SET)
+    )  # of which task its prompts are
+    return TrainingSet(table, candidates.selection(rule))
 
 
 def _rows_with_options(candidates: Candidates) -> list[dict[str, Any]]:
@@ -89,4 +121,4 @@ def _rows_with_options(candidates: Candidates) -> list[dict[str, Any]]:
 def _written(row: dict[str, Any]) -> Sequence[str]:
     """How a student writes each option in answer to this row's prompt."""
     completions: Sequence[str] | None = row.get("completions")
-    return [f" {choice}" for choice in row["choices"]] if completions is None else completions
+    return [f" {choice}" for choice in row.get("choices") or ()] if completions is None else completions

@@ -141,15 +141,18 @@ class Candidates:
         table = pa.table({**columns, "weight": weights})
         table = tables.check(table, tables.TRAINING_SET, name="training set", required=required)
         table = tables.carried(self.rows, table)  # of which task its prompts are
-        selection = Selection(
+        return TrainingSet(table, self.selection(rule))
+
+    def selection(self, rule: str) -> Selection:
+        """What was selected, each row that is left being an example."""
+        return Selection(
             rule=rule,
             rows_in=self.rows_in,
             questions_in=self.questions_in,
-            rows=table.num_rows,
+            rows=self.rows.num_rows,
             questions=len(self.questions),
             dropped=self.dropped,
         )
-        return TrainingSet(table, selection)
 
 
 def candidates_from(answers: pa.Table, *, scored: bool = True) -> Candidates:

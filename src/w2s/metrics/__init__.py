@@ -4,7 +4,8 @@
 (seeds, questions) for several that were tested on the same questions; where they were not, `question_ids` says
 who was tested on what.
 
-`scores` has the point estimates, `intervals` says how sure they are; `ranking` compares scores of the same answers.
+`scores` has the point estimates, `intervals` says how sure they are, `planning` how sure another study
+would be; `ranking` compares scores of the same answers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from w2s.metrics.intervals import (
     holm,
     pgr_interval,
 )
+from w2s.metrics.planning import TEST_SETS, Components, TestSets, minimal_effect, power, variance_components
 from w2s.metrics.random_effects import Pooled, pool_effects
 from w2s.metrics.ranking import COVERAGES, Measured, SeedAnswers, compare_rankings, measure_names, rank
 from w2s.metrics.scores import RiskCoverage, accuracy, auroc, pgr, risk_coverage
@@ -28,6 +30,8 @@ from w2s.metrics.tested import QuestionIds, Shared, shared_questions
 
 __all__ = [
     "COVERAGES",
+    "TEST_SETS",
+    "Components",
     "Difference",
     "Interval",
     "Measured",
@@ -38,6 +42,7 @@ __all__ = [
     "Scope",
     "SeedAnswers",
     "Shared",
+    "TestSets",
     "accuracy",
     "accuracy_interval",
     "auroc",
@@ -47,10 +52,13 @@ __all__ = [
     "exact_test",
     "holm",
     "measure_names",
+    "minimal_effect",
     "pgr",
     "pgr_interval",
     "pool_effects",
+    "power",
     "rank",
     "risk_coverage",
     "shared_questions",
+    "variance_components",
 ]

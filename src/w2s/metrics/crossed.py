@@ -28,11 +28,12 @@ class Spread(NamedTuple):
     variance: float
     degrees: float
 
-    def half(self) -> float:
-        """Half the width of the 95% interval."""
+    def half(self, level: float = LEVEL) -> float:
+        """Half the width of the interval of a level."""
         from scipy.special import stdtrit
 
-        t = Z if math.isinf(self.degrees) else float(stdtrit(self.degrees, (1 + LEVEL) / 2))
+        quantile = (1 + level) / 2
+        t = NormalDist().inv_cdf(quantile) if math.isinf(self.degrees) else float(stdtrit(self.degrees, quantile))
         return t * math.sqrt(self.variance)
 
     def p_value(self, estimate: float) -> float:
@@ -55,7 +56,7 @@ class MeanSquares:
         seeds: How many.
         questions: How many.
         answers: How many; fewer than seeds × questions where not every seed was tested on every question.
-        of_seeds: Mean squares and products, (quantities, quantities); zero below three seeds.
+        of_seeds: Mean squares and products, (quantities, quantities); zero for one seed.
         of_questions: Likewise; zero for one question.
         of_error: Of what is left, likewise.
     """
@@ -84,8 +85,6 @@ class MeanSquares:
         for part, divisor in parts:
             flat = part.reshape(quantities, -1)
             squares.append(flat @ flat.T / divisor if divisor else np.zeros((quantities, quantities)))
-        if seeds < 3:
-            squares[0], squares[2] = np.zeros_like(squares[0]), np.zeros_like(squares[2])
         return cls(seeds, questions, seeds * questions, *squares)
 
     @classmethod
@@ -132,6 +131,8 @@ class MeanSquares:
         each seed's mean holds questions of its own, and the interval is at least that over questions alone.
         """
         squares = [float(weights @ square @ weights) for square in (self.of_seeds, self.of_questions, self.of_error)]
+        if self.seeds < 3:  # too few to say how seeds vary: over questions alone
+            squares[0] = squares[2] = 0.0
         seed, question, error = (max(0.0, square) for square in squares)
         total = max(seed + question - error, seed, question)
         if self.seeds < 3 or self.questions < 2 or not total:
