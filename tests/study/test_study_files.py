@@ -103,14 +103,12 @@ def test_estimators_are_compared_on_labels_without_a_student(models: dict[str, P
 def test_what_reads_nothing_of_the_supervisor_is_the_same_under_every_fault(
     models: dict[str, Path], tmp_path: Path
 ) -> None:
-    left = {"naive", "self", "weak-gold", "ceiling", "filtering-dawid-skene"}
+    left = {"naive", "self"}
     cells = [cell for cell in tiny("faults", models) if cell.name in ("position-bias", "spammers")]
     for cell in cells:
         labels = {method if isinstance(method, str) else method["label"]: method for method in cell.experiment.methods}
         cell.experiment.methods = [method for label, method in labels.items() if label in left]
-        cell.experiment.compare = ["weak-gold", "naive"]
+        cell.experiment.compare = ["self", "naive"]
     one, other = ran("faults", cells, tmp_path).values()
-    for label in ("self", "weak-gold", "ceiling"):
-        accuracies = {record.accuracy for run in (one, other) for record in run.pooled if record.method == label}
-        assert len(accuracies) == 1
-    assert "filtering-dawid-skene" in {record.method for record in other.pooled} and len(other.supervisors) == 1
+    accuracies = {record.accuracy for run in (one, other) for record in run.pooled if record.method == "self"}
+    assert len(accuracies) == 1
