@@ -16,6 +16,7 @@ from w2s.report.label_figures import (
     confidence_heat_map,
     entropy_histogram,
     estimators,
+    has_classes,
     positions,
     risk_coverage_curves,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "confidence_heat_map",
     "entropy_histogram",
     "estimators",
+    "has_classes",
     "kept",
     "losses",
     "pgrs",
@@ -64,7 +66,8 @@ def all_figures(result: RunRecords, *, run: Run | None = None) -> dict[str, Plot
     if len(answers):
         figures["entropy"] = entropy_histogram(run)
     if answers.known.any():
-        figures["reliability"] = confidence_heat_map(run)
+        if has_classes(run):
+            figures["reliability"] = confidence_heat_map(run)
         figures["risk-coverage"] = risk_coverage_curves(run)
         figures["calibration"] = calibration(run)
     if len(result.compared) > 1:

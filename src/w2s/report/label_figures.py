@@ -15,8 +15,17 @@ from w2s.report.reading import Answers, Run
 from w2s.report.style import BLUE, COLOURS, GREEN, INK, MUTED, ORANGE, PERCENT, Plot, plain, styled
 from w2s.results.comparison import CURVE, ComparedEstimator
 from w2s.results.diagnosis import WeakLabelSummary
+from w2s.results.guessing import fixed_classes
 
-__all__ = ["calibration", "confidence_heat_map", "entropy_histogram", "estimators", "positions", "risk_coverage_curves"]
+__all__ = [
+    "calibration",
+    "confidence_heat_map",
+    "entropy_histogram",
+    "estimators",
+    "has_classes",
+    "positions",
+    "risk_coverage_curves",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -71,6 +80,13 @@ def entropy_histogram(run: Run) -> Plot:
             + ("Above each bar: the share of its answers that are right." if checked else "Above each bar: its share.")
         ),
     )
+
+
+def has_classes(run: Run) -> bool:
+    """Whether all questions choose from the same few classes: a heat map of options by number says nothing."""
+    truths = {run.answers.question_id[row]: str(run.answers.truth[row]) for row in np.flatnonzero(run.answers.known)}
+    classes = fixed_classes([run.choices.get(id, []) for id in truths], list(truths.values()))
+    return classes is not None and len(classes) <= MOST_CELLS
 
 
 @styled
