@@ -30,6 +30,7 @@ FLOORS: list[set[str]] = [
     {"runners", "results"},
     {"estimating"},
     {"report"},
+    {"notebook"},
     {"running"},
     {"study"},
     {"display", "doctor"},

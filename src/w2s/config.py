@@ -335,7 +335,7 @@ class Experiment:
     """One weak supervisor, one student, one task, and the methods to compare.
 
     Attributes:
-        task: The questions.
+        task: The questions. In Python an instance of a registered task class as well, whose settings are taken.
         weak: The weak supervisor, before its training.
         paraphrases: Rewordings of the questions that the supervisor answers, made in the run; task.paraphrases takes
             a file of them instead.
@@ -379,3 +379,17 @@ class Experiment:
     evaluation: AnsweringSpec = field(default_factory=AnsweringSpec)
     reliability: ReliabilitySpec = field(default_factory=ReliabilitySpec)
     plugins: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take the settings of a task that is given itself.
+
+        Raises:
+            InputError: It is no task, or one that other processes could not make.
+        """
+        given: Any = self.task
+        if not isinstance(given, TaskSpec):
+            as_spec = getattr(given, "as_spec", None)  # of a Task, which stands on a floor above
+            if as_spec is None:
+                expected = f"TaskSpec(name={given!r})" if isinstance(given, str) else "TaskSpec(...)"
+                raise InputError(f"task is {given!r}: expected {expected}, or an instance of a task's class")
+            self.task = as_spec()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from w2s.supervisors import SOURCES, Source
 from w2s.tasks import TASKS, Task
 from w2s.training.loss import LOSSES, Loss
 
-__all__ = ["load_installed", "load_plugins", "loaded_plugins", "register"]
+__all__ = ["files_of", "load_installed", "load_plugins", "loaded_plugins", "register"]
 
 _loaded: dict[Path, str] = {}
+_installed: set[Path] = set()
 
 
 def register(piece: Any) -> Any:
@@ -97,6 +98,7 @@ def load_installed() -> None:
         if spec is None or spec.origin is None:
             raise InputError(f"plug-in {point.name}: its module {point.module} is not there")
         path = Path(spec.origin).resolve()
+        _installed.add(path)
         if path not in _loaded:
             with registering_from(path) as origin:
                 _loaded[path] = origin.sha256
@@ -106,6 +108,17 @@ def load_installed() -> None:
 def loaded_plugins() -> list[str]:
     """The files of all plug-ins that registered a piece, for the steps that may need them."""
     return sorted(map(str, _loaded))
+
+
+def files_of(pieces: Mapping[str, Iterable[str]]) -> list[str]:
+    """The files that pieces come from, but for those of the package and of installed plug-ins.
+
+    Args:
+        pieces: Their names by kind: "task", "weak source", "estimator", "method", "loss".
+    """
+    registries: list[Registry[Any]] = [TASKS, SOURCES, ESTIMATORS, METHODS, LOSSES]
+    origins = [registry.origins.get(name) for registry in registries for name in pieces.get(registry.kind, ())]
+    return list(dict.fromkeys(str(one.path) for one in origins if one is not None and one.path not in _installed))
 
 
 def _registry_of(piece: Any) -> Registry[Any]:
@@ -119,9 +132,12 @@ def _registry_of(piece: Any) -> Registry[Any]:
 
 def _file_of_caller() -> Path:
     """The file that calls `register`: another process has to run it to know the piece."""
-    for frame in inspect.stack()[2:]:
-        path = Path(frame.filename)
-        if path.is_file() and Path(__file__).parent not in path.resolve().parents:
-            return path.resolve()
-    raise InputError("a piece that is registered in a notebook or a prompt cannot be found by other processes: "
-                     "put it into a file, and pass that as plug-in")  # fmt: skip
+    package = Path(__file__).parent
+    callers = (Path(frame.filename) for frame in inspect.stack()[2:])
+    path = next((file for file in callers if package not in file.resolve().parents), None)
+    if path is not None and path.is_file():
+        return path.resolve()
+    raise InputError(
+        "a piece that is registered in a notebook or a prompt cannot be found by other processes: put it into a file "
+        "(%%writefile mine.py above the cell), and import that"
+    )

@@ -13,14 +13,16 @@ from w2s.config import Experiment
 from w2s.environment import describe_difference, environment
 from w2s.errors import unknown_name
 from w2s.files import atomic_write
+from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import save_figures
-from w2s.report.page import write_page
-from w2s.report.tables import TextTable, results_table
+from w2s.report.page import result_html, write_page
+from w2s.report.tables import SCREEN, TextTable, results_table
 from w2s.results.collecting import collect
 from w2s.results.layout import ADAPTERS, Adapters, RunFolder
 from w2s.results.records import RunRecords
 from w2s.results.settings_file import settings_text
+from w2s.results.study import StudyRecords
 from w2s.runners import local
 from w2s.runners.base import OnEvent, Planned, Runner, plan, tell_nobody
 from w2s.store import Store, default_root
@@ -39,6 +41,23 @@ class Result(RunRecords):
         """The table of results; prints as text."""
         return TextTable(results_table(self))
 
+    def to_pandas(self) -> Any:
+        """Every number as a data frame, as `results.csv` of a study has them. Needs pandas.
+
+        Returns:
+            A row for each method, all seeds together (`seed` is missing), and with several seeds one for each method
+            and seed: task, weak supervisor and student, and the fields of `Record`.
+        """
+        return StudyRecords.of_runs([self]).to_table().drop_columns(["cell"]).to_pandas()
+
+    def __repr__(self) -> str:
+        lines = str(self.table()).splitlines()
+        more = f"… {len(lines) - SCREEN} lines more: .table()" if len(lines) > SCREEN else ""
+        return "\n".join([*lines[:SCREEN], *([more] if more else []), f"in {self.folder}"])
+
+    def _repr_html_(self) -> str:
+        return result_html(self)
+
     def save_report(self, path: str | Path) -> Path:
         """Write the page of this run: one HTML file that needs nothing else."""
         return write_page(self, Path(path))
@@ -55,7 +74,7 @@ def run(
     store: Store | None = None,
     runner: Runner = local.run,
     on_graph: Callable[[Graph], None] = tell_nobody,
-    on_event: OnEvent = tell_nobody,
+    on_event: OnEvent | None = None,
     info: dict[str, Any] | None = None,
     adapters: Adapters = "link",
 ) -> Result:
@@ -67,7 +86,8 @@ def run(
         store: Where finished steps are kept; by default `store.default_root()`.
         runner: Runs the steps.
         on_graph: Called with the steps, before anything is computed.
-        on_event: Called when a step begins, makes progress or ends.
+        on_event: Called when a step begins, makes progress or ends; by default a notebook
+            shows it.
         info: More entries for `info` in `results.json`.
         adapters: How the folder holds the students' adapters: `link` into the store, or `copy`, for a folder that
             is to be moved.
@@ -86,7 +106,7 @@ def run(
     with store.using(graph.targets(), label=label, folder=folder.root):
         for line in from_elsewhere(plan(graph.targets(), store), store):
             logger.warning(line)
-        runner(graph.targets(), store, on_event=on_event)
+        runner(graph.targets(), store, on_event=on_event or notebook_progress())
         return finish(graph, store, folder, adapters=adapters, info=info)
 
 
@@ -110,7 +130,7 @@ def finish(
     with folder.owned():
         found = collect(graph, store, folder, adapters=adapters, info=info)
         result = Result(**{field.name: getattr(found, field.name) for field in fields(RunRecords)})
-        atomic_write(folder.claim(folder.settings), settings_text(graph.experiment))
+        atomic_write(folder.claim(folder.settings), settings_text(graph.resolved))
         result.save_report(folder.claim(folder.page))
         result.save_figures(folder.figures, before=folder.claim)
     return result

@@ -15,8 +15,9 @@ from w2s.cli.estimates import about
 
 def test_a_dry_run_of_a_run_says_what_it_takes(say: Say, config: Path, tmp_path: Path) -> None:
     text = say("run", "--config", config, "--store", tmp_path / "store", "--dry-run", "--jobs", 2)
-    for kind, count in (("training", 3), ("answers", 1), ("predictions", 3)):
-        assert re.search(rf"^{kind} +{count} +{count} +(<1|\d+) s$", text, re.MULTILINE), kind
+    # 8 of weak_train, 16 of transfer for each of two students; 16 asked in 3 ways; 12 tested three times
+    for kind, count, rows in (("training", 3, 40), ("answers", 1, 48), ("predictions", 3, 36)):
+        assert re.search(rf"^{kind} +{count} +{count} +{rows} +[\d,]+ +(<1|\d+) s$", text, re.MULTILINE), kind
     assert re.search(r"^time +\d+ s in one process; rates of .*not measured here: w2s doctor --measure$", text, re.M)
     assert re.search(r"^ +\d+ s in 2 processes, which share this machine's processors$", text, re.M)
     assert re.search(r"^memory +about [\d.]+ [MG]B a process$", text, re.M)
@@ -41,7 +42,8 @@ def test_the_papers_grid_is_estimated_without_a_hub(
     text = capsys.readouterr().out
     assert "meta-llama/Llama-2-7b-chat-hf: 7.0B parameters by its name alone" in text
     assert "meta-llama/Llama-2-13b-chat-hf: 13.0B parameters by its name alone" in text
-    assert re.search(r"^training +1[0-9] +1[0-9] +[\d.,]+ (h|days)$", text, re.M), text
+    assert re.search(r"^training +1[0-9] +1[0-9] +[\d,]+ +[\d.,M]+ +[\d.,]+ (h|days)$", text, re.M), text
+    assert text.count("· not here: the hub is asked for it when it runs") == 2
     assert not (tmp_path / "store").exists()
 
 

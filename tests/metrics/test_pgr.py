@@ -51,11 +51,16 @@ def test_pgr_does_not_depend_on_the_scale(
     assert moved == pytest.approx(pgr(weak=weak, student=student, ceiling=ceiling), abs=1e-9)
 
 
-def test_pgr_of_identical_methods_is_exact() -> None:
-    weak, ceiling = run(300, 500), run(450, 500)
-    at_weak, at_ceiling = pgr_interval(weak, weak, ceiling), pgr_interval(weak, ceiling, ceiling)
-    assert at_weak[:4] == pytest.approx((0, 0, 0, True))
-    assert at_ceiling[:4] == pytest.approx((1, 1, 1, True))
+@pytest.mark.parametrize("questions", [20, 500])
+def test_pgr_of_identical_methods_has_an_interval_that_is_no_point(questions: int) -> None:
+    weak, ceiling = run(questions * 3 // 5, questions), run(questions, questions)
+    for student, expected in ((weak, 0.0), (ceiling, 1.0)):
+        found = pgr_interval(weak, student, ceiling)
+        assert found.estimate == pytest.approx(expected) and found.defined
+        assert found.low < expected < found.high
+        # As one more question won and one lost, of n + 2: half the gap's width is 1.96 √2 / (n + 2), the gap .4
+        by_hand = 1.96 * math.sqrt(2) / (questions + 2) / 0.4
+        assert found.high - expected == pytest.approx(by_hand, rel=0.7)
 
 
 def test_the_terms_of_pgr_move_together() -> None:

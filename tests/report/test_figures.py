@@ -32,7 +32,7 @@ from w2s.report.style import Plot, as_page_svg, plain
 from w2s.results.records import RunRecords
 from w2s.tables import read_table, write_table
 
-ALL = ["accuracy", "pgr", "kept", "entropy", "reliability", "risk-coverage", "calibration", "positions", "loss"]
+ALL = ["accuracy", "pgr", "kept", "entropy", "risk-coverage", "calibration", "positions", "loss"]
 
 
 def words_of(figure: Plot) -> list[str]:
@@ -49,9 +49,15 @@ def test_run_with_everything_has_every_figure_with_words(tmp_path: Path) -> None
         assert re.search(r"\d", figure.alt), "an alt text tells the main numbers"
 
 
+def test_a_heat_map_is_shown_where_all_questions_choose_from_the_same_classes(tmp_path: Path) -> None:
+    assert "reliability" in all_figures(write_run(tmp_path / "fixed", kind="fixed"))
+    assert "reliability" not in all_figures(write_run(tmp_path / "options", kind="options"))
+    assert "reliability" not in all_figures(write_run(tmp_path / "free", kind="free"))
+
+
 def test_run_without_ground_truth_has_the_figures_that_need_none(tmp_path: Path) -> None:
     figures = all_figures(write_run(tmp_path, gold=False))
-    assert list(figures) == [name for name in ALL if name not in ("reliability", "risk-coverage", "calibration")]
+    assert list(figures) == [name for name in ALL if name not in ("risk-coverage", "calibration")]
     assert "right" not in " ".join(words_of(figures["entropy"]))
 
 

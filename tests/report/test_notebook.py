@@ -1,31 +1,51 @@
-"""The example notebook runs as it stands."""
+"""The example notebook runs as it stands, and ships with what it showed."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import write_run
+from made_up import Kind, write_run
+
+from w2s.running import Result
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "figures.ipynb"
+CELLS = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
 
 
-def test_notebook_draws_the_papers_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_run(tmp_path / "run")
+@pytest.mark.parametrize("kind", ["options", "fixed"])
+def test_notebook_draws_the_papers_figures(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path / "run", kind=kind)
     monkeypatch.setenv("W2S_RUN", str(tmp_path / "run"))
     monkeypatch.chdir(tmp_path)
-    shown: list[Any] = []
     names: dict[str, Any] = {}
-    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == [], "the notebook is kept without outputs"
-            shown.append(execute("".join(cell["source"]), names))
-    assert [type(value).__name__ for value in shown] == ["NoneType", "Plot", "Plot", "str", "str"]
+    shown = [execute("".join(cell["source"]), names) for cell in CELLS]
+    kinds = ["Result", "DataFrame", "Plot", "Plot", "str", "str"]
+    assert [type(value).__name__ for value in shown] == kinds
+    assert ("Mean confidence" in shown[3].title) == (kind == "fixed")
     assert (tmp_path / "entropy.pdf").stat().st_size > 1000
     assert (tmp_path / "confidence.pdf").stat().st_size > 1000
+
+
+def test_notebook_finds_the_quickstart_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path / "runs" / "quickstart")
+    (tmp_path / "examples").mkdir()
+    monkeypatch.delenv("W2S_RUN", raising=False)
+    for folder in (tmp_path, tmp_path / "examples"):
+        monkeypatch.chdir(folder)
+        assert isinstance(execute("".join(CELLS[0]["source"]), {}), Result)
+
+
+def test_notebook_ships_with_its_outputs_and_no_path_of_a_machine() -> None:
+    assert all(cell["outputs"] for cell in CELLS)
+    data = [output["data"] for cell in CELLS for output in cell["outputs"]]
+    assert "text/html" in data[0] and sum("image/png" in one for one in data) == 2
+    texts = " ".join(str(value) for one in data for name, value in one.items() if name.startswith("text"))
+    assert not re.search(r"(?<![.\w])/(tmp|home|root|work)/", texts)
 
 
 def execute(source: str, names: dict[str, Any]) -> Any:

@@ -233,6 +233,7 @@ def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     from w2s.report.figures import save_figures
     from w2s.report.study_page import write_study_page
     from w2s.report.study_table import study_latex
+    from w2s.report.words import told_of_labels
     from w2s.results.study import StudyRecords, run_names
     from w2s.running import Result
     from w2s.tables import csv_text
@@ -253,7 +254,7 @@ def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
                 print(path)
         return
     writers: dict[str, Callable[[], str]] = {
-        "table": lambda: "\n".join(f"{result.table()}\n" for result in results),
+        "table": lambda: "\n".join("\n".join([result.table(), *told_of_labels(result), ""]) for result in results),
         "csv": lambda: to_csv(first) if len(results) == 1 else csv_text(study.to_table()),
         "latex": lambda: to_latex(first) if len(results) == 1 else study_latex(study),
         "json": lambda: json.dumps(first.to_dict() if len(results) == 1 else study.to_dict(), indent=1) + "\n",

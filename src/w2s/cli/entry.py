@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2s.cli import commands, lists, options, paraphrase, power, run, score, store, study
+from w2s.cli.bare import with_brackets
+from w2s.cli.help import asks_for_help
 from w2s.cli.processes import follow_leader, lead
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
@@ -135,9 +137,12 @@ def _dispatch(words: list[str]) -> None:
         allow_abbrev=False,
     )
     command.options(parser, rest)
+    if (help_of := asks_for_help(name, rest)) is not None:
+        print(help_of(parser))
+        return
     options.check_groups(parser, rest)
     try:
-        arguments = parser.parse_args(with_files_read(parser, rest))
+        arguments = parser.parse_args(with_files_read(parser, with_brackets(parser, rest)))
     except ArgumentError as error:
         raise InputError(_one_line(str(error), parser, rest)) from None
     command.call(arguments, parser, rest)
@@ -171,6 +176,8 @@ def _help() -> str:
 def _one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
     """What argparse says of a wrong option or setting, in one line, with the nearest name that exists."""
     text = " ".join(message.split()).removeprefix("error: ")
+    if found := re.fullmatch(r"unrecognized arguments: ([^-].*)", text):
+        return f"unexpected {found[1]!r}: several values are separated by commas, such as --seeds 0,1,2"
     known = [option for option in parser._option_string_actions if option.startswith("--")]
     for word in words:
         option = word.split("=")[0].rstrip("+")
@@ -188,6 +195,12 @@ def _one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str
 
 
 def _listed(name: str, parser: ArgumentParser, known: Sequence[str]) -> str:
+    from w2s.methods import METHODS
+
+    method, _, setting = name.removeprefix("--").partition(".")
+    if method in METHODS:
+        example = f"'[{{method: {method}, {setting or 'SETTING'}: VALUE}}]'"
+        return f"a method's settings stand with it in the list of methods, such as --methods {example}"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{parser.prog} --help lists them{hint}"

@@ -41,10 +41,18 @@ def show_estimate(graphs: Sequence[Graph], planned: Sequence[Planned], store: St
     with without_hub():
         found = estimate(graphs, planned, here.rates, jobs=jobs, gpus=gpus)
     rows = [
-        [one.kind, str(one.to_do), str(one.in_all), _time(one.seconds, one.at_most, one.unknown)] for one in found.kinds
+        [
+            one.kind,
+            str(one.to_do),
+            str(one.in_all),
+            _count(one.rows),
+            _count(one.tokens),
+            _time(one.seconds, one.at_most, one.unknown),
+        ]
+        for one in found.kinds
     ]
     print()
-    show(plain_table(["kind:", "to do", "in all", "about"], rows))
+    show(plain_table(["kind:", "to do", "in all", "rows", "tokens", "about"], rows))
     print()
     for line in _lines(found, jobs, device, here.told):
         print(line)
@@ -68,11 +76,22 @@ def _lines(found: Estimate, jobs: int, device: str, told: str) -> list[str]:
 
 def _of_model(model: KnownModel, device: str) -> str:
     on = f"{'4 bits, ' if model.quantized else ''}{model.dtype} on {device if model.device == 'auto' else model.device}"
+    on += "" if model.here else " · not here: the hub is asked for it when it runs"
     if model.size is None:
         return f"model     {model.name}: size not known, neither by files nor by its name · {on}"
     total = model.size.total
     size = f"{total / 1e9:.1f}B" if total >= 1e9 else f"{total / 1e6:.0f}M" if total >= 1e6 else f"{total:,}"
     return f"model     {model.name}: {size} parameters{_SOURCES[model.size.source]} · {on}"
+
+
+def _count(number: float) -> str:
+    """How many, to three digits; a dash for none."""
+    if not number:
+        return "–"
+    for unit, size in (("B", 1e9), ("M", 1e6)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:,.0f}"
 
 
 def _devices(graphs: Sequence[Graph]) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from w2s.launched import this_process
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
-    from w2s.config import ModelSpec
+    from w2s.config import Experiment, ModelSpec
     from w2s.runners.base import Runner
     from w2s.store import Store
 
@@ -149,6 +149,8 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
         "--dry-run", action="store_true", help="list the steps, and about what they take; compute nothing"
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    if any(word.startswith("--print_config") for word in words):
+        chosen = _as_the_task_has_it(chosen, words)
     add_fields(parser, dataclasses.replace(chosen, plugins=list(_PLUGINS)))
     encoding_option(parser)
 
@@ -158,6 +160,21 @@ def adapters_option(parser: ArgumentParser) -> None:
 
     parser.add_argument(
         "--adapters", type=Adapters, default="link", help="link to those in the store, or copy them: to send them away"
+    )
+
+
+def _as_the_task_has_it(chosen: Experiment, words: Sequence[str]) -> Experiment:
+    """Settings with the task's own number of variations and temperature, to be printed."""
+    from w2s.tasks import TASKS
+
+    own = TASKS[chosen.task.name]
+    reliability = file_settings(words).get("reliability")
+    filed = reliability.get("estimator") if isinstance(reliability, dict) else None
+    by_votes = (value_of(words, "--reliability.estimator") or filed or chosen.reliability.estimator) == "votes"
+    return dataclasses.replace(
+        chosen,
+        task=dataclasses.replace(chosen.task, num_variations=chosen.task.num_variations or own.num_variations),
+        reliability=dataclasses.replace(chosen.reliability, temperature=own.temperature if by_votes else None),
     )
 
 

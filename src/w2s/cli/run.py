@@ -35,6 +35,7 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
         return
     from w2s.report.supervisors import supervisors_table, supervisors_verdict
     from w2s.report.tables import results_table, show
+    from w2s.report.words import told_of_labels
     from w2s.results.verdicts import best_estimator
     from w2s.running import run
 
@@ -54,9 +55,8 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
         print(json.dumps(result.to_dict(), indent=1))
     else:
         show(results_table(result))
-        for labels in result.labels:
-            seed = f" (seed {labels.seed})" if len(result.labels) > 1 else ""
-            print(f"\nThe weak supervisor{seed}: {labels.title}. {' '.join([labels.sentence, *labels.notes])}", end="")
+        for line in told_of_labels(result):
+            print(f"\n{line}", end="")
         for compared in result.supervisors[:1]:
             others = f" (seed {compared.seed}; the others: results.json)" if len(result.supervisors) > 1 else ""
             print("\n")
@@ -131,7 +131,9 @@ def _origins(experiment: Experiment, preset_name: str, parser: ArgumentParser, w
     filed = _flat(parser.parse_args(with_files_read(parser, ["--config", file])).as_dict()) if file else begun
     origins = {}
     for name, value in final.items():
-        if filed.get(name) != value:
+        if value is None and name in ("task.num_variations", "reliability.temperature"):
+            origins[name] = f"task {experiment.task.name}"
+        elif filed.get(name) != value:
             origins[name] = "command line"
         elif begun.get(name) != value:
             origins[name] = f"file {file}"

@@ -22,6 +22,8 @@ class KindEstimate:
         kind: The kind.
         to_do: Those that would be computed.
         in_all: All of them.
+        rows: That those to do ask for, train on or write, all together.
+        tokens: That go through a model in those to do, read or written; of trainings, in all their epochs.
         seconds: That those to do take.
         at_most: The real time is this or less.
         unknown: How many of those to do nobody can say.
@@ -30,6 +32,8 @@ class KindEstimate:
     kind: str
     to_do: int
     in_all: int
+    rows: float
+    tokens: float
     seconds: float
     at_most: bool
     unknown: int
@@ -82,6 +86,8 @@ def estimate(
                 kind=kind,
                 to_do=len(steps),
                 in_all=sum(one.step.kind == kind for one in planned),
+                rows=sum(found[step.key].rows for step in steps),
+                tokens=sum(found[step.key].tokens + found[step.key].written for step in steps),
                 seconds=sum(seconds[step.key] for step in steps),
                 at_most=any(found[step.key].at_most for step in steps),
                 unknown=sum(found[step.key].does == "unknown" for step in steps),

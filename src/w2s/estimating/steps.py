@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from w2s.estimating.prompts import Asked, sample_of
 from w2s.estimating.rehearsal import Rehearsed, rehearse
@@ -25,13 +25,14 @@ _TEXT = 0.5  # of a text's characters, packed
 
 
 class KnownModel(NamedTuple):
-    """A model of the steps, as far as it is known before it is loaded."""
+    """A model of the steps, as far as it is known before it is loaded; `here`: its files are on this machine."""
 
     name: str
     dtype: str
     device: str
     size: ModelSize | None
     quantized: bool = False
+    here: bool = True
 
 
 class _Questions(NamedTuple):
@@ -83,9 +84,10 @@ class StepWork:
                 return self._rewords(step)
             case "asked":
                 instant = SOURCES.find(str(step.settings["source"])).instant
-                return Work(does="nothing" if instant else "unknown", bytes=self._table(step))
+                does: Literal["nothing", "unknown"] = "nothing" if instant else "unknown"
+                return Work(does=does, rows=self._table_rows(step), bytes=self._table(step))
             case "questions" | "gold" | "scored" | "joined" | "judged" | "training-set":
-                return Work(bytes=self._table(step))
+                return Work(rows=self._table_rows(step), bytes=self._table(step))
             case _:
                 return Work()
 
@@ -101,8 +103,11 @@ class StepWork:
             name = execution["spec"]["name"]
             spec = execution["spec"]
             device = "all GPUs" if spec.get("device_map") == "auto" else str(spec["device"])
-            size = _size(name, execution, step.inputs.get("model"))
-            self.models[key] = KnownModel(name, key[1], device, size, quantized)
+            folder = _folder(name, execution)
+            conversion = step.inputs.get("model")
+            size = size_of(name, gguf=_parts(conversion)) if conversion else size_of(name, folder=folder)
+            here = conversion is not None or folder is not None
+            self.models[key] = KnownModel(name, key[1], device, size, quantized=quantized, here=here)
         return self.models[key]
 
     def _converts(self, step: Step) -> Work:
@@ -129,6 +134,7 @@ class StepWork:
             return self._with_model(
                 step,
                 does="answers",
+                rows=known.number * _ways(step),
                 tokens=known.number * asked.tree,
                 read=known.number * asked.options,
                 bytes=self._table(step),
@@ -138,6 +144,7 @@ class StepWork:
         return self._with_model(
             step,
             does="answers",
+            rows=rows,
             tokens=known.number * asked.prompts * settings["answering"].get("samples", 1),
             written=rows * settings["answering"]["max_new_tokens"],
             bytes=self._table(step),
@@ -154,7 +161,9 @@ class StepWork:
         rows = known.number * rules["count"]
         each = self._sample(known, 1, 0).prompt
         written = rows * asked["max_new_tokens"]
-        return self._with_model(step, does="answers", tokens=rows * each, written=written, bytes=self._table(step))
+        return self._with_model(
+            step, does="answers", rows=rows, tokens=rows * each, written=written, bytes=self._table(step)
+        )
 
     def _trains(self, step: Step) -> Work:
         training: Any = step.settings["training"]
@@ -173,6 +182,7 @@ class StepWork:
         return self._with_model(
             step,
             does="trains",
+            rows=rows,
             tokens=rows * each * training["epochs"],
             read=rows * (asked.completion + training["end_of_text"]) * training["epochs"],
             trained=trained,
@@ -235,8 +245,11 @@ class StepWork:
         """Bytes of a step's table."""
         known = self._below(step)
         characters = self._sample(known, 1, 0).characters
-        rows = self._rows(step).rows if step.kind == "training-set" else known.number * _ways(step)
-        return rows * _ROW + known.number * characters * _TEXT
+        return self._table_rows(step) * _ROW + known.number * characters * _TEXT
+
+    def _table_rows(self, step: Step) -> float:
+        """Rows of a step's table."""
+        return self._rows(step).rows if step.kind == "training-set" else self._below(step).number * _ways(step)
 
 
 def _ways(step: Step) -> int:
@@ -263,12 +276,10 @@ def _shape(size: ModelSize) -> tuple[int, int]:
     return max(1, width // 128), width
 
 
-def _size(name: str, execution: Mapping[str, Any], conversion: Step | None) -> ModelSize | None:
-    if conversion is not None:
-        return size_of(name, gguf=_parts(conversion))
+def _folder(name: str, execution: Mapping[str, Any]) -> Path | None:
+    """Where a model's files are on this machine."""
     location = Path(str(execution["location"]))
-    folder = location if location.is_dir() else cached_folder(name, execution["revision"])
-    return size_of(name, folder=folder)
+    return location if location.is_dir() else cached_folder(name, execution["revision"])
 
 
 def _parts(conversion: Step) -> list[Path]:

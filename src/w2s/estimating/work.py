@@ -47,6 +47,7 @@ class Work:
 
     Attributes:
         does: What the model does; "nothing" where none has a part in it, "unknown" where nobody can say.
+        rows: Answers that are asked for, or examples that are trained on or written down.
         layers: Parameters that every token goes through.
         tokens: That are read, padding and what is shared counted once; of a training, in all its epochs.
         written: Tokens that are written one after the other.
@@ -63,6 +64,7 @@ class Work:
     """
 
     does: Literal["nothing", "answers", "trains", "converts", "unknown"] = "nothing"
+    rows: float = 0
     layers: float = 0
     tokens: float = 0
     written: float = 0

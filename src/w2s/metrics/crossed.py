@@ -14,11 +14,12 @@ import numpy as np
 
 from w2s.metrics.scores import Floats
 
-__all__ = ["LEVEL", "MeanSquares", "Spread", "Z", "fieller", "widest"]
+__all__ = ["LEVEL", "NO_SPREAD", "MeanSquares", "Spread", "Z", "fieller", "widest"]
 
 LEVEL = 0.95  # of every interval
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
+NO_SPREAD = 1e-15  # a variance below it is rounding
 _FARTHEST = 1e6  # a ratio's interval that reaches so far has no end
 
 
@@ -147,20 +148,26 @@ class MeanSquares:
 
 
 def fieller(gain: Floats, gap: Floats) -> tuple[float, float]:
-    """The interval of mean gain over mean gap, (seeds, questions) each, where that of the gap lies above 0."""
+    """The interval of mean gain over mean gap, (seeds, questions) each, where that of the gap lies above 0.
+
+    Where gain is the same multiple of gap on every question, nothing varies around the ratio. The interval is then no
+    point: as Bonett and Price (2012) do, one more question is counted as won by 1, and one as lost.
+    """
     from scipy.optimize import brentq
 
     squares = MeanSquares.of(np.stack([gain, gap]))
     numerator, denominator = float(np.nanmean(gain)), float(np.nanmean(gap))
     estimate = numerator / denominator
 
+    nothing = squares.spread(np.array([1.0, -estimate])).variance < NO_SPREAD
+    least = 2 / (gap.shape[1] + 2) ** 2 if nothing else 0.0
+
     def beyond(ratio: float) -> float:
         """Above 0 where a ratio is refuted."""
-        return abs(numerator - ratio * denominator) - squares.spread(np.array([1.0, -ratio])).half()
+        half = math.hypot(squares.spread(np.array([1.0, -ratio])).half(), Z * math.sqrt(least))
+        return abs(numerator - ratio * denominator) - half
 
     def end(direction: float) -> float:
-        if beyond(estimate) >= 0:  # nothing varies around it
-            return estimate
         step = 0.25
         while beyond(estimate + direction * step) < 0:
             step *= 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from w2s.errors import InputError
+from w2s.models.targets import check_targets
 
 __all__ = [
     "check_depth",
@@ -102,20 +102,12 @@ def check_lora_targets(model: nn.Module, targets: str | list[str]) -> None:
 
     Args:
         model: The model to be adapted.
-        targets: "all-linear", or the ends of modules' names.
+        targets: "all-linear", the ends of modules' names, or a regular expression of whole names.
 
     Raises:
         InputError: One names none; the message has the nearest name that does.
     """
-    if isinstance(targets, str):
-        return  # all-linear, or a regular expression, of which peft says itself when it matches nothing
-    names = [name for name, module in model.named_modules() if name and not list(module.children())]
-    ends = sorted({name.rsplit(".", 1)[-1] for name in names if not name.rsplit(".", 1)[-1].isdecimal()})
-    for target in targets:
-        if not any(name == target or name.endswith(f".{target}") for name, _ in model.named_modules()):
-            near = difflib.get_close_matches(target, ends, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else f": expected some of {', '.join(ends)}"
-            raise InputError(f"lora.targets: the model has no module {target!r}{hint}")
+    check_targets("the model", frozenset(name for name, _ in model.named_modules() if name), targets)
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, what: str) -> None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["ModelSize", "size_of"]
+__all__ = ["ModelSize", "size_of", "tensor_shapes"]
 
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight", "token_embd.weight")
 _HEADS = ("lm_head.weight", "embed_out.weight")
@@ -57,10 +57,20 @@ def size_of(name: str, *, folder: Path | None = None, gguf: Sequence[Path] = ())
         From the headers of safetensors or GGUF where these are here, else from `config.json`, else from the name
         ("7b", "270m"); None where none of them tells.
     """
-    shapes = _gguf_shapes(tuple(gguf)) if gguf else {}
-    if folder is not None:
-        shapes = _safetensors_shapes(folder)
+    shapes = tensor_shapes(folder=folder, gguf=gguf)
     return _of_shapes(shapes) or (_of_config(folder) if folder is not None else None) or _of_name(name)
+
+
+def tensor_shapes(*, folder: Path | None = None, gguf: Sequence[Path] = ()) -> Shapes:
+    """The shapes of a model's tensors by their names, from the headers of its files; empty where these are damaged.
+
+    Args:
+        folder: Of safetensors.
+        gguf: A GGUF file, in parts; a folder counts first.
+    """
+    if folder is not None:
+        return _safetensors_shapes(folder)
+    return _gguf_shapes(tuple(gguf)) if gguf else {}
 
 
 def _of_shapes(shapes: Shapes) -> ModelSize | None:

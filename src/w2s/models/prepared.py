@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s.config import ModelSpec
 from w2s.models.source import resolve
+from w2s.models.targets import check_targets, module_names
 from w2s.step import Context, Json, Step
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class PreparedModel:
     """
 
     def __init__(self, spec: ModelSpec) -> None:
-        source = resolve(spec)
+        self._source = source = resolve(spec)
         dtype: str = spec.dtype
         if dtype == "auto":  # which means another one on another machine
             from w2s.models.device import choose_device, choose_dtype
@@ -72,6 +74,18 @@ class PreparedModel:
                 versions={"model": CONVERSION},
                 execution={"parts": [str(part) for part in source.gguf], "sha256": source.sha256},
             )
+
+    def check_targets(self, targets: str | Sequence[str]) -> None:
+        """Make sure, as far as the model's files tell, that LoRA's targets name modules of it.
+
+        Raises:
+            InputError: One names none.
+        """
+        check_targets(f"model {self.name!r}", self._modules, targets)
+
+    @cached_property
+    def _modules(self) -> frozenset[str]:
+        return module_names(self.name, self._source)
 
 
 def convert(settings: Mapping[str, Any], inputs: Mapping[str, Path], out: Path, context: Context) -> None:

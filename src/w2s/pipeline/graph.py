@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from w2s.config import AnsweringSpec, Experiment
@@ -15,7 +16,7 @@ from w2s.pipeline.lay_paraphrases import paraphrases_of
 from w2s.pipeline.method_stages import MethodStages
 from w2s.pipeline.source_stages import LaidSource, supervision_of
 from w2s.pipeline.specs import MethodSpec, method_specs
-from w2s.plugins import load_plugins, loaded_plugins
+from w2s.plugins import files_of, load_plugins, loaded_plugins
 from w2s.reliability import ESTIMATORS, resolve_estimator
 from w2s.step import Step
 from w2s.supervisors import SOURCES, Supervision
@@ -98,6 +99,35 @@ class Graph:
     def supervisor(self) -> str:
         """What a reader should call the weak supervisor."""
         return self.source.called(self.experiment.weak)
+
+    @property
+    def resolved(self) -> Experiment:
+        """The settings that give this run in any process.
+
+        The task's own number of variations and temperature stand in for None, and files that registered a piece of the
+        run are among the plug-ins.
+        """
+        task = replace(self.experiment.task, num_variations=self.task.num_variations)
+        reliability = self.experiment.reliability
+        if reliability.estimator == "votes":
+            reliability = replace(reliability, temperature=float(self.estimators["votes"]["temperature"]))
+        return replace(self.experiment, task=task, reliability=reliability, plugins=self._plugins())
+
+    def _plugins(self) -> list[str]:
+        """The plug-ins that are named, and the files that were imported and registered what the run uses."""
+        given = self.experiment.plugins
+        named = {Path(file).expanduser().resolve() for file in given}
+        trainings = (self.experiment.weak_training, self.experiment.student_training)
+        used = files_of(
+            {
+                "task": [self.task.name],
+                "weak source": [self.source.name],
+                "estimator": self.estimators,
+                "method": [spec.method.name for spec in self.methods],
+                "loss": [training.loss for training in trainings],
+            }
+        )
+        return [*given, *(file for file in used if Path(file) not in named)]
 
     @property
     def dropped(self) -> Mapping[str, int]:

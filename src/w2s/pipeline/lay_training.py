@@ -34,11 +34,16 @@ def training_step(
         seed: Of the adapter's first values and the order of the rows.
         init: A training whose adapter this one begins with.
         execution: More of how it is computed.
+
+    Raises:
+        InputError: There is no such loss, or its settings or LoRA's targets do not fit.
     """
     from w2s.training.losses import LOSSES
 
     fields: dict[str, Any] = asdict(spec)
     LOSSES.find(spec.loss).bind(spec.loss_settings)
+    if spec.lora.targets != "all-linear":
+        model.check_targets(spec.lora.targets)
     inputs = {"training_set": training_set, **model.inputs}
     if init is not None:
         inputs["init"] = init

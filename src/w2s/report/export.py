@@ -52,24 +52,27 @@ def _cell(value: object) -> object:
 
 def to_latex(result: RunRecords) -> str:
     """The table as a `tabular` with the rules of the package booktabs; put it into a `table` of your own."""
+    weighted = words.weights_matter(result.pooled)
     header = ["Method", "Accuracy", "PGR", in_latex(words.against(result).capitalize()), "Examples", "Labels right"]
+    header += ["By weight"] if weighted else []
     lines = [
         f"% {' '.join(words.title(result).split())}; 95% intervals. Needs \\usepackage{{booktabs}}.",
-        r"\begin{tabular}{lrrrrr}",
+        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
         r"\toprule",
         " & ".join(header) + r" \\",
         r"\midrule",
-        *(" & ".join(_cells(record)) + r" \\" for record in result.pooled),
+        *(" & ".join(_cells(record, weighted=weighted)) + r" \\" for record in result.pooled),
         r"\bottomrule",
     ]
     notes = sorted({record.pgr_note for record in result.pooled if record.pgr_note})
     if any(record.uses_gold for record in result.pooled):
         notes.insert(0, "* trained on ground truth")
+    notes += words.told_of_test(result)
     lines += [rf"\multicolumn{{{len(header)}}}{{l}}{{\footnotesize {in_latex(note)}}} \\" for note in notes]
     return "\n".join([*lines, r"\end{tabular}", ""])
 
 
-def _cells(record: Record) -> list[str]:
+def _cells(record: Record, *, weighted: bool) -> list[str]:
     gain = "–" if record.gain is None else ("+" if record.gain >= 0 else "") + words.share(record.gain)
     pgr = words.pgr_of(record)
     return [
@@ -78,7 +81,8 @@ def _cells(record: Record) -> list[str]:
         with_interval(pgr, words.interval(record.pgr_low, record.pgr_high, 2) if pgr not in ("0", "1") else ""),
         with_interval(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
         f"{record.rows:,.0f}" if record.rows else "--",
-        in_latex(words.share(record.label_accuracy_weighted)),
+        in_latex(words.share(record.label_accuracy)),
+        *([in_latex(words.share(record.label_accuracy_weighted))] if weighted else []),
     ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from w2s.report.label_figures import calibration, estimators, positions, risk_coverage_curves
 from w2s.report.method_figures import accuracies, kept, losses, pgrs
-from w2s.report.paper_figures import confidence_heat_map, entropy_histogram
+from w2s.report.paper_figures import confidence_heat_map, entropy_histogram, has_classes
 from w2s.report.reading import Run, read_run
 from w2s.report.style import Plot, save
 from w2s.results.records import RunRecords
@@ -26,6 +26,7 @@ __all__ = [
     "confidence_heat_map",
     "entropy_histogram",
     "estimators",
+    "has_classes",
     "kept",
     "losses",
     "pgrs",
@@ -59,7 +60,8 @@ def all_figures(result: RunRecords, *, run: Run | None = None) -> dict[str, Plot
     if len(answers):
         figures["entropy"] = entropy_histogram(run)
     if answers.known.any():
-        figures["reliability"] = confidence_heat_map(run)
+        if has_classes(run):
+            figures["reliability"] = confidence_heat_map(run)
         figures["risk-coverage"] = risk_coverage_curves(run)
         figures["calibration"] = calibration(run)
     if len(result.compared) > 1:

@@ -28,7 +28,7 @@ from w2s.results.comparison import ComparedEstimator
 from w2s.results.records import WEAK, Record, RunRecords
 from w2s.results.verdicts import best_estimator
 
-__all__ = ["flat_settings", "pictures", "template", "write", "write_page"]
+__all__ = ["flat_settings", "pictures", "result_html", "template", "write", "write_page"]
 
 _HERE = Path(__file__).parent
 
@@ -81,6 +81,7 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
         missing=words.missing(result, checked=checked, answered=browser.total > 0),
         records=result.pooled,
         against=words.against(result),
+        told_of_test=words.told_of_test(result),
         by_seed=_by_seed(result),
         several=len(result.experiment.seeds) > 1,
         pgr_notes=sorted({record.pgr_note for record in result.pooled if record.pgr_note}),
@@ -96,6 +97,17 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
         commands=info.get("commands") or ["w2s run --config experiment.yaml"],
     )
     return write(page, Path(path))
+
+
+def result_html(result: RunRecords) -> str:
+    """The table of a run with its notes, to stand in a notebook."""
+    notes = ["Brackets: 95% intervals", *words.told_of_test(result)]
+    notes += sorted({f"PGR not defined: {record.pgr_note}" for record in result.pooled if record.pgr_note})
+    notes += [f"The weak supervisor: {labels.title}" for labels in result.labels[:1] if labels.rows]
+    page: str = template("notebook.html").render(
+        records=result.pooled, caption=words.title(result), against=words.against(result), notes=notes
+    )
+    return page
 
 
 def _subtitle(result: RunRecords, run: Run) -> str:

@@ -13,8 +13,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
 from w2s.report.reading import Run
 from w2s.report.style import BLUE, MOST_BARS, MUTED, ORANGE, Plot, one_axes, plain, styled
+from w2s.results.guessing import fixed_classes
 
-__all__ = ["confidence_heat_map", "entropy_histogram", "study_confidences", "study_entropies"]
+__all__ = ["confidence_heat_map", "entropy_histogram", "has_classes", "study_confidences", "study_entropies"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -78,6 +79,13 @@ def draw_entropies(axes: Any, run: Run) -> str:
     axes.grid(axis="y")
     told = ", ".join(f"{value} at {name}" for name, value in zip(names, above, strict=True) if value)
     return f"{'Accuracy' if checked else 'Share'} of {len(level):,} weak answers by entropy: {told}."
+
+
+def has_classes(run: Run) -> bool:
+    """Whether all questions choose from the same few classes: a heat map of options by number says nothing."""
+    truths = {run.answers.question_id[row]: str(run.answers.truth[row]) for row in np.flatnonzero(run.answers.known)}
+    classes = fixed_classes([run.choices.get(id, []) for id in truths], list(truths.values()))
+    return classes is not None and len(classes) <= MOST_CELLS
 
 
 @styled

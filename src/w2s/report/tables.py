@@ -15,28 +15,30 @@ from w2s.report import words
 if TYPE_CHECKING:
     from w2s.results.records import RunRecords
 
-__all__ = ["TextTable", "plain_table", "reliability_table", "render", "results_table", "show"]
+__all__ = ["SCREEN", "TextTable", "plain_table", "reliability_table", "render", "results_table", "show"]
+
+SCREEN = 24  # lines, of what a prompt shows by itself
 
 
 class TextTable(str):
     """A rendered table: prints as itself, and shows as itself in a prompt or a notebook."""
 
-    def __new__(cls, table: RenderableType, width: int = 110) -> TextTable:
+    def __new__(cls, table: RenderableType, width: int = 120) -> TextTable:
         return super().__new__(cls, render(table, width))
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def render(table: RenderableType, width: int = 110) -> str:
+def render(table: RenderableType, width: int = 120) -> str:
     """A table as plain text."""
-    console = Console(width=width, no_color=True, force_terminal=False)
+    console = Console(width=width, no_color=True, force_terminal=False, force_jupyter=False)
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def show(table: RenderableType, width: int = 110) -> None:
+def show(table: RenderableType, width: int = 120) -> None:
     """Print a table: with its emphasis on a terminal, as plain text of a fixed width elsewhere."""
     console = Console()
     if console.is_terminal:
@@ -62,6 +64,7 @@ def _with(value: str, ends: str) -> str:
 def results_table(result: RunRecords) -> Group:
     """The table of a run: one line a method, all seeds together, 95% intervals in brackets."""
     seeds = len(result.experiment.seeds)
+    weighted = words.weights_matter(result.pooled)
     rows = []
     for record in result.pooled:
         pgr = words.pgr_of(record)
@@ -74,7 +77,8 @@ def results_table(result: RunRecords) -> Group:
                 _with(pgr, ends),
                 _with(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
                 f"{record.rows:,.0f}" if record.rows else "–",
-                words.share(record.label_accuracy_weighted),
+                words.share(record.label_accuracy),
+                *([words.share(record.label_accuracy_weighted)] if weighted else []),
             ]
         )
     title = f"{words.title(result)} ({seeds} seed{'s' if seeds > 1 else ''}; 95% intervals)"
@@ -82,7 +86,9 @@ def results_table(result: RunRecords) -> Group:
     notes += sorted({f"PGR: {record.pgr_note}" for record in result.pooled if record.pgr_note})
     if result.shared_test != "all" and (uncovered := words.not_covered(result)) is not None:
         notes.append(uncovered)
+    notes += words.told_of_test(result)
     columns = ["method:", "accuracy", "PGR", words.against(result), "rows", "labels right"]
+    columns += ["by weight"] if weighted else []
     return Group(Text(title, style="bold"), plain_table(columns, rows), *(Text(note) for note in notes))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Sequence
 
 from w2s.metrics import Pooled
 from w2s.results.records import Record, RunRecords
@@ -16,9 +18,13 @@ __all__ = [
     "missing",
     "not_covered",
     "pgr_of",
+    "quoted",
     "share",
     "title",
+    "told_of_labels",
+    "told_of_test",
     "visible",
+    "weights_matter",
 ]
 
 _MINUS = "−"
@@ -33,8 +39,8 @@ def share(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3, *, sign: bool = False) -> str:
-    """An interval in brackets, or nothing."""
-    if low is None or high is None:
+    """An interval in brackets, or nothing: one of no width says that there was nothing to measure it by."""
+    if low is None or high is None or low == high:
         return ""
     form = f"{'+' if sign else ''}.{digits}f"
     return f"[{low:{form}}, {high:{form}}]".replace("-", _MINUS)
@@ -168,6 +174,55 @@ def not_covered(result: RunRecords) -> str | None:
         "none": "Each seed has splits of its own, and no two are tested on the same question.",
     }[result.shared_test]
     return f"{tested} {others}"
+
+
+def told_of_test(result: RunRecords) -> list[str]:
+    """What the test questions give away to who does not read them, and who is no better than that, a line each."""
+    found, lines = result.guessing, []
+    parts = [] if found.chance is None else [f"chance {share(found.chance)}"]
+    if found.constant is not None:
+        parts.append(f"always {quoted(found.constant)} {share(found.constant_accuracy)}")
+    if parts:
+        lines.append(f"Without reading the questions: {', '.join(parts)}")
+    if found.chance is not None:
+        lines += _against_chance(result.pooled, found.chance)
+    for record in result.pooled:
+        if record.same_answer is not None and record.same_answer_share is not None:
+            same = f"{quoted(record.same_answer)} to {record.same_answer_share:.0%} of the test questions"
+            lines.append(f"One answer to almost all: {record.method} gives {same}")
+    return lines
+
+
+def told_of_labels(result: RunRecords) -> list[str]:
+    """The verdict of the diagnosis of the weak answers, a line for each seed."""
+    lines = []
+    for labels in result.labels:
+        seed = f" (seed {labels.seed})" if len(result.labels) > 1 else ""
+        lines.append(f"The weak supervisor{seed}: {labels.title}. {' '.join([labels.sentence, *labels.notes])}")
+    return lines
+
+
+def _against_chance(records: Sequence[Record], chance: float) -> list[str]:
+    """Who is below chance, and whose interval holds it."""
+    below = [one.method for one in records if _end(one.accuracy_high, one) < chance]
+    unclear = [one.method for one in records if one.method not in below and _end(one.accuracy_low, one) <= chance]
+    lines = [f"Below chance: {', '.join(below)}"] if below else []
+    return lines + ([f"Not clearly above chance: {', '.join(unclear)}"] if unclear else [])
+
+
+def _end(end: float | None, record: Record) -> float:
+    """An end of an accuracy's interval; where there is none, the accuracy."""
+    return record.accuracy if end is None else end
+
+
+def quoted(answer: str) -> str:
+    """An answer in quotation marks; the number of an option as it is."""
+    return answer if re.fullmatch(r"option \d+", answer) else f"“{answer}”"
+
+
+def weights_matter(records: Sequence[Record]) -> bool:
+    """Whether some training set's share of right labels is another where each counts by its weight."""
+    return any(share(one.label_accuracy) != share(one.label_accuracy_weighted) for one in records)
 
 
 def visible(text: str) -> str:

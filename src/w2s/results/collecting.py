@@ -41,7 +41,9 @@ from w2s.pipeline.steps import (
 from w2s.results.comparison import ComparedEstimator, compare_estimators
 from w2s.results.copying import copy_files
 from w2s.results.diagnosis import WeakLabelSummary
+from w2s.results.guessing import TestQuestions
 from w2s.results.layout import Adapters, RunFolder
+from w2s.results.predicted import same_answer, tested_questions
 from w2s.results.records import WEAK, Record, RunRecords
 from w2s.results.supervisors import SupervisorComparison, is_several
 from w2s.results.verdicts import knows_more
@@ -95,7 +97,7 @@ class _Collector:
         graph = self._graph
         runs = graph.seed_runs
         result = RunRecords(
-            experiment=graph.experiment,
+            experiment=graph.resolved,
             records=[record for run in runs for record in self._records([run])],
             pooled=self._records(runs),
             labels=[self._labels(run) for run in runs],
@@ -103,6 +105,7 @@ class _Collector:
             estimators=self._estimators(runs),
             compare=graph.compare,
             shared_test=shared_questions(self._test_ids(runs)),
+            guessing=tested_questions(runs, self._store).guessing(),
             folder=folder.root,
             info={
                 **info,
@@ -176,12 +179,13 @@ class _Collector:
             spec.label: self._correct([run.methods[spec.label].predictions for run in runs], ids)
             for spec in self._graph.methods
         }
+        test = tested_questions(runs, self._store)
         bound = next((spec.label for spec in self._graph.methods if spec.method.role == "bound"), None)
         gains = self._gains(methods, ids)
         seed = runs[0].seed if len(runs) == 1 else None
         tested = [run.supervision.predictions for run in runs]
         weak = self._correct([step for step in tested if step is not None], ids) if None not in tested else None
-        rows = [] if weak is None else [self._weak_record(runs, weak, ids, seed)]
+        rows = [] if weak is None else [self._weak_record(runs, weak, ids, seed, test)]
         for spec in self._graph.methods:
             own: list[MethodRun] = [run.methods[spec.label] for run in runs]
             correct = methods[spec.label]
@@ -189,6 +193,7 @@ class _Collector:
             gain = gains.get(spec.label)
             found = self._selected([run.student.rounds[-1].training_set for run in own if run.student.rounds])
             accuracy = accuracy_interval(correct, question_ids=ids)
+            same = same_answer(test, [one.predictions for one in own], ids, self._store)
             rows.append(
                 Record(
                     method=spec.label,
@@ -213,6 +218,8 @@ class _Collector:
                     label_accuracy=found.label_accuracy,
                     label_accuracy_weighted=found.label_accuracy_weighted,
                     seconds=self._seconds([one.training for run in own for one in run.student.rounds]),
+                    same_answer=same.answer if same else None,
+                    same_answer_share=same.share if same else None,
                 )
             )
         return rows
@@ -238,10 +245,14 @@ class _Collector:
         adjusted = holm([gains[label].p_value for label in others])
         return gains | {label: gains[label]._replace(p_value=p) for label, p in zip(others, adjusted, strict=True)}
 
-    def _weak_record(self, runs: Sequence[SeedRun], weak: _PerSeed, ids: QuestionIds, seed: int | None) -> Record:
+    def _weak_record(
+        self, runs: Sequence[SeedRun], weak: _PerSeed, ids: QuestionIds, seed: int | None, test: TestQuestions
+    ) -> Record:
         trainings = [run.supervision.training for run in runs if run.supervision.training is not None]
         sets = [read_table(self._file(step.inputs["training_set"], TRAINING_SET_FILE)) for step in trainings]
         accuracy = accuracy_interval(weak, question_ids=ids)
+        steps = [run.supervision.predictions for run in runs]
+        same = same_answer(test, [step for step in steps if step is not None], ids, self._store)
         return Record(
             method=WEAK,
             seed=seed,
@@ -257,6 +268,8 @@ class _Collector:
             label_accuracy=1.0 if sets else None,
             label_accuracy_weighted=1.0 if sets else None,
             seconds=self._seconds(trainings),
+            same_answer=same.answer if same else None,
+            same_answer_share=same.share if same else None,
         )
 
     def _pgr(
@@ -274,6 +287,8 @@ class _Collector:
         if ceiling is None:
             return "no ceiling among the methods", None
         found = pgr_interval(weak, student, ceiling, question_ids=ids)
+        if student is ceiling and found.defined:
+            return None, (1.0, 1.0, 1.0)  # by definition
         if not found.defined:
             return found.reason, None
         return None, (found.estimate, found.low, found.high)

@@ -191,7 +191,12 @@ class _Rows:
         beaten = (np.searchsorted(wrongs, score) + np.searchsorted(wrongs, score, "right")) / (2 * len(wrongs))
         beating = 1 - (np.searchsorted(rights, score) + np.searchsorted(rights, score, "right")) / (2 * len(rights))
         part = np.where(correct, (beaten - estimate) / len(rights), (beating - estimate) / len(wrongs))
-        return _interval(estimate, part, self.question[self.known])
+        question = self.question[self.known]
+        if not part.any():  # no spread to measure: Wilson's, of the questions of whichever kind has fewer
+            fewer = min(len(np.unique(question[correct])), len(np.unique(question[~correct])))
+            found = metrics.accuracy_interval(np.arange(fewer) < round(estimate * fewer))
+            return Interval(estimate, min(found.low, estimate), max(found.high, estimate))
+        return _interval(estimate, part, question)
 
     def _position(self) -> PositionBias | None:
         if "position" not in self.scored.column_names:

@@ -14,6 +14,7 @@ from w2s.errors import InputError
 from w2s.metrics import Shared
 from w2s.results.comparison import ComparedEstimator
 from w2s.results.diagnosis import WeakLabelSummary
+from w2s.results.guessing import Guessing
 from w2s.results.layout import RunFolder
 from w2s.results.plain import check_plain
 from w2s.results.supervisors import SupervisorComparison
@@ -23,7 +24,7 @@ __all__ = ["WEAK", "Record", "RunRecords"]
 
 WEAK = "weak supervisor"
 FORMAT = 2
-_ADDED = {"gain_se"}  # to records, since this format: earlier runs lack it
+_ADDED = {"gain_se", "same_answer", "same_answer_share"}  # to records, since this format: earlier runs lack it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,9 @@ class Record:
         label_accuracy: Share of those examples whose answer is right, where ground truth is known.
         label_accuracy_weighted: The same, each example counted by its weight.
         seconds: How long the training took.
+        same_answer: The one answer that it gives to nine test questions in ten or more, where that is right for fewer;
+            where options differ from question to question the number of one, "option 2".
+        same_answer_share: The share of the test questions that get it.
     """
 
     method: str
@@ -78,6 +82,8 @@ class Record:
     label_accuracy: float | None = None
     label_accuracy_weighted: float | None = None
     seconds: float | None = None
+    same_answer: str | None = None
+    same_answer_share: float | None = None
 
 
 class _StepInfo(TypedDict):
@@ -113,6 +119,7 @@ class RunRecords:
             and one with all seeds together where there are several; empty where no truth of transfer is known.
         compare: The comparison that the run is about, two labels; None for none.
         shared_test: Which test questions the seeds have in common: all, some or none; all where there is one seed.
+        guessing: What the test questions give away to who does not read them.
         folder: Where its files are.
         info: When and on what it ran, the steps and their times, the adapters' folders.
     """
@@ -125,6 +132,7 @@ class RunRecords:
     compare: tuple[str, str] | None
     shared_test: Shared = "all"
     supervisors: list[SupervisorComparison] = field(default_factory=list)
+    guessing: Guessing = field(default_factory=Guessing)
     folder: Path
     info: dict[str, Any]
 
@@ -174,6 +182,7 @@ class RunRecords:
             "estimators": [record.to_dict() for record in self.estimators],
             "compare": self.compare and list(self.compare),
             "shared_test": self.shared_test,
+            "guessing": asdict(self.guessing),
             "experiment": asdict(self.experiment),
             **self.info,
         }
@@ -211,6 +220,8 @@ class RunRecords:
                 raise ValueError(f"compare names {min(unknown)!r}, which is not among the methods")
             shared_test = data.pop("shared_test", "all")  # runs of earlier versions had one draw of the splits
             check_plain(shared_test, Shared, "shared_test")
+            guessing = Guessing(**data.pop("guessing", {}))  # which runs of earlier versions do not have
+            check_plain(guessing, Guessing, "guessing")
             check_plain(data, _Info, "run")
             found = cls(
                 experiment=experiment,
@@ -221,6 +232,7 @@ class RunRecords:
                 estimators=[ComparedEstimator.from_dict(one) for one in estimators],
                 compare=None if compare is None else (compare[0], compare[1]),
                 shared_test=shared_test,
+                guessing=guessing,
                 folder=folder,
                 info=data,
             )

@@ -9,12 +9,13 @@ from typing import Any
 
 from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write
+from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import write_figures
 from w2s.report.study_figure import study_figures
 from w2s.report.study_page import write_study_page
 from w2s.report.study_table import study_latex, study_table
-from w2s.report.tables import TextTable
+from w2s.report.tables import SCREEN, TextTable
 from w2s.results.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
 from w2s.results.settings_file import settings_text
 from w2s.results.study import CellRecords, StudyRecords
@@ -36,6 +37,12 @@ class StudyResult(StudyRecords):
         """Methods by cells; prints as text."""
         return TextTable(study_table(self), width=160)
 
+    def __repr__(self) -> str:
+        lines = str(self.table()).splitlines()
+        return "\n".join(
+            lines if len(lines) <= SCREEN else [*lines[:SCREEN], f"… {len(lines) - SCREEN} lines more: .table()"]
+        )
+
     def save_report(self, path: str | Path) -> Path:
         """Write the page that compares the cells: one HTML file that needs nothing else."""
         return write_study_page(self, path)
@@ -49,7 +56,7 @@ def run_study(
     store: Store | None = None,
     runner: Runner = local.run,
     on_plan: Callable[[Plan], None] = tell_nobody,
-    on_event: OnEvent = tell_nobody,
+    on_event: OnEvent | None = None,
     on_cell: Callable[[CellRecords], None] = tell_nobody,
     settings: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
@@ -67,7 +74,8 @@ def run_study(
         store: Where finished steps are kept; by default `store.default_root()`.
         runner: Runs the steps.
         on_plan: Called with the graphs, before anything is computed.
-        on_event: Called when a step begins, makes progress or ends.
+        on_event: Called when a step begins, makes progress or ends; by default a notebook
+            shows it.
         on_cell: Called with each cell when it has finished or failed.
         settings: What the cells were made from, to be kept in the folder.
         info: More entries for `info` in each run's `results.json`.
@@ -88,7 +96,8 @@ def run_study(
         if settings is not None:
             atomic_write(folder.claim(folder.settings), settings_text(settings))
         collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}), adapters)
-        failures = runner(plan.targets(), store, on_event=collector.listen(on_event), keep_going=True)
+        listen = collector.listen(on_event or notebook_progress())
+        failures = runner(plan.targets(), store, on_event=listen, keep_going=True)
         return collector.finish(failures)
 
 
@@ -183,5 +192,5 @@ def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters) -> Result | 
     except InputError:
         return None
     keys = [step.get("key") for step in found.info.get("steps", []) if isinstance(step, dict)]
-    same = found.experiment == graph.experiment and keys == [step.key for step in graph.targets()]
+    same = found.experiment == graph.resolved and keys == [step.key for step in graph.targets()]
     return found if same and folder.page.is_file() and folder.holds_adapters(adapters) else None

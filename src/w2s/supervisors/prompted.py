@@ -5,7 +5,7 @@ from __future__ import annotations
 from w2s.config import WeakSpec
 from w2s.errors import InputError
 from w2s.step import Step
-from w2s.supervisors.source import Source, SourceStages, Supervision
+from w2s.supervisors.source import Source, SourceStages, Supervision, refuse_unused
 
 __all__ = ["SOURCES"]
 
@@ -31,6 +31,7 @@ def _calibration(stages: SourceStages, examples: int) -> Step:
 def _check(spec: WeakSpec) -> None:
     if spec.examples < 0:
         raise InputError(f"weak.examples is {spec.examples}: expected 0 or more")
+    refuse_unused(spec, "url", "settings")
 
 
 SOURCES = (

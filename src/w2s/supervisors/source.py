@@ -10,11 +10,12 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from w2s.config import AnsweringSpec, WeakSpec
+from w2s.errors import InputError
 from w2s.progress import Progress, no_progress
 from w2s.step import Json, Step
 from w2s.tasks.base import Question, Task
 
-__all__ = ["Inquiry", "Source", "SourceStages", "Supervision"]
+__all__ = ["Inquiry", "Source", "SourceStages", "Supervision", "refuse_unused"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,3 +205,14 @@ class Source:
     answer: Callable[[Inquiry], pa.Table] | None = None
     instant: bool = False
     version: int = 1
+
+
+def refuse_unused(spec: WeakSpec, *names: str) -> None:
+    """Refuse settings of a weak supervisor that its source does not read.
+
+    Raises:
+        InputError: One of them is given.
+    """
+    for name in names:
+        if value := getattr(spec, name):
+            raise InputError(f"weak.{name} is {value!r}: source {spec.source} has none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from w2s.config import WeakSpec
 from w2s.errors import InputError
 from w2s.step import Step
-from w2s.supervisors.source import Source, SourceStages, Supervision
+from w2s.supervisors.source import Source, SourceStages, Supervision, refuse_unused
 
 __all__ = ["SOURCES"]
 
@@ -32,6 +32,7 @@ def _out_of_fold(stages: SourceStages, fold: Step) -> Step:
 def _check(spec: WeakSpec) -> None:
     if spec.examples:
         raise InputError(f"weak.examples is {spec.examples}: source trained shows none, prompted does")
+    refuse_unused(spec, "url", "settings")
 
 
 SOURCES = (

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from w2s.config import TaskSpec
-from w2s.registry import Registry
-from w2s.tasks.base import Example, Question, Task, Variation
+from w2s.tasks.base import TASKS, Example, Question, Task, Variation
 from w2s.tasks.splits import Draw, Splits, gold_of, questions_of
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
 ]
 
 
-TASKS: Registry[type[Task]] = Registry("task")
 TASKS.discover(__name__, __path__, "TASK")
 
 

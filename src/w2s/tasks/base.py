@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 from w2s.config import AnswerFormat, Mode, TaskSpec, Unparsed
 from w2s.errors import InputError, unknown_name
 from w2s.hub import may_ask_hub
+from w2s.registry import Registry
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Hub, Record, read_records, read_rows
 from w2s.tasks.splits import Draw, QuestionPool, Splits, questions_of
 from w2s.tasks.stand_in import is_cached, stand_in
 
-__all__ = ["Example", "Question", "Task", "Variation", "fields_of"]
+__all__ = ["TASKS", "Example", "Question", "Task", "Variation", "fields_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,12 +76,16 @@ class Task(ABC):
     modes: tuple[Mode, ...] = ("choose", "generate")
     answer_format: AnswerFormat = "letter"
 
-    def __init__(self, spec: TaskSpec) -> None:
+    def __init__(self, spec: TaskSpec | None = None) -> None:
         """Keep the settings, and check what can be checked without the data.
+
+        Args:
+            spec: The settings; the name in them is always this task's.
 
         Raises:
             InputError: The task has no such template, template field, answer format or number of variations.
         """
+        spec = replace(spec or TaskSpec(), name=self.name)
         self.spec = spec
         self._made_up = False
         if spec.num_variations is not None:
@@ -104,6 +109,28 @@ class Task(ABC):
         for name in spec.templates:
             self._check_template(name, spec.templates[name])
         self.templates = {**self.templates, **spec.templates}
+
+    def as_spec(self) -> TaskSpec:
+        """The settings that this task can be made from again, in this process or another.
+
+        Raises:
+            InputError: The class is not registered, or the instance holds more than its settings tell.
+        """
+        cls = type(self)
+        if TASKS.get(self.name) is not cls:
+            raise InputError(
+                f"task {self.name!r}: its class {cls.__name__} is not registered; write @w2s.register above it, in a "
+                "file, which other processes can run"
+            )
+        made = vars(cls(self.spec))
+        held = {name: value for name, value in vars(self).items() if name not in _READ}
+        own = sorted(name for name, value in held.items() if name not in made or made[name] != value)
+        if own:
+            raise InputError(
+                f"task {self.name!r} holds {', '.join(own)}, which no other process would know: expected class "
+                "attributes, or what examples() reads from spec.data"
+            )
+        return self.spec
 
     @abstractmethod
     def examples(self) -> Iterable[Example]:
@@ -287,6 +314,13 @@ class Task(ABC):
             raise unknown_name(f"field of template {name!r}", field, sorted(allowed))
         for field in sorted({"question", "options"} & fields_of(name, own[name]) - fields):
             raise InputError(f"template {name!r} does not say where the {field} goes: expected {{{field}}} in it")
+
+
+_READ = {"pool", "records", "_paraphrases", "_made_up"}  # from the data, once it was asked for
+
+
+TASKS: Registry[type[Task]] = Registry("task")
+"""The data sets: those of the package, which it discovers, and those of plug-ins."""
 
 
 def _spaced(text: str) -> str:
