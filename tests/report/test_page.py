@@ -203,7 +203,8 @@ def test_study_page_compares_experiments(tmp_path: Path) -> None:
     page = Page(write_study_page(StudyRecords.of_runs(results), tmp_path / "study.html"))
     for words in ("3 experiments", "first", "second", "first (3)", "not defined", "seeds"):
         assert words in page.text
-    assert len([div for div in page.all("div") if div.get("role") == "img"]) == 1
+    # Accuracy and PGR, entropy, confidence.
+    assert len([div for div in page.all("div") if div.get("role") == "img"]) == 3
 
 
 def test_study_of_nothing_is_a_page(tmp_path: Path) -> None:

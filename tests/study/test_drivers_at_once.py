@@ -68,7 +68,7 @@ def test_two_studies_and_a_run_at_once_compute_no_step_twice_and_agree(
     study, run, log = tmp_path / "study.yaml", tmp_path / "towns.yaml", tmp_path / "log"
     study.write_text(yaml.safe_dump(settings))
     run.write_text(settings_text(next(cell for cell in cells_of(settings) if cell.name == "towns").experiment))
-    commands = [["study", str(study)], ["study", str(study)], ["run", "--config", str(run)]]
+    commands = [["study", str(study)], ["study", str(study), "--adapters", "copy"], ["run", "--config", str(run)]]
     outs = [tmp_path / f"out-{number}" for number in range(len(commands))]
     drivers = [
         subprocess.Popen(
@@ -98,3 +98,7 @@ def test_two_studies_and_a_run_at_once_compute_no_step_twice_and_agree(
     one, other = (read_table(out / "results.parquet") for out in outs[:2])
     assert one.equals(other) and one.num_rows == 6
     assert RunRecords.load(outs[2]).pooled == RunRecords.load(outs[0] / "cells" / "towns").pooled
+    assert (outs[0] / "figures" / "entropy-1.png").is_file() and (outs[0] / "table.tex").is_file()
+    linked, copied = (list(out.glob("cells/*/seed-0/*/adapter")) for out in outs[:2])
+    assert len(linked) == len(copied) > 0
+    assert all(path.is_symlink() for path in linked) and not any(path.is_symlink() for path in copied)

@@ -40,6 +40,7 @@ def no_page() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Result, "save_report", lambda self, path: path.write_text("page"))
         patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+        patch.setattr("w2s.study.running.write_figures", lambda figures, folder, **more: [])
         yield
 
 
