@@ -14,6 +14,7 @@ from w2s.environment import describe_difference, environment
 from w2s.errors import unknown_name
 from w2s.files import atomic_write
 from w2s.pipeline.graph import Graph
+from w2s.report.card import write_cards
 from w2s.report.figures import save_figures
 from w2s.report.page import write_page
 from w2s.report.tables import TextTable, results_table
@@ -111,6 +112,7 @@ def finish(
         found = collect(graph, store, folder, adapters=adapters, info=info)
         result = Result(**{field.name: getattr(found, field.name) for field in fields(RunRecords)})
         atomic_write(folder.claim(folder.settings), settings_text(graph.experiment))
+        write_cards(result, before=folder.claim)
         result.save_report(folder.claim(folder.page))
         result.save_figures(folder.figures, before=folder.claim)
     return result
