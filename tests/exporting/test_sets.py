@@ -79,7 +79,9 @@ def test_weights_that_are_all_the_same_are_none(tmp_path: Path) -> None:
         (training_set([-1.0] * 10), "set.jsonl", "trl", "row 1: weight is -1"),
     ],
 )
-def test_what_is_no_training_set_is_refused(table: pa.Table, name: str, form: str, message: str, tmp_path: Path) -> None:
+def test_what_is_no_training_set_is_refused(
+    table: pa.Table, name: str, form: str, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=message):
         export_training_set(table, tmp_path / name, form=form)
 
@@ -104,11 +106,13 @@ def test_the_command_says_what_it_wrote_and_never_overwrites_the_set(
 
 @pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="TRL is not installed")
 def test_trl_learns_from_the_completions_and_from_nothing_else(tiny_llama: Path, tmp_path: Path) -> None:
-    from trl import SFTConfig, SFTTrainer
     from transformers import AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
 
     export_training_set(training_set(), tmp_path / "set.jsonl", form="trl")
-    rows = load_dataset("json", data_files=str(tmp_path / "set.jsonl"), split="train", cache_dir=str(tmp_path / "cache"))
+    rows = load_dataset(
+        "json", data_files=str(tmp_path / "set.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
+    )
     settings = SFTConfig(
         output_dir=str(tmp_path / "sft"), max_steps=1, save_strategy="no", report_to="none", bf16=False, use_cpu=True,
         per_device_train_batch_size=10, gradient_checkpointing=False, disable_tqdm=True,

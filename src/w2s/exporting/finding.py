@@ -29,12 +29,14 @@ class FoundStudent:
         base: The model under it, where that is known.
         prompts: Some that it was trained on; empty where its training set is not there.
         card: Its model card, where it is one of a run.
+        identity: Of the content of its base model, where the run tells it.
     """
 
     adapter: Path
     base: ModelSpec | None
     prompts: tuple[str, ...] = ()
     card: str | None = None
+    identity: str | None = None
 
 
 def find_student(folder: str | Path, *, method: str | None = None, seed: int | None = None) -> FoundStudent:
@@ -87,6 +89,7 @@ def _of_run(root: Path, method: str | None, seed: int | None) -> FoundStudent:
         base=_as_run(run),
         prompts=_prompts_of(own),
         card=model_card(run, seed=seed, method=method),
+        identity=run.info.get("student", {}).get("identity"),
     )
 
 

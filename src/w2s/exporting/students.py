@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s.config import ModelSpec
+from w2s.errors import InputError
 from w2s.exporting.finding import FoundStudent
 from w2s.files import remove
 from w2s.models.licence import licence_of
@@ -66,6 +67,12 @@ def export_student(
     owned = OwnedFolder(Path(out).expanduser())
     owned.check()
     prepared = PreparedModel(base)
+    identity = str(prepared.settings["identity"])
+    if student.identity not in (None, identity):
+        raise InputError(
+            f"base {base.name!r} is not the model that the student was trained on: its content is {identity}, expected "
+            f"{student.identity}"
+        )
     new = owned.root.with_name(f".{owned.root.name}.w2s-export")
     remove(new)
     new.mkdir(parents=True)
@@ -78,8 +85,8 @@ def export_student(
             else:
                 _copy_adapter(student.adapter, new, called, lm.revision)
             lm.tokenizer.save_pretrained(new)
-        identity = base_lines(base, str(prepared.settings["identity"]), licence_of(base))
-        card = student.card if student.card is not None else plain_card(called, identity)
+        lines = base_lines(base, identity, licence_of(base))
+        card = student.card if student.card is not None else plain_card(called, lines)
         if merge:
             card = card.replace("library_name: peft", "library_name: transformers", 1)
         (new / "README.md").write_text(card, encoding="utf-8")
