@@ -68,8 +68,9 @@ def merge_into(lm: LanguageModel, out: Path, *, prompts: Sequence[str] = ()) -> 
     tolerance = _TOLERANCES.get(lm.dtype, 1e-3)
     if not found.typical <= tolerance:
         raise InputError(
-            f"the merged model says something else than the adapter on its base: its logits differ by "
-            f"{found.typical:.2g} of their standard deviation, expected {tolerance:g} at most; --dtype float32 rounds less"
+            "the merged model says something else than the adapter on its base: its logits differ by "
+            f"{found.typical:.2g} of their standard deviation, expected {tolerance:g} at most; "
+            "--dtype float32 rounds less"
         )
     return found
 
