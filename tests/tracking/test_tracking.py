@@ -43,6 +43,7 @@ class _Noted:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self._notes.calls += 1
+        print("a tracker's word")
         if self._notes.calls == self._notes.breaks_at:
             raise ConnectionError("no route\nto host")
         self._notes.rows[self._name].append((step, values))
@@ -72,7 +73,9 @@ def follow(experiment: Experiment, store: Store, notes: Notes) -> None:
     tracking.close()
 
 
-def test_every_step_of_every_training_is_told_once_computed_or_found_done(experiment: Experiment, store: Store) -> None:
+def test_every_step_of_every_training_is_told_once_computed_or_found_done(
+    experiment: Experiment, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, again = Notes(), Notes()
     follow(experiment, store, first)
     follow(experiment, store, again)
@@ -80,6 +83,8 @@ def test_every_step_of_every_training_is_told_once_computed_or_found_done(experi
     labels = {label for label, step in trainings.items() if step.kind == "training"}
     assert len(labels) == 3 and first.rows.keys() == again.rows.keys() == labels | {"results"}
     assert first.rows == again.rows
+    told = capsys.readouterr()
+    assert told.out == "" and "a tracker's word" in told.err
     for label in labels:
         steps = [step for step, _ in first.rows[label]]
         assert steps == list(range(1, len(steps) + 1)) and len(steps) in (1, 2)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Protocol
 
@@ -106,7 +108,8 @@ class Tracking:
         if self._tracker is None:
             return
         try:
-            work(self._tracker)
+            with redirect_stdout(sys.stderr):  # where results are printed, a tracker's words have no business
+                work(self._tracker)
         except Exception as error:  # of anybody's code, of a server, of a disk
             self._tracker = None
             text = " ".join(str(error).split())[:300]
