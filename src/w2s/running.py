@@ -15,6 +15,7 @@ from w2s.errors import unknown_name
 from w2s.files import atomic_write
 from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
+from w2s.report.card import write_cards
 from w2s.report.figures import save_figures
 from w2s.report.page import result_html, write_page
 from w2s.report.tables import SCREEN, TextTable, results_table
@@ -131,6 +132,7 @@ def finish(
         found = collect(graph, store, folder, adapters=adapters, info=info)
         result = Result(**{field.name: getattr(found, field.name) for field in fields(RunRecords)})
         atomic_write(folder.claim(folder.settings), settings_text(graph.resolved))
+        write_cards(result, before=folder.claim)
         result.save_report(folder.claim(folder.page))
         result.save_figures(folder.figures, before=folder.claim)
     return result

@@ -93,7 +93,7 @@ def test_an_adapter_on_a_model_of_a_folder_names_the_folder(
     lm: LanguageModel, tiny_llama: Path, tmp_path: Path
 ) -> None:
     train(lm, tmp_path, epochs=1, batch_size=len(CITIES))
-    assert config_of(tmp_path)["base_model_name_or_path"] == str(tiny_llama)
+    assert config_of(tmp_path)["base_model_name_or_path"] == tiny_llama.name
 
 
 def test_an_adapter_of_another_model_of_the_same_form_is_refused(lm: LanguageModel, tmp_path: Path) -> None:

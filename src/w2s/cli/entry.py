@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, lists, options, paraphrase, power, run, score, store, study
+from w2s.cli import commands, export, lists, options, paraphrase, power, run, score, store, study
 from w2s.cli.bare import with_brackets
 from w2s.cli.help import asks_for_help
 from w2s.cli.processes import follow_leader, lead
@@ -254,6 +254,11 @@ _COMMANDS: dict[str, _Command] = {
         "two tables of predictions: the difference, question by question",
         options.compare_options,
         commands.compare_command,
+    ),
+    "export": _Command(
+        "a training set for other trainers, or a student to load elsewhere",
+        export.export_options,
+        export.export_command,
     ),
     "report": _Command(
         "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.cli.settings_file import file_settings, value_of
+from w2s.cli.track import track_option
 from w2s.errors import InputError, unknown_name
 from w2s.launched import this_process
 
@@ -144,6 +145,7 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     runner_options(parser)
+    track_option(parser)
     adapters_option(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="list the steps, and about what they take; compute nothing"

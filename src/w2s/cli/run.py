@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.cli.options import runner_from, store_of
 from w2s.cli.settings_file import value_of, with_files_read
+from w2s.cli.track import tracked, tracked_table
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -40,17 +41,19 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
     from w2s.running import run
 
     store, out = store_of(arguments.store), Path(arguments.out)
-    with Display() as display:
+    with Display() as display, tracked(arguments.track, out, store, display.on_event) as (on_event, tracking):
         result = run(
             experiment,
             out=out,
             store=store,
             runner=runner_from(arguments),
             on_graph=lambda graph: _announce(display, graph, store),
-            on_event=display.on_event,
+            on_event=on_event,
             info={"origins": _origins(experiment, arguments.preset, parser, words), "commands": [_command(words)]},
             adapters=arguments.adapters,
         )
+        if tracking is not None:
+            tracking.table(*tracked_table([(out.absolute().name, result)]))
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=1))
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from w2s.cli.options import adapters_option, named_plugins, runner_from, runner_options, store_of
 from w2s.cli.settings_file import settings_in
+from w2s.cli.track import track_option, tracked, tracked_table
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -29,6 +30,7 @@ def study_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
     runner_options(parser)
     adapters_option(parser)
+    track_option(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="list cells and steps, and about what they take; compute nothing"
     )
@@ -57,7 +59,7 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.report.tables import show
     from w2s.study.running import run_study
 
-    with Display() as display:
+    with Display() as display, tracked(arguments.track, out, store, display.on_event) as (on_event, tracking):
         result = run_study(
             cells,
             out=out,
@@ -65,12 +67,14 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             store=store,
             runner=runner_from(arguments),
             on_plan=lambda plan: _announce(display, plan, store),
-            on_event=display.on_event,
+            on_event=on_event,
             on_cell=lambda cell: display.say(_of_cell(cell)),
             settings=settings,
             adapters=arguments.adapters,
             info={"commands": [f"w2s run --config {out}/cells/NAME/experiment.yaml"]},
         )
+        if tracking is not None:
+            tracking.table(*tracked_table([(cell.name, cell.result) for cell in result.cells if cell.result]))
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=1))
     else:

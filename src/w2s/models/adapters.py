@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from w2s.errors import InputError
+from w2s.models.bundled import BUNDLED
 from w2s.models.checks import check_depth, check_finite, check_same_tensors
 from w2s.models.load import LanguageModel
 
@@ -72,7 +73,8 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
 def _check_base(adapter: Path, config: Any, base: LanguageModel) -> None:
     """Make sure that an adapter is of this model, where both have a name that others know them by."""
     of = config.base_model_name_or_path
-    if not of or base.public_name is None or Path(of).is_absolute() or of.startswith(("~", ".")):
+    of_folder = of not in BUNDLED and "/" not in str(of)
+    if not of or base.public_name is None or of_folder or Path(of).is_absolute() or of.startswith(("~", ".")):
         return  # a folder may hold anything; names, shapes and depth are compared below
     if of != base.public_name:
         raise InputError(f"adapter {adapter} was trained on {of!r}, not on {base.public_name!r}: expected that model")

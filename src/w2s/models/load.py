@@ -21,7 +21,7 @@ from w2s.models.device import choose_dtype
 from w2s.models.memory import keep_freed_memory
 from w2s.models.placement import check_placement, devices_of, loading_options, return_to
 
-__all__ = ["LanguageModel", "load_model"]
+__all__ = ["LanguageModel", "forget_model", "load_model"]
 
 logger = logging.getLogger(__name__)
 
@@ -164,3 +164,9 @@ def load_model(
         raise InputError(f"model {spec.name!r} was changed while it was loaded: start again")
     _held = (key, loaded)
     return loaded
+
+
+def forget_model() -> None:
+    """Hold no model in memory: whoever changed the weights of the one that is held must say so."""
+    global _held
+    _held = None

@@ -29,6 +29,7 @@ from w2s.metrics import (
     pgr_interval,
     shared_questions,
 )
+from w2s.models.licence import licence_of
 from w2s.pipeline.graph import Graph, MethodRun, SeedRun
 from w2s.pipeline.steps import (
     ANSWERS_FILE,
@@ -120,6 +121,7 @@ class _Collector:
                     "unparsed": graph.unparsed,
                 },
                 "supervisor": graph.supervisor,
+                "student": {**graph.strong.settings, "licence": licence_of(graph.experiment.strong)},
                 "dropped": dict(graph.dropped),
                 "steps": [self._step_info(step) for step in graph.targets()],
                 "behind": _behind(graph),

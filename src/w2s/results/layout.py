@@ -49,6 +49,11 @@ class MethodFolder:
     def adapter(self) -> Path:
         return self.root / "adapter"
 
+    @property
+    def card(self) -> Path:
+        """The model card, as a hub shows it."""
+        return self.root / "README.md"
+
     def round(self, number: int) -> MethodFolder:
         """The files of an earlier round, counted from 1."""
         return MethodFolder(self.root / f"round-{number}")

@@ -99,6 +99,7 @@ class _Info(TypedDict, total=False):
     machine: dict[str, Any]
     task: dict[str, Any]
     supervisor: str
+    student: dict[str, Any]
     origins: dict[str, str]
     commands: list[str]
     steps: list[_StepInfo]

@@ -73,7 +73,7 @@ def save_adapter(model: PeftModel, folder: Path, base: LanguageModel) -> None:
         model: The model under the adapter.
         folder: Where it goes.
         base: The model itself. Others find it by its public name, not by where it lies on this machine; one that has
-            none is named by its folder, from which peft can load it here.
+            none is called by the name of its folder.
     """
     new = folder.with_name(f".{folder.name}")
     remove(new)
@@ -81,11 +81,12 @@ def save_adapter(model: PeftModel, folder: Path, base: LanguageModel) -> None:
     config = _read_config(new)
     if isinstance(config["target_modules"], list):  # a set of peft's, in another order in every process
         config["target_modules"].sort()
-    if base.public_name is not None:
-        here = config["base_model_name_or_path"]
-        config |= {"base_model_name_or_path": base.public_name, "revision": base.revision}
-        if here and (card := new / "README.md").is_file():  # peft's
-            card.write_text(card.read_text(encoding="utf-8").replace(here, base.public_name), encoding="utf-8")
+    here, called = config["base_model_name_or_path"], base.public_name
+    if called is None:  # a folder or file: by its name, for its path means nothing anywhere else
+        called = Path(here or "").name
+    config |= {"base_model_name_or_path": called, "revision": base.revision}
+    if here and (card := new / "README.md").is_file():  # peft's
+        card.write_text(card.read_text(encoding="utf-8").replace(here, called), encoding="utf-8")
     (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
     put_in_place(new, folder)
 

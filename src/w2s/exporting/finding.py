@@ -1,0 +1,131 @@
+"""A student by the folder that it lies in, or by the run and the method that it is of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from w2s.config import ModelSpec
+from w2s.errors import InputError, unknown_name
+from w2s.report.card import model_card
+from w2s.results.layout import MethodFolder, RunFolder
+from w2s.results.records import RunRecords
+from w2s.tables import read_table
+
+__all__ = ["FoundStudent", "base_of", "find_student"]
+
+_PROMPTS = 8  # of the training set, on which a merged model is compared
+_CONFIG = "adapter_config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundStudent:
+    """A trained student.
+
+    Attributes:
+        adapter: The folder of its adapter.
+        base: The model under it, where that is known.
+        prompts: Some that it was trained on; empty where its training set is not there.
+        card: Its model card, where it is one of a run.
+        identity: Of the content of its base model, where the run tells it.
+    """
+
+    adapter: Path
+    base: ModelSpec | None
+    prompts: tuple[str, ...] = ()
+    card: str | None = None
+    identity: str | None = None
+
+
+def find_student(folder: str | Path, *, method: str | None = None, seed: int | None = None) -> FoundStudent:
+    """Find a student.
+
+    Args:
+        folder: That of a run; of one of its students (`runs/mine/seed-0/naive`); of an adapter; or what `train` wrote.
+        method: The method's label, where the folder is a run's.
+        seed: Of the run's; by default its first.
+
+    Raises:
+        InputError: There is no such student, or it was not trained.
+    """
+    root = Path(folder).expanduser()
+    if (root / "results.json").is_file():
+        return _of_run(root, method, seed)
+    if method is not None or seed is not None:
+        raise InputError(f"{folder} is not a run's folder: expected one with results.json, where a method is named")
+    adapter = next((one for one in (root, root / "adapter") if (one / _CONFIG).is_file()), None)
+    if adapter is None:
+        raise InputError(
+            f"{folder}: expected a training set (a file), the folder of a run with --method, of one of its students, "
+            "or of an adapter"
+        )
+    beside = (root.parent if root.name == "adapter" else root).absolute()
+    run = beside.parent.parent
+    if beside.parent.name.startswith("seed-") and (run / "results.json").is_file():
+        number = beside.parent.name.removeprefix("seed-")
+        if number.isdecimal():
+            return _of_run(run, beside.name, int(number))
+    return FoundStudent(adapter=adapter, base=_named_in(adapter))
+
+
+def _of_run(root: Path, method: str | None, seed: int | None) -> FoundStudent:
+    run = RunRecords.load(root)
+    seed = run.experiment.seeds[0] if seed is None else seed
+    trained = [record.method for record in run.records if record.seed == seed and record.role != "supervisor"]
+    trained = [label for label in trained if RunFolder(root).method(seed, label).training.is_file()]
+    if seed not in run.experiment.seeds:
+        raise InputError(f"seed is {seed}: expected one of {', '.join(map(str, run.experiment.seeds))}, which ran")
+    if method is None:
+        raise InputError(f"{root} is a run: expected --method with one of its students, {', '.join(trained)}")
+    if method not in trained:
+        raise unknown_name("trained student", method, trained)
+    own = RunFolder(root).method(seed, method)
+    if not (own.adapter / _CONFIG).is_file():
+        raise InputError(f"{own.adapter} is not there: the store that it leads to was pruned, or is on another machine")
+    return FoundStudent(
+        adapter=own.adapter,
+        base=_as_run(run),
+        prompts=_prompts_of(own),
+        card=model_card(run, seed=seed, method=method),
+        identity=run.info.get("student", {}).get("identity"),
+    )
+
+
+def _as_run(run: RunRecords) -> ModelSpec:
+    """The student's model, in the dtype that it was trained in."""
+    known: dict[str, Any] = run.info.get("student", {})
+    dtype = known.get("dtype", run.experiment.strong.dtype)
+    return replace(run.experiment.strong, dtype=dtype, device="auto")
+
+
+def _prompts_of(own: MethodFolder) -> tuple[str, ...]:
+    if not own.training_set.is_file():
+        return ()
+    table = read_table(own.training_set)
+    return tuple(dict.fromkeys(table["prompt"].to_pylist()))[:_PROMPTS]
+
+
+def _named_in(adapter: Path) -> ModelSpec | None:
+    """The base model that an adapter names, where a model of that name can be found."""
+    try:
+        config = json.loads((adapter / _CONFIG).read_bytes())
+        name, revision = config["base_model_name_or_path"], config.get("revision")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return ModelSpec(name=name, revision=revision) if isinstance(name, str) and name else None
+
+
+def base_of(student: FoundStudent, name: str | None, dtype: str) -> ModelSpec:
+    """The base model that a user names, or that the student names.
+
+    Raises:
+        InputError: Nobody does.
+    """
+    known = student.base
+    if name is None and known is None:
+        raise InputError(f"adapter {student.adapter} does not name its base model: expected --base")
+    spec = known if known is not None else ModelSpec()
+    spec = spec if name is None else replace(spec, name=name, revision=None)
+    return spec if dtype == "auto" else replace(spec, dtype=dtype)  # type: ignore[arg-type]
