@@ -13,7 +13,20 @@ from w2s.models.bundled import BUNDLED
 from w2s.tasks import TASKS
 
 COMMANDS = [
-    *("run", "label", "paraphrase", "score", "select", "train", "evaluate", "export", "report", "power"),
+    *(
+        "run",
+        "supervisor",
+        "compare",
+        "label",
+        "paraphrase",
+        "score",
+        "select",
+        "train",
+        "evaluate",
+        "export",
+        "report",
+        "power",
+    ),
     *("store", "store prune", "store verify", "store export", "store import"),
     *("tasks", "methods", "models", "doctor"),
 ]

@@ -104,10 +104,11 @@ class Graph:
     def resolved(self) -> Experiment:
         """The settings that give this run in any process.
 
-        The task's own number of variations and temperature stand in for None, and files that registered a piece of the
-        run are among the plug-ins.
+        The task's own sizes, number of variations and temperature stand in for None, and files that registered a
+        piece of the run are among the plug-ins.
         """
-        task = replace(self.experiment.task, num_variations=self.task.num_variations)
+        sizes: dict[str, Any] = self.task.sizes
+        task = replace(self.experiment.task, num_variations=self.task.num_variations, **sizes)
         reliability = self.experiment.reliability
         if reliability.estimator == "votes":
             reliability = replace(reliability, temperature=float(self.estimators["votes"]["temperature"]))
