@@ -47,11 +47,13 @@ if TYPE_CHECKING:
     )
     from w2s.pipeline.paraphrase_stage import paraphrase
     from w2s.pipeline.stages import evaluate, ground_truth, label, select, train
+    from w2s.pipeline.supervisor_stage import make_supervisor
     from w2s.plugins import register
     from w2s.presets import preset
     from w2s.reliability import agreement_signal, score_answers, summarize
     from w2s.reliability.annotators import compare_annotators
     from w2s.reliability.base import Estimator, estimator_from
+    from w2s.results.paired import compare_predictions
     from w2s.results.records import Record
     from w2s.results.sharing import export_run, import_run
     from w2s.running import Result, run
@@ -99,11 +101,13 @@ _HOMES = {
     "w2s.reliability": ["agreement_signal", "score_answers", "summarize"],
     "w2s.reliability.annotators": ["compare_annotators"],
     "w2s.reliability.base": ["Estimator", "estimator_from"],
+    "w2s.results.paired": ["compare_predictions"],
     "w2s.results.records": ["Record"],
     "w2s.results.sharing": ["export_run", "import_run"],
     "w2s.running": ["Result", "run"],
     "w2s.pipeline.paraphrase_stage": ["paraphrase"],
     "w2s.pipeline.stages": ["evaluate", "ground_truth", "label", "select", "train"],
+    "w2s.pipeline.supervisor_stage": ["make_supervisor"],
     "w2s.store": ["Store"],
     "w2s.study.grid": ["Cell", "cells_of"],
     "w2s.study.running": ["StudyResult", "run_study"],
@@ -145,6 +149,7 @@ __all__ = [
     "candidates_from",
     "cells_of",
     "compare_annotators",
+    "compare_predictions",
     "difference_interval",
     "estimator_from",
     "evaluate",
@@ -156,6 +161,7 @@ __all__ = [
     "label",
     "load_task",
     "majority",
+    "make_supervisor",
     "minimal_effect",
     "naive",
     "paraphrase",
