@@ -163,7 +163,7 @@ class Task(ABC):
 
     @property
     def sizes(self) -> dict[str, int | str]:
-        """How many questions each split is to have: as the settings say, or the data, or by default."""
+        """How many questions each split is to have, as the settings say, or the data, or by default."""
         return self.pool.sizes
 
     def splits(self, draw: Draw | None = None, *, rewordings: int = 0) -> Splits:
