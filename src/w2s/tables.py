@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -35,6 +35,7 @@ __all__ = [
     "csv_text",
     "read_table",
     "write_table",
+    "write_tables",
 ]
 
 logger = logging.getLogger(__name__)
@@ -229,6 +230,24 @@ def write_table(table: pa.Table, path: str | Path) -> None:
         else:
             lines = _json_lines(table, path) if suffix in (".jsonl", ".json") else _csv_lines(table, path, suffix)
             file.writelines(line.encode() for line in lines)
+
+
+def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+    """Write tables into one Parquet file, one after the other: only one of them need be in memory at a time.
+
+    Args:
+        tables: Columns that one of them lacks are null in its rows.
+        schema: All columns.
+        path: The file; it is whole at once, or stays as it was.
+    """
+    import pyarrow.parquet
+
+    with written_beside(path) as file, pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for table in tables:
+            for field in schema:
+                if field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+            writer.write_table(table.select(schema.names).cast(schema))
 
 
 def csv_text(table: pa.Table) -> str:
