@@ -70,13 +70,13 @@ def labelled(
     """
     check_labelling(share, labels)
     given = candidates_from(answers, scored=False)
-    candidates = given.keep(_first_prompts(given.rows), otherwise="other_supervisors")
+    candidates = given.keep(_first_prompts(given.columns("question_id", "variation")), otherwise="other_supervisors")
     gone = frozenset(without)
     left = [id for id in choices if id not in gone]
-    asked = candidates.keep(pc.is_in(candidates.rows["question_id"], _texts(left)), otherwise="left_out")
+    asked = candidates.keep(pc.is_in(candidates.column("question_id"), _texts(left)), otherwise="left_out")
     of = dict(zip(choices, probabilities, strict=True))
     surest = _surest({id: float(of[id].max()) for id in left}, math.ceil(share * len(left) - 1e-9), seed)
-    sure = asked.keep(pc.is_in(asked.rows["question_id"], _texts(surest)), otherwise="unsure")
+    sure = asked.keep(pc.is_in(asked.column("question_id"), _texts(surest)), otherwise="unsure")
     drawn = sure.draw(len(left), seed=seed, spread=True)
     rows: list[dict[str, Any]] = []
     for group, row in enumerate(drawn.rows.to_pylist()):
@@ -135,7 +135,7 @@ def _selection(drawn: Candidates, rule: str) -> Selection:
         rule=rule,
         rows_in=drawn.rows_in,
         questions_in=drawn.questions_in,
-        rows=drawn.rows.num_rows,
+        rows=len(drawn.places),
         questions=len(drawn.questions),
         dropped=drawn.dropped,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,10 +29,11 @@ from w2s.paraphrasing.step import build_paraphrases
 from w2s.pipeline.task_rows import rows_of
 from w2s.plugins import load_plugins, loaded_plugins
 from w2s.progress import Progress, no_progress
-from w2s.reliability import Calibration, score_answers
+from w2s.reliability import Calibration
 from w2s.reliability.encoder import by_name
+from w2s.reliability.files import score_file
 from w2s.step import Build, Context, Step
-from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_table, write_table, write_tables
+from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_columns, read_table, write_table, write_tables
 from w2s.tasks import gold_of, questions_of, task_of
 
 __all__ = [
@@ -302,15 +303,15 @@ def _scored(settings: Settings, inputs: Folders, out: Path, context: Context) ->
         calibration = Calibration(
             read_table(inputs["calibration"] / ANSWERS_FILE), gold_by_id(inputs["calibration_gold"])
         )
-    scored = score_answers(
-        read_table(inputs["answers"] / ANSWERS_FILE),
+    score_file(
+        inputs["answers"] / ANSWERS_FILE,
+        out / SCORED_FILE,
         estimator=settings["estimator"],
         unparsed=settings["unparsed"],
         calibration=calibration,
         second_view=read_table(inputs["second_view"] / ANSWERS_FILE) if "second_view" in inputs else None,
         **by_name(settings["settings"], context.execution.get("models", {})),
     )
-    write_table(scored, out / SCORED_FILE)
 
 
 # Students
@@ -318,9 +319,9 @@ def _scored(settings: Settings, inputs: Folders, out: Path, context: Context) ->
 
 @_builds("training-set")
 def _training_set(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
-    selector = METHODS.find(settings["method"]).selectors[settings["selector"]]
-    tables = {name: _table_in(folder) for name, folder in inputs.items()}
-    table, selection = selector(**tables, seed=settings["seed"], **settings["settings"])
+    method = METHODS.find(settings["method"])
+    tables = {name: _table_in(folder, method.reads) for name, folder in inputs.items()}
+    table, selection = method.selectors[settings["selector"]](**tables, seed=settings["seed"], **settings["settings"])
     if not table.num_rows:
         unparsed = selection.dropped.get("unparsed", 0)
         hint = " (see --answering.mode and --task.weak_train)" if unparsed else ""
@@ -332,10 +333,11 @@ def _training_set(settings: Settings, inputs: Folders, out: Path, context: Conte
     atomic_write(out / SELECTION_FILE, json.dumps(selection.to_dict(), indent=1))
 
 
-def _table_in(folder: Path) -> pa.Table:
+def _table_in(folder: Path, reads: Collection[str] | None) -> pa.Table:
     """What a selector sees of a step: scored answers, answers, or the questions of a fold."""
     names = (SCORED_FILE, ANSWERS_FILE, QUESTIONS_FILE)
-    return read_table(next(folder / name for name in names if (folder / name).exists()))
+    file = next(folder / name for name in names if (folder / name).exists())
+    return read_table(file) if reads is None else read_columns(file, reads)
 
 
 @_builds("training")
