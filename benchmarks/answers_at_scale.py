@@ -48,7 +48,7 @@ WORDS = np.array(
 
 
 def make(folder: Path, answers: int) -> float:
-    """Write answers to a split, its questions and their truth; where the supervisor is unsure it is less often right."""
+    """Write answers to a split, its questions and their truth; a supervisor that is unsure is less often right."""
     began = time.perf_counter()
     questions = answers // WAYS
     rng = np.random.default_rng(0)

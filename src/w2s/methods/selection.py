@@ -97,6 +97,10 @@ class Candidates:
         """Some columns of the answers that are still in."""
         return tables.taken(self.table.select(list(names)), self.places)
 
+    def with_rows(self, rows: pa.Table) -> Candidates:
+        """The same answers with other columns: `rows` in its order."""
+        return dataclasses.replace(self, table=rows, places=np.arange(rows.num_rows))
+
     @property
     def questions(self) -> pa.Array:
         """Ids of the questions that are still in, each once, in a fixed order."""

@@ -248,7 +248,8 @@ def _aurc(answers: Ints, before: Ints, hits_before: Floats, rate: Floats) -> flo
 @lru_cache(maxsize=1)
 def _harmonic(count: int) -> Floats:
     """Harmonic numbers from that of 0 on."""
-    return np.r_[0, np.cumsum(1 / np.arange(1, count + 1))]
+    found: Floats = np.r_[0, np.cumsum(1 / np.arange(1, count + 1))]
+    return found
 
 
 def _checked(score: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Floats, Bools]:

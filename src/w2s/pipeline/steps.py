@@ -26,12 +26,12 @@ from w2s.methods import METHODS
 from w2s.models.prepared import CONVERSION, convert, loaded
 from w2s.paraphrasing.prompt import VERSION as PARAPHRASING
 from w2s.paraphrasing.step import build_paraphrases
+from w2s.pipeline.score_file import score_file
 from w2s.pipeline.task_rows import rows_of
 from w2s.plugins import load_plugins, loaded_plugins
 from w2s.progress import Progress, no_progress
 from w2s.reliability import Calibration
 from w2s.reliability.encoder import by_name
-from w2s.reliability.files import score_file
 from w2s.step import Build, Context, Step
 from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_columns, read_table, write_table, write_tables
 from w2s.tasks import gold_of, questions_of, task_of
