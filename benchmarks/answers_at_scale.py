@@ -4,23 +4,26 @@
 
 Answers are made up: five to a question of four options, each with a prompt of some 150 characters, log-probabilities
 and positions, in shards of 25,000 rows as a joined table has them; all shards have the same prompts. Each stage runs in
-a process of its own. Memory is the most that this process held, of which some 0.4 GB are what it imports. The exponent
-is the slope of log time over log size: 1 is linear.
+a process of its own. Seconds are those of the processor, whatever else it does. Memory is the most that a stage's
+process held, of which some 0.4 GB are what it imports. The exponent is the slope of log time over log size: 1 is linear.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 import tempfile
-import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from common import device_name, in_own_process, print_table, run_script
+from common import device_name, print_table, run_script
 
 from w2s.gold import Gold
 from w2s.pipeline.steps import ANSWERS_FILE, KINDS, QUESTIONS_FILE, SCORED_FILE, TRAINING_SET_FILE
@@ -47,9 +50,8 @@ WORDS = np.array(
 )
 
 
-def make(folder: Path, answers: int) -> float:
+def make(folder: Path, answers: int) -> None:
     """Write answers to a split, its questions and their truth; a supervisor that is unsure is less often right."""
-    began = time.perf_counter()
     questions = answers // WAYS
     rng = np.random.default_rng(0)
     truth = rng.integers(OPTIONS, size=questions)
@@ -66,7 +68,6 @@ def make(folder: Path, answers: int) -> float:
     write_table(table.cast(QUESTIONS), folder / QUESTIONS_FILE)
     right = pa.array(np.array(options)[truth])
     write_table(pa.table({"question_id": ids, "split": table["split"], "answer": right}, GOLD), folder / "gold.parquet")
-    return time.perf_counter() - began
 
 
 def _shard(rng: np.random.Generator, truth: np.ndarray, prompts: pa.Array, start: int) -> pa.Table:
@@ -101,43 +102,37 @@ def _lists(flat: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, OPTIONS, dtype=np.int32), pa.array(flat))
 
 
-def score(folder: Path) -> float:
+def score(folder: Path) -> None:
     """Score by votes, as a run's step does."""
-    return _step("scored", folder, {"answers": folder / "answers"}, {"estimator": "votes", "settings": {}}, "scored")
+    _step("scored", folder, {"answers": folder / "answers"}, {"estimator": "votes", "settings": {}}, "scored")
 
 
-def select(folder: Path, method: str) -> float:
+def select(folder: Path, method: str) -> None:
     """Make a method's training set, as a run's step does."""
     settings = {"method": method, "selector": method, "seed": 0, "settings": {}}
-    return _step("training-set", folder, {"scored": folder / "scored"}, settings, method)
+    _step("training-set", folder, {"scored": folder / "scored"}, settings, method)
 
 
-def _step(kind: str, folder: Path, inputs: dict[str, Path], settings: dict[str, Any], to: str) -> float:
+def _step(kind: str, folder: Path, inputs: dict[str, Path], settings: dict[str, Any], to: str) -> None:
     out = folder / to
     out.mkdir(exist_ok=True)
-    began = time.perf_counter()
     KINDS[kind].build({"unparsed": "class", **settings}, inputs, out, Context())
-    return time.perf_counter() - began
 
 
-def diagnose(folder: Path) -> float:
+def diagnose(folder: Path) -> None:
     """Diagnose the labels, as a run's results do."""
-    began = time.perf_counter()
     gold = Gold.from_table(read_columns(folder / "gold.parquet"))
     found = weak_labels(0, folder / "scored" / SCORED_FILE, folder / QUESTIONS_FILE, gold)
     assert found.checked and json.dumps(found.to_dict())
-    return time.perf_counter() - began
 
 
-def compare(folder: Path) -> float:
+def compare(folder: Path) -> None:
     """Measure how the estimator ranks the labels, with intervals of 300 bootstrap draws, as a run's results do."""
-    began = time.perf_counter()
     gold = Gold.from_table(read_columns(folder / "gold.parquet"))
     assert compared_estimators([{"votes": folder / "scored" / SCORED_FILE}], gold, seeds=[0])
-    return time.perf_counter() - began
 
 
-STAGES: dict[str, tuple[Callable[..., float], dict[str, Any]]] = {
+STAGES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "made up (not a stage of a run)": (make, {}),
     "scored by votes": (score, {}),
     "selected: naive": (select, {"method": "naive"}),
@@ -149,14 +144,30 @@ STAGES: dict[str, tuple[Callable[..., float], dict[str, Any]]] = {
 }
 
 
+def forked(function: Callable[[], object]) -> tuple[float, float]:
+    """What a stage takes in a process of its own: seconds of the processor, and the most memory in GB."""
+    child = os.fork()
+    if not child:
+        try:
+            function()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status, usage = os.wait4(child, 0)
+    assert status == 0, "the stage failed; see above"
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9
+
+
 def measured(answers: int, parent: str | None) -> Iterator[tuple[str, float, float]]:
     """Each stage with its seconds, and the most memory in GB."""
     with tempfile.TemporaryDirectory(dir=parent) as name:
         folder = Path(name)
         for stage, (function, arguments) in STAGES.items():
             given = {"answers": answers} if function is make else arguments
-            side = in_own_process(function, folder=folder, **given)
-            yield stage, side.value, side.peak_gb
+            seconds, peak = forked(partial(function, folder=folder, **given))
+            print(f"{stage}, {answers:,}: {seconds:.1f} s, {peak:.2f} GB", file=sys.stderr, flush=True)
+            yield stage, seconds, peak
             for selected in folder.glob(f"*/{TRAINING_SET_FILE}"):
                 selected.unlink()
 
