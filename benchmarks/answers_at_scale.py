@@ -4,8 +4,8 @@
 
 Answers are made up: five to a question of four options, each with a prompt of some 150 characters, log-probabilities
 and positions, in shards of 25,000 rows as a joined table has them; all shards have the same prompts. Each stage runs in
-a process of its own. Seconds are those of the processor, whatever else it does. Memory is the most that a stage's
-process held, of which some 0.4 GB are what it imports. The exponent is the slope of log time over log size: 1 is linear.
+a process of its own. Seconds are those of the processor, whatever else it does. Memory is the most that the process of
+a stage held, of which some 0.4 GB are imports. The exponent is the slope of log time over log size: 1 is linear.
 """
 
 from __future__ import annotations
