@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.stores import make_step
-from w2s.step import Step, steps_from_json, steps_to_json
+from w2s.step import Step, steps_from_json, steps_to_json, walk
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -144,3 +144,13 @@ def test_a_setting_that_is_not_json_is_named(value: Any, name: str) -> None:
 def test_a_kind_is_a_plain_folder_name(kind: str) -> None:
     with pytest.raises(AssertionError):
         make_step(kind=kind)
+
+
+def test_a_chain_longer_than_the_stack_is_walked_inputs_first() -> None:
+    step = None
+    for number in range(5000):
+        inputs = {} if step is None else {"before": step}
+        step = Step(kind="link", label=str(number), settings={"number": number}, inputs=inputs)
+        _ = step.key  # laid one by one, each is known before the next
+    assert step is not None
+    assert [one.label for one in walk([step], stop=lambda _: False)] == [str(number) for number in range(5000)]

@@ -288,6 +288,8 @@ class AnsweringSpec:
             the device.
         orders: Of an evaluation: in how many orders of its options each question is asked. From 2 on, the options'
             log-probabilities are averaged over them, without what the position of an option adds.
+        shard_size: Questions that one step asks at most. More are asked in several steps, which can be computed at the
+            same time, and of which those stay that a larger split begins with.
     """
 
     mode: Mode | None = None
@@ -297,10 +299,11 @@ class AnsweringSpec:
     length_normalized: bool = False
     tokens_per_batch: int | None = None
     orders: int = 1
+    shard_size: int = 5000
 
     def __post_init__(self) -> None:
         """Refuse what no model could answer with."""
-        _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch", "samples", "orders")
+        _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch", "samples", "orders", "shard_size")
         _check_range(self, 0, math.inf, "sampling_temperature")
         if self.samples > 1 and not self.sampling_temperature:
             raise InputError(f"samples is {self.samples}: expected 1 where sampling_temperature is 0: all are the same")

@@ -100,19 +100,21 @@ def walk(targets: Iterable[Step], stop: Callable[[Step], bool]) -> Iterator[Step
     It is lazy: `stop` sees a step when all that was yielded before it has been dealt with.
     """
     seen: set[str] = set()
-
-    def visit(step: Step) -> Iterator[Step]:
-        if step.key in seen:
-            return
-        seen.add(step.key)
-        if stop(step):
-            return
-        for step_before in step.inputs.values():
-            yield from visit(step_before)
-        yield step
-
     for target in targets:
-        yield from visit(target)
+        path: list[tuple[Step, Iterator[Step]]] = []  # not by recursion: a chain may be longer than Python's stack
+        following: Step | None = target
+        while following is not None or path:
+            if following is not None and following.key not in seen:
+                seen.add(following.key)
+                if not stop(following):
+                    path.append((following, iter(following.inputs.values())))
+            if not path:
+                break
+            step, inputs = path[-1]
+            following = next(inputs, None)
+            if following is None:
+                path.pop()
+                yield step
 
 
 def steps_to_json(targets: Sequence[Step]) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from w2s import reading
@@ -33,8 +35,11 @@ __all__ = [
     "check",
     "check_suffix",
     "csv_text",
+    "read_columns",
     "read_table",
+    "taken",
     "write_table",
+    "write_tables",
 ]
 
 logger = logging.getLogger(__name__)
@@ -114,6 +119,7 @@ _TYPES = {
 _TYPES["annotator"] = _TYPES["supervisor"]
 _CARRIED = b"w2s."  # what begins so in a table's metadata goes with its rows from stage to stage
 _BATCH = 4096  # rows that are made into text at once
+_AT_ONCE, _PIECE = 1 << 28, 1 << 18  # bytes of a table of which rows are taken at once; else so many rows
 
 
 def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[str] | None = None) -> pa.Table:
@@ -179,21 +185,66 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None, *, en
     Raises:
         InputError: The file is missing, empty, of another kind or encoding, or broken, or has no such column.
     """
-    import pyarrow.compute as pc
-
     columns = columns or {}
     for ours in columns:
         if ours not in (known := [*ANSWERS.names, "annotator"]):
             raise unknown_name("column", ours, known)
     types = {**_TYPES, **{theirs: _TYPES[ours] for ours, theirs in columns.items()}}
     table = _renamed(reading.read_table(Path(path).expanduser(), types, encoding), columns, path)
-    if "answer" in table.column_names:
-        answer = table["answer"]
-        given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
-        table = table.set_column(
-            table.column_names.index("answer"), "answer", pc.if_else(given, answer, pa.scalar(None, pa.string()))
-        )
-    return table
+    return _without_empty_answers(table)
+
+
+def read_columns(path: Path, names: Collection[str] | None = None) -> pa.Table:
+    """Read a Parquet file that `write_table` wrote; for files of millions of rows, of which a few columns matter.
+
+    Args:
+        path: The file.
+        names: Columns; those that the file lacks are left out. None is all.
+    """
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        there = file.schema_arrow.names
+        table = file.read(columns=there if names is None else [name for name in there if name in names])
+    return _without_empty_answers(table)
+
+
+def _without_empty_answers(table: pa.Table) -> pa.Table:
+    """An answer of nothing is none."""
+    import pyarrow.compute as pc
+
+    if "answer" not in table.column_names:
+        return table
+    answer = table["answer"]
+    given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
+    place = table.column_names.index("answer")
+    return table.set_column(place, "answer", pc.if_else(given, answer, pa.scalar(None, pa.string())))
+
+
+def taken(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:
+    """Some rows of a table, in the order of their places.
+
+    Arrow takes from all chunks of a column as one, which has to be copied for that and may hold 2 GiB of text at most.
+    Here pieces of the result are made one by one, each from the chunks that it is of.
+    """
+    if table.nbytes < _AT_ONCE:
+        return table.take(pa.array(places))
+    batches = table.to_batches()
+    ends = np.cumsum([batch.num_rows for batch in batches])
+    pieces = []
+    for start in range(0, len(places), _PIECE):
+        wanted = places[start : start + _PIECE]
+        order = np.argsort(wanted, kind="stable")
+        cuts = np.searchsorted(wanted[order], ends)
+        parts = [
+            batch.take(pa.array(wanted[order[begin:end]] - (last - batch.num_rows)))
+            for batch, begin, end, last in zip(batches, [0, *cuts[:-1]], cuts, ends, strict=True)
+            if end > begin
+        ]
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        pieces.append(pa.Table.from_batches(parts).combine_chunks().take(pa.array(back)))
+    return pa.concat_tables(pieces) if pieces else table.slice(0, 0)
 
 
 def _renamed(table: pa.Table, columns: Mapping[str, str], path: str | Path) -> pa.Table:
@@ -229,6 +280,24 @@ def write_table(table: pa.Table, path: str | Path) -> None:
         else:
             lines = _json_lines(table, path) if suffix in (".jsonl", ".json") else _csv_lines(table, path, suffix)
             file.writelines(line.encode() for line in lines)
+
+
+def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+    """Write tables into one Parquet file, one after the other: only one of them need be in memory at a time.
+
+    Args:
+        tables: Columns that one of them lacks are null in its rows.
+        schema: All columns.
+        path: The file; it is whole at once, or stays as it was.
+    """
+    import pyarrow.parquet
+
+    with written_beside(path) as file, pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for table in tables:
+            for field in schema:
+                if field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+            writer.write_table(table.select(schema.names).cast(schema))
 
 
 def csv_text(table: pa.Table) -> str:

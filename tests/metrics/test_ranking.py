@@ -142,3 +142,19 @@ def test_what_cannot_be_compared_is_refused() -> None:
         rank([1, 2, 3], [True, False])
     with pytest.raises(InputError, match="expected at least one question"):
         rank([], [])
+
+
+def test_questions_of_one_kind_measure_as_they_do_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores of few values: what is measured of the kinds is what is measured of all questions, to the last bit."""
+    from w2s.metrics import ranking
+
+    answers = of_seeds(3, 60)
+    few = [one._replace(scores={name: np.round(np.asarray(s), 0) for name, s in one.scores.items()}) for one in answers]
+    found = compare_rankings(few, "good")
+
+    def each_its_own(question: Any, answer: Any) -> tuple[Any, Any, Any]:
+        asked, first = np.unique(question, return_index=True)
+        return asked, np.arange(len(first)), np.arange(len(first))
+
+    monkeypatch.setattr(ranking, "_kinds", each_its_own)
+    assert compare_rankings(few, "good") == found

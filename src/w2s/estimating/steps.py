@@ -64,12 +64,14 @@ class StepWork:
         self._asked: dict[tuple[Any, ...], Asked] = {}
         for graph in graphs:
             for run in graph.seed_runs:
-                for split in ("weak_train", "transfer", "test"):
-                    step = run.lay.questions(split)
-                    if step.key not in self._questions:
-                        rows = questions_of(run.lay.splits.questions, split)
-                        count = graph.experiment.paraphrases.count
-                        self._questions[step.key] = _Questions(run.lay.task, rows, count)
+                rows = {
+                    split: questions_of(run.lay.splits.questions, split)
+                    for split in {split for split, _ in run.lay.shares().values()}
+                }
+                for key, (split, number) in run.lay.shares().items():
+                    share = number / max(1, len(rows[split]))
+                    known = _Questions(run.lay.task, rows[split], graph.experiment.paraphrases.count, share)
+                    self._questions.setdefault(key, known)
 
     def of(self, step: Step) -> Work:
         """The work of a step; "unknown" where its model's size is, or where somebody else does it."""
@@ -235,9 +237,11 @@ class StepWork:
             raise AssertionError(f"step {step.label!r} is about no questions")
         known = self._below(first)
         if first.kind == "fold":  # its questions are asked; its ground truth is that of the others
-            folds = int(str(first.settings["folds"]))
-            inside = step.kind in ("answers", "predictions", "asked")
-            known = known._replace(share=1 / folds if inside else 1 - 1 / folds)
+            inside, outside = _shares_of(first, len(known.questions))
+            known = known._replace(share=inside if step.kind in ("answers", "predictions", "asked") else outside)
+        elif "part-1" in step.inputs and not step.settings.get("supervisors"):  # parts of the questions, or all of them
+            parts = [self._below(one).share for name, one in step.inputs.items() if name.startswith("part-")]
+            known = known._replace(share=min(1.0, sum(parts)))
         self._questions[step.key] = known
         return known
 
@@ -250,6 +254,13 @@ class StepWork:
     def _table_rows(self, step: Step) -> float:
         """Rows of a step's table."""
         return self._rows(step).rows if step.kind == "training-set" else self._below(step).number * _ways(step)
+
+
+def _shares_of(fold: Step, number: int) -> tuple[float, float]:
+    """Of so many questions the share that a fold or a shard of it asks, and that outside the fold."""
+    share = 1 / int(str(fold.settings["folds"]))
+    rows: Any = fold.settings.get("rows")
+    return (rows[1] - rows[0]) / max(1, number) if rows else share, 1 - share
 
 
 def _ways(step: Step) -> int:

@@ -165,6 +165,7 @@ class Method:
         needs_options: Whether it needs options to choose from: it is refused for tasks with free answers.
         selectors: The functions that make its training sets, by name.
         selector: The one selector of a method that is one selection and one training.
+        reads: Columns of tables of answers that its selectors read; None is all.
         check: Refuses values of settings that the method cannot use, before anything is computed.
         version: Raised when a change of its code, or of a selector's, changes the results.
     """
@@ -180,6 +181,7 @@ class Method:
     selector: Selector | None = None
     estimator: str | None = None
     needs_options: bool = False
+    reads: Collection[str] | None = None
     check: Callable[[Settings], object] = dict
     version: int = 1
 
@@ -202,6 +204,7 @@ def select_then_train(
     role: Role = "method",
     reference: bool = False,
     later: Collection[str] = (),
+    reads: Collection[str] | None = None,
     version: int = 1,
 ) -> Method:
     """A method of one selection and one training.
@@ -209,7 +212,8 @@ def select_then_train(
     The selector's tables are its positional parameters (`scored`, `gold_answers`, `weak_gold`), its settings the
     keyword-only ones besides `seed`. It is tried on empty tables first, for what it says of its settings.
     Those that came `later` than the method itself are in the key of its step only where they differ from
-    their default, so that what was computed before they came is still found.
+    their default, so that what was computed before they came is still found. Of millions of rows only the columns that
+    the selector `reads` are in memory, if it says which.
     """
     parameters = inspect.signature(selector).parameters.values()
     tables = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
@@ -239,6 +243,7 @@ def select_then_train(
         uses_gold="gold_answers" in tables,
         selectors={name: selector},
         selector=selector,
+        reads=reads,
         check=check,
         version=version,
     )

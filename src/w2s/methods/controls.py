@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.errors import InputError
-from w2s.gold import Gold, are_right
+from w2s.gold import Gold, right_rows
 from w2s.methods.base import select_then_train
 from w2s.methods.filtering import filter_uncertain
-from w2s.methods.selection import TrainingSet, candidates_from
+from w2s.methods.selection import SELECTED_FROM, TrainingSet, candidates_from
 from w2s.reliability.base import check_answers
 
 __all__ = ["METHODS", "augmented", "oracle", "random_subset"]
@@ -69,13 +69,13 @@ def oracle(scored: pa.Table, gold_answers: pa.Table, *, seed: int = 0) -> Traini
     ids = gold["question_id"].combine_chunks()
     if len(ids.unique()) < len(ids):
         raise InputError(f"gold answers: {len(ids)} rows for {len(ids.unique())} questions, expected one for each")
-    place = pc.index_in(candidates.rows["question_id"], value_set=ids)
+    place = pc.index_in(candidates.column("question_id"), value_set=ids)
     if place.null_count:
-        missing = candidates.rows["question_id"].filter(pc.is_null(place))
+        missing = candidates.column("question_id").filter(pc.is_null(place))
         raise InputError(f"gold answers: expected one for question {missing[0].as_py()!r}, there is none")
-    rows = candidates.rows
-    correct = are_right(rows["question_id"].to_pylist(), rows["answer"].to_pylist(), Gold.from_table(gold))
-    right = candidates.keep(pa.array(correct, pa.bool_()), otherwise="incorrect")
+    right = candidates.keep(
+        right_rows(candidates.columns("question_id", "answer"), Gold.from_table(gold)), otherwise="incorrect"
+    )
     drawn = right.draw(right.questions_in, seed=seed)
     return drawn.training_set("as many answers as there were questions, drawn from the correct ones")
 
@@ -84,12 +84,14 @@ METHODS = (
     select_then_train(
         "augmented",
         augmented,
+        reads=SELECTED_FROM,
         summary="control: as many answers as questions, drawn from all, unfiltered",
         role="control",
     ),
     select_then_train(
         "random-subset",
         random_subset,
+        reads=SELECTED_FROM,
         summary="control: as many questions as filtering keeps, drawn blindly",
         role="control",
         version=2,
@@ -97,6 +99,7 @@ METHODS = (
     select_then_train(
         "oracle",
         oracle,
+        reads=SELECTED_FROM,
         summary="control: as many answers as questions, drawn from the correct ones",
         role="control",
     ),

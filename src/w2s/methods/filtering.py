@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from w2s.errors import InputError
 from w2s.methods.base import select_then_train
-from w2s.methods.selection import Candidates, TrainingSet, candidates_from, check_quantile
+from w2s.methods.selection import SELECTED_FROM, Candidates, TrainingSet, candidates_from, check_quantile
 
 __all__ = ["METHODS", "certain", "filter_uncertain", "filter_uncertain_sampled"]
 
@@ -70,9 +70,9 @@ def certain(candidates: Candidates, quantile: float, over: str) -> tuple[npt.NDA
     check_quantile(quantile)
     if over not in ("parsed", "all"):
         raise InputError(f"over is {over!r}: expected 'parsed' or 'all' answers")
-    uncertainty = candidates.rows["uncertainty"].to_numpy()
+    uncertainty = candidates.column("uncertainty").to_numpy()
     # A question none of whose answers could be parsed is unanimous: counted, many of them leave nothing to keep.
-    counted = uncertainty if over == "all" else candidates.parsed().rows["uncertainty"].to_numpy()
+    counted = uncertainty if over == "all" else candidates.parsed().column("uncertainty").to_numpy()
     threshold = float(np.quantile(counted, quantile)) if len(counted) else 0.0
     mask: npt.NDArray[np.bool_] = uncertainty <= threshold + _TOLERANCE
     return mask, f"questions of uncertainty up to {threshold:.3f} (quantile {quantile:g} over answers)"
@@ -89,12 +89,14 @@ METHODS = (
     select_then_train(
         "filtering",
         filter_uncertain,
+        reads=SELECTED_FROM,
         summary="all answers to the questions of low uncertainty (uncertainty filtering)",
         version=2,
     ),
     select_then_train(
         "filtering-sampled",
         filter_uncertain_sampled,
+        reads=SELECTED_FROM,
         summary="of those, as many answers as there were questions",
         later=("spread",),
         version=2,

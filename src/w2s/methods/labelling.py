@@ -69,13 +69,13 @@ def labelled(
     """
     check_labelling(share, labels)
     given = candidates_from(answers, scored=False)
-    candidates = given.keep(_first_prompts(given.rows), otherwise="other_supervisors")
+    candidates = given.keep(_first_prompts(given.columns("question_id", "variation")), otherwise="other_supervisors")
     gone = frozenset(without)
     left = [id for id in choices if id not in gone]
-    asked = candidates.keep(pc.is_in(candidates.rows["question_id"], _texts(left)), otherwise="left_out")
+    asked = candidates.keep(pc.is_in(candidates.column("question_id"), _texts(left)), otherwise="left_out")
     of = dict(zip(choices, probabilities, strict=True))
     surest = _surest({id: float(of[id].max()) for id in left}, math.ceil(share * len(left) - 1e-9), seed)
-    sure = asked.keep(pc.is_in(asked.rows["question_id"], _texts(surest)), otherwise="unsure")
+    sure = asked.keep(pc.is_in(asked.column("question_id"), _texts(surest)), otherwise="unsure")
     drawn = sure.draw(len(left), seed=seed, spread=True)
     own = [_label(choices[id], of[id], labels) for id in drawn.rows["question_id"].to_pylist()]
     how = "all options of each, by their probability" if labels == "soft" else "the likeliest option of each"

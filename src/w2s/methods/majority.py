@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from w2s.methods.base import select_then_train
 from w2s.methods.filtering import certain
-from w2s.methods.selection import TrainingSet, candidates_from, first_rows
+from w2s.methods.selection import SELECTED_FROM, TrainingSet, candidates_from, first_rows
 
 __all__ = ["METHODS", "confident_majority", "majority"]
 
@@ -26,7 +26,7 @@ def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     """
     candidates = candidates_from(scored).parsed()
     ranked = candidates.ordered(("question_id", "ascending"), ("vote_share", "descending"))
-    winners = ranked.keep(first_rows(ranked.rows), otherwise="other_variations")
+    winners = ranked.keep(first_rows(ranked), otherwise="other_variations")
     return winners.training_set("the first answer of each question that agrees with the majority")
 
 
@@ -49,7 +49,7 @@ def confident_majority(scored: pa.Table, *, quantile: float = 0.5, over: str = "
     mask, rule = certain(candidates, quantile, over)
     ranked = candidates.keep(mask, otherwise="uncertain").parsed()
     ranked = ranked.ordered(("question_id", "ascending"), ("confidence", "descending"))
-    winners = ranked.keep(first_rows(ranked.rows), otherwise="other_variations")
+    winners = ranked.keep(first_rows(ranked), otherwise="other_variations")
     return winners.training_set(f"the most confident answer to each of the {rule}")
 
 
@@ -57,9 +57,14 @@ METHODS = (
     select_then_train(
         "confident-majority",
         confident_majority,
+        reads=SELECTED_FROM,
         summary="one answer a question of low uncertainty: the most confident one",
     ),
     select_then_train(
-        "majority", majority, summary="one answer a question: what most of its variations gave", role="baseline"
+        "majority",
+        majority,
+        reads=SELECTED_FROM,
+        summary="one answer a question: what most of its variations gave",
+        role="baseline",
     ),
 )

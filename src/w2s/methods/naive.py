@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from w2s.methods.base import select_then_train
-from w2s.methods.selection import TrainingSet, candidates_from, first_rows
+from w2s.methods.selection import SELECTED_FROM, TrainingSet, candidates_from, first_rows
 
 __all__ = ["METHODS", "naive"]
 
@@ -23,7 +23,7 @@ def naive(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
         InputError: The table is not one of scored answers with prompts.
     """
     candidates = candidates_from(scored)
-    first = candidates.keep(first_rows(candidates.rows), otherwise="other_variations")
+    first = candidates.keep(first_rows(candidates), otherwise="other_variations")
     return first.parsed().training_set("the answer to the first variation of each question")
 
 
@@ -31,6 +31,7 @@ METHODS = (
     select_then_train(
         "naive",
         naive,
+        reads=SELECTED_FROM,
         summary="the weak answer to the original wording of each question",
         role="baseline",
         reference=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -48,7 +47,7 @@ def likeliest(candidates: Candidates) -> Candidates:
     rows = candidates.rows
     for name, values in (("answer", answers), ("completion", written)):
         rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, pa.string()))
-    return dataclasses.replace(candidates, rows=add_scores(rows, confidence=confidence))
+    return candidates.with_rows(add_scores(rows, confidence=confidence))
 
 
 def soft_training_set(candidates: Candidates, rule: str) -> TrainingSet:

@@ -45,7 +45,7 @@ def agreed(
     winners = second.filter(pa.array(votes.share[votes.class_of_row] > 0.5))
     winners = winners.filter(pc.is_valid(winners["answer"]))
     pair = pc.binary_join_element_wise(winners["question_id"], winners["answer"], "\0")
-    own = pc.binary_join_element_wise(candidates.rows["question_id"], candidates.rows["answer"], "\0")
+    own = pc.binary_join_element_wise(candidates.column("question_id"), candidates.column("answer"), "\0")
     agrees = pc.fill_null(pc.is_in(own, value_set=pair.combine_chunks().unique()), False)
     mask = np.logical_or(kept, agrees.to_numpy(zero_copy_only=False).astype(bool))
     both = candidates.keep(mask, otherwise="not_agreed").parsed()

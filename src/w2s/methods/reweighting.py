@@ -8,7 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from w2s.methods.base import select_then_train
-from w2s.methods.selection import TrainingSet, candidates_from
+from w2s.methods.selection import SELECTED_FROM, TrainingSet, candidates_from
 
 __all__ = ["METHODS", "reweight", "reweight_sampled"]
 
@@ -49,10 +49,13 @@ def reweight_sampled(scored: pa.Table, *, spread: bool = False, seed: int = 0) -
 
 
 METHODS = (
-    select_then_train("reweighting", reweight, summary="all answers, weighted by their confidence"),
+    select_then_train(
+        "reweighting", reweight, reads=SELECTED_FROM, summary="all answers, weighted by their confidence"
+    ),
     select_then_train(
         "reweighting-sampled",
         reweight_sampled,
+        reads=SELECTED_FROM,
         summary="of those, as many answers as there were questions",
         later=("spread",),
     ),

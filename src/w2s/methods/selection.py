@@ -3,7 +3,7 @@
 A selector takes the answers as `Candidates`, keeps or draws some of them, and ends in a `TrainingSet`:
 
     candidates = candidates_from(scored)
-    certain = pc.less_equal(candidates.rows["uncertainty"], 0.5)
+    certain = pc.less_equal(candidates.column("uncertainty"), 0.5)
     return candidates.keep(certain, otherwise="uncertain").parsed().training_set("the certain ones")
 
 Each row that does not come through is counted under the reason why. The candidates are in an order of their
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +24,12 @@ import pyarrow.compute as pc
 
 from w2s import tables
 from w2s.errors import InputError
-from w2s.reliability.base import check_answers, check_scored
+from w2s.reliability.base import SCORES, check_answers, check_scored
 
-__all__ = ["Candidates", "Selection", "TrainingSet", "candidates_from", "check_quantile", "first_rows"]
+__all__ = ["SELECTED_FROM", "Candidates", "Selection", "TrainingSet", "candidates_from", "check_quantile", "first_rows"]
+
+SELECTED_FROM = ("question_id", "variation", "supervisor", "prompt", "completion", "answer", "aliases", *SCORES)
+"""Columns that a selector reads who looks at nothing but answers, scores and ground truth."""
 
 _IDENTITY = ("question_id", "variation", "supervisor")  # tell one answer from all others
 
@@ -67,26 +71,48 @@ class Candidates:
     """The answers that are still in, in a fixed order, and why others are not. Made by `candidates_from`.
 
     Attributes:
-        rows: Answers, by question, variation and supervisor; `prompt` and `completion` are there.
+        table: All answers, in any order; `prompt` and `completion` are there.
+        indices: (rows,) where in the table those lie that are still in: by question, variation and supervisor.
         rows_in: How many they were at first.
         questions_in: How many questions they were of at first.
         dropped: How many went, by reason.
     """
 
-    rows: pa.Table
+    table: pa.Table
+    indices: npt.NDArray[np.int64]
     rows_in: int
     questions_in: int
     dropped: dict[str, int]
 
+    @cached_property
+    def rows(self) -> pa.Table:
+        """The answers that are still in, in their order: a copy of all columns. Of one, `column` is cheaper."""
+        return tables.taken(self.table, self.indices)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of the answers that are still in."""
+        return self.columns(name)[name]
+
+    def columns(self, *names: str) -> pa.Table:
+        """Some columns of the answers that are still in."""
+        return tables.taken(self.table.select(list(names)), self.indices)
+
+    def with_rows(self, rows: pa.Table) -> Candidates:
+        """The same answers with other columns: `rows` in its order."""
+        return dataclasses.replace(self, table=rows, indices=np.arange(rows.num_rows))
+
     @property
     def questions(self) -> pa.Array:
         """Ids of the questions that are still in, each once, in a fixed order."""
-        return self.rows["question_id"].unique()
+        return self.column("question_id").unique()
 
     def ordered(self, *keys: tuple[str, str]) -> Candidates:
         """Put rows in order of some columns ("ascending" or "descending"), then question, variation, supervisor."""
-        last = [(key, "ascending") for key in _IDENTITY if key in self.rows.column_names]
-        return dataclasses.replace(self, rows=self.rows.sort_by([*keys, *last]))
+        given = [name for name, _ in keys]
+        last = [(key, "ascending") for key in _IDENTITY if key in self.table.column_names and key not in given]
+        by = [*keys, *last]
+        order = pc.sort_indices(self.columns(*(name for name, _ in by)), sort_keys=by).to_numpy()
+        return dataclasses.replace(self, indices=self.indices[order])
 
     def keep(self, mask: Any, *, otherwise: str) -> Candidates:
         """Keep some rows.
@@ -95,14 +121,14 @@ class Candidates:
             mask: Which, (rows,) booleans, of numpy or Arrow.
             otherwise: Why the others go.
         """
-        kept = self.rows.filter(mask)
-        gone = self.rows.num_rows - kept.num_rows
+        kept = self.indices[_as_mask(mask, len(self.indices))]
+        gone = len(self.indices) - len(kept)
         dropped = {**self.dropped, otherwise: self.dropped.get(otherwise, 0) + gone}
-        return dataclasses.replace(self, rows=kept, dropped=dropped)
+        return dataclasses.replace(self, indices=kept, dropped=dropped)
 
     def parsed(self) -> Candidates:
         """Keep the rows whose answer could be read: no student learns from the others."""
-        return self.keep(pc.is_valid(self.rows["answer"]), otherwise="unparsed")
+        return self.keep(pc.is_valid(self.column("answer")), otherwise="unparsed")
 
     def draw(self, rows: int, *, seed: int, spread: bool = False) -> Candidates:
         """Draw rows without replacement; all of them if there are no more.
@@ -113,15 +139,15 @@ class Candidates:
             spread: Draw each question once before any comes twice, twice before any comes three times, and so on.
                 By default each row is equally likely, whichever question it is of.
         """
-        mask = (
-            _spread_mask(self.rows["question_id"], rows, seed) if spread else _draw_mask(self.rows.num_rows, rows, seed)
-        )
+        size = len(self.indices)
+        mask = _spread_mask(self.column("question_id"), rows, seed) if spread else _draw_mask(size, rows, seed)
         return self.keep(mask, otherwise="not_drawn")
 
     def draw_questions(self, questions: int, *, seed: int) -> Candidates:
         """Draw questions, each equally likely, and keep all rows of those."""
-        drawn = self.questions.filter(_draw_mask(len(self.questions), questions, seed))
-        return self.keep(pc.is_in(self.rows["question_id"], value_set=drawn), otherwise="not_drawn")
+        known = self.questions
+        drawn = known.filter(pa.array(_draw_mask(len(known), questions, seed)))
+        return self.keep(pc.is_in(self.column("question_id"), value_set=drawn), otherwise="not_drawn")
 
     def training_set(self, rule: str, *, weight: str | None = None) -> TrainingSet:
         """Turn what is left into a training set.
@@ -133,14 +159,14 @@ class Candidates:
         Raises:
             InputError: A weight is negative.
         """
-        weights = pa.array(np.ones(self.rows.num_rows)) if weight is None else self.rows[weight]
+        weights = pa.array(np.ones(len(self.indices))) if weight is None else self.column(weight)
         if pc.any(pc.less(weights, 0), min_count=0).as_py():
             raise InputError(f"{weight} {pc.min(weights)}: expected weights of 0 or more")
-        columns = {name: self.rows[name] for name in tables.TRAINING_SET.names if name not in ("weight", "group")}
+        columns = {name: self.column(name) for name in tables.TRAINING_SET.names if name not in ("weight", "group")}
         required = [*columns, "weight"]
         table = pa.table({**columns, "weight": weights})
         table = tables.check(table, tables.TRAINING_SET, name="training set", required=required)
-        table = tables.carried(self.rows, table)  # of which task its prompts are
+        table = tables.carried(self.table, table)  # of which task its prompts are
         return TrainingSet(table, self.selection(rule))
 
     def selection(self, rule: str) -> Selection:
@@ -149,7 +175,7 @@ class Candidates:
             rule=rule,
             rows_in=self.rows_in,
             questions_in=self.questions_in,
-            rows=self.rows.num_rows,
+            rows=len(self.indices),
             questions=len(self.questions),
             dropped=self.dropped,
         )
@@ -175,17 +201,25 @@ def candidates_from(answers: pa.Table, *, scored: bool = True) -> Candidates:
     if rows["prompt"].null_count:
         row = pc.index(pc.is_null(rows["prompt"]), True).as_py()
         raise InputError(f"{name}, row {row + 1}: expected a prompt, it is null")
-    written = pc.binary_join_element_wise("", rows["answer"], " ")
-    completion = pc.coalesce(rows["completion"], written)
-    rows = rows.set_column(rows.column_names.index("completion"), "completion", completion)
+    if rows["completion"].null_count:
+        written = pc.binary_join_element_wise("", rows["answer"], " ")
+        completion = pc.coalesce(rows["completion"], written)
+        rows = rows.set_column(rows.column_names.index("completion"), "completion", completion)
+    questions, indices = pc.count_distinct(rows["question_id"]).as_py(), np.arange(rows.num_rows)
+    return Candidates(table=rows, indices=indices, rows_in=rows.num_rows, questions_in=questions, dropped={}).ordered()
 
-    questions = pc.count_distinct(rows["question_id"]).as_py()
-    return Candidates(rows=rows, rows_in=rows.num_rows, questions_in=questions, dropped={}).ordered()
+
+def _as_mask(mask: Any, size: int) -> npt.NDArray[np.bool_]:
+    """A mask as numpy has it; null is no."""
+    found = pc.fill_null(mask if isinstance(mask, pa.Array | pa.ChunkedArray) else pa.array(mask, pa.bool_()), False)
+    assert len(found) == size, f"a mask of {len(found)} for {size} rows"
+    kept: npt.NDArray[np.bool_] = found.to_numpy(zero_copy_only=False) if size else np.zeros(0, np.bool_)
+    return kept
 
 
-def first_rows(rows: pa.Table) -> npt.NDArray[np.bool_]:
+def first_rows(rows: pa.Table | Candidates) -> npt.NDArray[np.bool_]:
     """Which rows are the first of their question, (rows,), where the rows of a question are together."""
-    ids = rows["question_id"].combine_chunks()
+    ids = (rows.column("question_id") if isinstance(rows, Candidates) else rows["question_id"]).combine_chunks()
     first = np.ones(len(ids), np.bool_)
     if len(ids) > 1:
         first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)

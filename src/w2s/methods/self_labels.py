@@ -42,8 +42,8 @@ def self_labels(own: pa.Table, *, share: float = 0.6, seed: int = 0) -> Training
     if not 0 < share <= 1:
         raise InputError(f"share {share}: expected a number above 0, up to 1")
     labelled = likeliest(candidates_from(own))
-    confidence = labelled.rows["confidence"].to_numpy()
-    _, first = np.unique(labelled.rows["question_id"].to_pylist(), return_index=True)
+    confidence = labelled.column("confidence").to_numpy()
+    _, first = np.unique(labelled.column("question_id").to_pylist(), return_index=True)
     threshold = float(np.quantile(confidence[first], 1 - share)) if len(first) else 0.0
     surest = labelled.keep(confidence >= threshold - _TOLERANCE, otherwise="unsure")
     drawn = surest.draw(labelled.questions_in, seed=seed, spread=True)

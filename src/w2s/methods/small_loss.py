@@ -45,7 +45,7 @@ def small_loss(scored: pa.Table, student: pa.Table, *, share: float = 0.5, seed:
     if not 0 < share <= 1:
         raise InputError(f"share {share}: expected a number above 0, up to 1")
     candidates = candidates_from(scored)
-    first = candidates.keep(first_rows(candidates.rows), otherwise="other_variations").parsed()
+    first = candidates.keep(first_rows(candidates), otherwise="other_variations").parsed()
     losses = _losses(first.rows, check_answers(student, name="the student's answers"))
     threshold = float(np.quantile(losses, share)) if len(losses) else 0.0
     kept = first.keep(losses <= threshold + _TOLERANCE, otherwise="large_loss")

@@ -32,7 +32,7 @@ def soft_labels(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
         InputError: The table is not one of scored answers with prompts, or has no posterior.
     """
     candidates = candidates_from(scored)
-    first = candidates.keep(first_rows(candidates.rows), otherwise="other_variations")
+    first = candidates.keep(first_rows(candidates), otherwise="other_variations")
     return soft_training_set(first, "all options of each question, weighted by their probability")
 
 

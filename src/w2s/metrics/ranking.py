@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +38,12 @@ class SeedAnswers(NamedTuple):
     """The answers of one seed, and their scores.
 
     Attributes:
-        question: (answers,) ids of their questions; the same id in two seeds is the same question.
+        question: (answers,) ids of their questions, texts or numbers; the same id in two seeds is the same question.
         correct: (answers,)
         scores: Of each name, (answers,), higher = more trusted.
     """
 
-    question: Sequence[str]
+    question: npt.ArrayLike
     correct: npt.ArrayLike
     scores: Mapping[str, npt.ArrayLike]
 
@@ -108,16 +109,15 @@ def compare_rankings(
     names = list(seeds[0].scores)
     if reference not in names or any(list(one.scores) != names for one in seeds):
         raise InputError(f"scores {names}: expected the same for each seed, with the reference {reference!r}")
-    number = {id: place for place, id in enumerate(dict.fromkeys(id for one in seeds for id in one.question))}
-    places = [np.array([number[id] for id in one.question], np.int64) for one in seeds]
+    places, count = _numbered([np.asarray(one.question) for one in seeds])
     rankings = [
         [_Ranking(one.scores[name], one.correct, place) for one, place in zip(seeds, places, strict=True)]
         for name in names
     ]
-    once = np.ones(len(number), np.int64)
+    once = np.ones(count, np.int64)
     # (scores, seeds, measures), and (scores, draws, seeds, measures)
     found = np.array([[one.measure(once, coverages) for one in own] for own in rankings])
-    drawn = np.array([_drawn(own, len(number), coverages, seed) for own in rankings])
+    drawn = _drawn(rankings, count, coverages, seed)
     base = names.index(reference)
     measures = measure_names(coverages)
     return {
@@ -136,11 +136,20 @@ def compare_rankings(
     }
 
 
-def _drawn(own: Sequence[_Ranking], questions: int, coverages: Sequence[float], seed: int) -> Floats:
-    """(draws, seeds, measures) on questions that were drawn with replacement: the same for whoever asks."""
+def _numbered(questions: Sequence[npt.NDArray[Any]]) -> tuple[list[Ints], int]:
+    """Questions by number, from 0 in the order in which they come, and how many there are."""
+    _, first, number = np.unique(np.concatenate(questions), return_index=True, return_inverse=True)
+    in_order = np.empty(len(first), np.int64)
+    in_order[np.argsort(first)] = np.arange(len(first))
+    return np.split(in_order[number], np.cumsum([len(one) for one in questions])[:-1]), len(first)
+
+
+def _drawn(rankings: Sequence[Sequence[_Ranking]], questions: int, coverages: Sequence[float], seed: int) -> Floats:
+    """(scores, draws, seeds, measures) on questions that were drawn with replacement: the same for all scores."""
     rng = np.random.default_rng(seed)
     draws = (np.bincount(rng.integers(questions, size=questions), minlength=questions) for _ in range(_DRAWS))
-    return np.array([[one.measure(draw, coverages) for one in own] for draw in draws])
+    found = [[[one.measure(draw, coverages) for one in own] for own in rankings] for draw in draws]
+    return np.swapaxes(np.array(found), 0, 1)
 
 
 def _with_interval(by_seed: Floats, drawn: Floats, least: float) -> Iterator[float]:
@@ -162,17 +171,28 @@ def _with_interval(by_seed: Floats, drawn: Floats, least: float) -> Iterator[flo
 
 
 class _Ranking:
-    """Answers in order of one score, the most trusted first: those of equal score are a level."""
+    """Answers in order of one score, the most trusted first: those of equal score are a level.
+
+    Questions whose answers have the same levels and are as right are of one kind. For all measures only the kinds'
+    numbers matter, so one question of each kind is kept: of a score of few values, such as a share of votes, a handful.
+    """
 
     def __init__(self, score: npt.ArrayLike, correct: npt.ArrayLike, question: Ints) -> None:
         scores, hits = _checked(score, correct)
         order = np.argsort(-scores, kind="stable")
-        self._question, self._hits = question[order], hits[order].astype(np.float64)
-        self._starts = np.flatnonzero(np.diff(-scores[order], prepend=-np.inf))
+        question, hits = question[order], hits[order]
+        level = np.cumsum(np.diff(-scores[order], prepend=-np.inf) != 0)
+        self._asked, self._kind, example = _kinds(question, 2 * level + hits)
+        self._kinds = len(example)
+        kept = np.isin(question, self._asked[example])
+        self._of = self._kind[np.searchsorted(self._asked, question[kept])]
+        self._hits = hits[kept].astype(np.float64)
+        self._starts = np.flatnonzero(np.diff(level[kept], prepend=0))
 
     def measure(self, weight: Ints, coverages: Sequence[float]) -> Floats:
         """(measures,) where each question comes as often as `weight` says, (questions,)."""
-        times = weight[self._question]
+        of_kind = np.bincount(self._kind, weight[self._asked], self._kinds).astype(np.int64)
+        times = of_kind[self._of]
         taken = np.cumsum(np.add.reduceat(times, self._starts))  # up to the end of each level, (levels,)
         if not taken[-1]:  # none of a seed's own questions was drawn
             return np.full(2 + len(coverages), np.nan)
@@ -185,6 +205,24 @@ class _Ranking:
         accuracies = (hits_before[at] + (wanted - before[at]) * rate[at]) / wanted
         measures: Floats = np.r_[_auroc(answers, right), _aurc(answers, before, hits_before, rate), accuracies]
         return measures
+
+
+def _kinds(question: Ints, answer: Ints) -> tuple[Ints, Ints, Ints]:
+    """Which questions have the same answers, in any order.
+
+    Args:
+        question: (answers,) of which question each is.
+        answer: (answers,) a number from 0.
+
+    Returns:
+        The questions, ascending; the kind of each; and for each kind the place of the first question of it. Two kinds
+        are taken for one with a chance of 2⁻⁶⁴ for each pair.
+    """
+    order = np.argsort(question, kind="stable")
+    asked, starts = np.unique(question[order], return_index=True)
+    mark = np.random.default_rng(0).integers(2**64, size=int(answer.max()) + 1, dtype=np.uint64)
+    _, example, kind = np.unique(np.add.reduceat(mark[answer[order]], starts), return_index=True, return_inverse=True)
+    return asked, kind, example
 
 
 def _auroc(answers: Ints, right: Floats) -> float:
@@ -202,9 +240,16 @@ def _aurc(answers: Ints, before: Ints, hits_before: Floats, rate: Floats) -> flo
     `Σ_{j=1..m} (H + j·r) / (T + j) = m·r + (H − r·T) · Σ_{j=1..m} 1/(T + j)`.
     """
     total = before[-1] + answers[-1]
-    harmonic = np.r_[0, np.cumsum(1 / np.arange(1, total + 1))]
+    harmonic = _harmonic(2 ** int(total).bit_length())
     sums = answers * rate + (hits_before - rate * before) * (harmonic[before + answers] - harmonic[before])
     return float(1 - sums.sum() / total)
+
+
+@lru_cache(maxsize=1)
+def _harmonic(count: int) -> Floats:
+    """Harmonic numbers from that of 0 on."""
+    found: Floats = np.r_[0, np.cumsum(1 / np.arange(1, count + 1))]
+    return found
 
 
 def _checked(score: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Floats, Bools]:

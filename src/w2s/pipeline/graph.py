@@ -18,7 +18,7 @@ from w2s.pipeline.source_stages import LaidSource, supervision_of
 from w2s.pipeline.specs import MethodSpec, method_specs
 from w2s.plugins import files_of, load_plugins, loaded_plugins
 from w2s.reliability import ESTIMATORS, resolve_estimator
-from w2s.step import Step
+from w2s.step import Step, walk
 from w2s.supervisors import SOURCES, Supervision
 from w2s.tables import Unparsed
 from w2s.tasks import Splits, Task, gold_of, questions_of, task_from
@@ -140,7 +140,8 @@ class Graph:
         drawn = self.seed_runs if self.experiment.split_per_seed else self.seed_runs[:1]
         steps = [step for run in drawn for step in (*run.questions.values(), *run.gold.values())]
         if self.experiment.paraphrases.count:  # before a training that it might make useless
-            steps += [run.lay.varied("transfer") for run in drawn]
+            before = walk([run.supervision.answers for run in drawn], stop=lambda step: step.kind == "training")
+            steps += [step for step in before if step.kind == "paraphrases"]
         for run in self.seed_runs:
             laid = run.supervision
             steps += [step for step in (laid.training, laid.answers) if step is not None]

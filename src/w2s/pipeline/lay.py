@@ -2,129 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-
-import pyarrow.compute as pc
+from typing import Any
 
 from w2s import debias
 from w2s.config import AnsweringSpec, TrainingSpec
 from w2s.errors import InputError
 from w2s.methods import METHODS
 from w2s.models.prepared import PreparedModel
-from w2s.pipeline.lay_paraphrases import Reworded
+from w2s.pipeline.lay_questions import LayQuestions
 from w2s.pipeline.lay_training import training_step
-from w2s.pipeline.steps import KINDS, content_of, execution_of_task
+from w2s.pipeline.shards import Shard
 from w2s.reliability import ESTIMATORS
 from w2s.reliability.encoder import by_content
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
 from w2s.tables import Unparsed
-from w2s.tasks import TASKS, Draw, Splits, Task
 
 __all__ = ["Lay"]
 
 
-class Lay:
-    """Lays the steps of one task.
-
-    Args:
-        task: The task.
-        splits: Its questions and their answers.
-        plugins: Files that the steps may need.
-        draw: The draw of the splits, where each seed has its own.
-        reworded: Lays the paraphrases of a split's questions, where they are made.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        splits: Splits,
-        plugins: Sequence[str] = (),
-        *,
-        draw: Draw | None = None,
-        reworded: Reworded | None = None,
-    ) -> None:
-        self.task = task
-        self.splits = splits
-        self._draw = draw
-        self._reworded = reworded
-        self._plugins: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
-        self._asking: dict[str, Json] = task.asking()
-        self._questions: dict[str, Step] = {}
-        self._gold: dict[str, Step] = {}
-
-    def _step(
-        self,
-        kind: str,
-        label: str,
-        settings: Mapping[str, Json],
-        inputs: Mapping[str, Step],
-        versions: Mapping[str, int | str] | None = None,
-        execution: Mapping[str, Json] | None = None,
-    ) -> Step:
-        return Step(
-            kind=kind,
-            label=label,
-            settings=settings,
-            inputs=inputs,
-            versions={kind: KINDS[kind].version, **(versions or {})},
-            execution={**(execution or {}), **self._plugins},
-        )
-
-    def _task_version(self) -> dict[str, int | str]:
-        return {f"task {self.task.name}": TASKS.version(self.task.name)}
-
-    # Questions and ground truth: each split is known by its content, so how many the others have is nothing to it.
-
-    def questions(self, split: str) -> Step:
-        """The questions of a split."""
-        if split not in self._questions:  # many steps read them, and their hash takes its time
-            self._questions[split] = self._questions_step(split)
-        return self._questions[split]
-
-    def _questions_step(self, split: str) -> Step:
-        rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
-        settings: dict[str, Json] = {"split": split, "rows": content_of(rows)}
-        return self._step("questions", f"questions of {split}{self._whose}", settings, {}, execution=self._from)
-
-    def varied(self, split: str) -> Step:
-        """The questions of a split that are asked in several ways, with their paraphrases where these are made."""
-        questions = self.questions(split)
-        return self._reworded(questions, split) if self._reworded and split != "test" else questions
-
-    def question_ids(self, split: str) -> list[str]:
-        """The questions of a split."""
-        questions = self.splits.questions
-        ids: list[str] = questions.filter(pc.equal(questions["split"], split))["question_id"].to_pylist()
-        return ids
-
-    def gold(self, split: str) -> Step:
-        """Ground truth of a split, as answers. A step of its own, so that who reads it shows in the graph."""
-        if split not in self._gold:
-            self._gold[split] = self._gold_step(split)
-        return self._gold[split]
-
-    def _gold_step(self, split: str) -> Step:
-        rows = self.splits.gold.filter(pc.equal(self.splits.gold["split"], split))
-        return self._step(
-            "gold",
-            f"ground truth of {split}{self._whose}",
-            {"split": split, "asking": self._asking, "rows": content_of(rows)},
-            {"questions": self.questions(split)},
-            self._task_version(),
-            self._from,
-        )
-
-    @property
-    def _whose(self) -> str:
-        return f" · seed {self._draw.seed}" if self._draw else ""
-
-    @property
-    def _from(self) -> dict[str, Json]:
-        """Where the rows of a split are read from."""
-        draw: dict[str, Json] = {"draw": self._draw._asdict()} if self._draw else {}
-        return {"task": execution_of_task(self.task.spec), **draw}
+class Lay(LayQuestions):
+    """Lays the steps of one task; see `LayQuestions` for what it is made of."""
 
     # Answers
 
@@ -165,10 +64,16 @@ class Lay:
             "seed": seed,
             "model": model.settings,
         }
-        inputs = {"questions": fold or self.varied(split), **model.inputs}
+        inputs = dict(model.inputs)
         if without is not None:
             inputs["without"] = without
-        return self._by_model("answers", label, model, spec, settings, inputs, adapter, source, examples, fold)
+        parts = []
+        for shard, questions in self.asked_questions(split, spec.shard_size, fold):
+            own = {**settings, **_drawn_apart(spec, settings, shard)}
+            to = {"questions": questions, **inputs}
+            name = shard.label(label)
+            parts.append(self._by_model("answers", name, model, spec, own, to, adapter, source, examples, fold))
+        return parts[0] if len(parts) == 1 else self.joined(label, parts)
 
     def predictions(
         self,
@@ -188,6 +93,16 @@ class Lay:
         """
         self._check_orders(spec, split)
         settings: dict[str, Json] = {**self._answering(spec), "split": split, "model": model.settings}
+        shards = self.shards(split, spec.shard_size)
+        if len(shards) > 1:  # what is predicted of one question may hang on the answers to all: judged together
+            tested: dict[str, Json] = {"tested": True, "num_variations": spec.orders, "seed": 0}
+            parts = []
+            for shard in shards:
+                own = {**settings, **tested, **_drawn_apart(spec, settings, shard)}
+                inputs = {"questions": self.questions(split, shard), **model.inputs}
+                name = shard.label(label)
+                parts.append(self._by_model("answers", name, model, spec, own, inputs, adapter, source, examples))
+            return self.judged(label, parts, split, orders=spec.orders)
         settings |= _in_orders(spec.orders)
         inputs = {"questions": self.questions(split), "gold": self.gold(split), **model.inputs}
         return self._by_model("predictions", label, model, spec, settings, inputs, adapter, source, examples)
@@ -274,15 +189,6 @@ class Lay:
         settings: dict[str, Json] = {"parts": list(parts), **_in_orders(orders)}
         return self._step("judged", label, settings, {**parts, "gold": self.gold(split)}, versions)
 
-    def most_orders(self, split: str) -> int:
-        """In how many orders of its options each question of a split can be asked: 1 where it has none."""
-        return math.factorial(self._fewest_options(split))
-
-    def _fewest_options(self, split: str) -> int:
-        rows = self.splits.questions.filter(pc.equal(self.splits.questions["split"], split))
-        fewest = pc.min(pc.fill_null(pc.list_value_length(rows["choices"]), 0)).as_py()
-        return 0 if fewest is None else int(fewest)
-
     def _check_orders(self, spec: AnsweringSpec, split: str) -> None:
         if spec.orders == 1:
             return
@@ -296,17 +202,6 @@ class Lay:
                 f"orders is {spec.orders}: a question of {split} has {self._fewest_options(split)} options, "
                 f"in {most} orders at most"
             )
-
-    def folds(self, count: int, seed: int, split: str = "weak_train") -> list[Step]:
-        """A split in folds: the questions of each, and of `weak_train` ground truth of the questions outside it."""
-        inputs = {"questions": self.varied(split)}
-        if split == "weak_train":
-            inputs["gold"] = self.gold(split)
-        label = f"of {count} of {split} · seed {seed}"
-        return [
-            self._step("fold", f"fold {fold + 1} {label}", {"fold": fold, "folds": count, "seed": seed}, inputs)
-            for fold in range(count)
-        ]
 
     def joined(self, label: str, answers: Sequence[Step], supervisors: Sequence[str] = ()) -> Step:
         """Answers tables, one after the other; with names, each under that of its supervisor."""
@@ -376,6 +271,13 @@ class Lay:
 
 def _parts(steps: Sequence[Step]) -> dict[str, Step]:
     return {f"part-{number}": step for number, step in enumerate(steps)}
+
+
+def _drawn_apart(spec: AnsweringSpec, settings: Mapping[str, Json], shard: Shard) -> dict[str, Json]:
+    """Has the answers of a shard drawn apart from those of the shards before, where answers are drawn."""
+    answering: Any = settings["answering"]
+    drawn = answering["mode"] == "generate" and spec.sampling_temperature > 0
+    return {"shard": shard.number} if drawn and shard.number else {}
 
 
 def _in_orders(orders: int) -> dict[str, Json]:

@@ -30,7 +30,8 @@ from w2s.pipeline.lay_training import training_step
 from w2s.pipeline.mismatches import mismatches
 from w2s.pipeline.origin import Origin, TrainedOn, origin_of, trained_on, with_origin
 from w2s.pipeline.source_stages import answers_of
-from w2s.pipeline.steps import ANSWERS_FILE, PREDICTIONS_FILE, TRAINING_SET_FILE, build_of, content_of
+from w2s.pipeline.steps import ANSWERS_FILE, PREDICTIONS_FILE, TRAINING_SET_FILE, build_of
+from w2s.pipeline.task_rows import content_of
 from w2s.plugins import loaded_plugins
 from w2s.progress import Progress, no_progress
 from w2s.step import Build, Context, Step, walk
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 __all__ = ["check_split", "done_step", "evaluate", "ground_truth", "label", "select", "splits_of", "train"]
 
 logger = logging.getLogger(__name__)
+
+
+_OF_SHARDS = ("joined", "judged")
+"""Steps that only put together what those before them took their time for."""
 
 
 def check_split(name: str) -> None:
@@ -109,8 +114,10 @@ def done_step(target: Step, given: _Given | None, store: Store | None, progress:
     check_devices([target], store)
     with store.using([target], label=target.label):
         computed = False
+        told = {target.key} | ({one.key for one in target.inputs.values()} if target.kind in _OF_SHARDS else set())
         for step in walk([target], stop=lambda step: store.get(step) is not None):
-            store.run(step, given.find(step) if given else build_of(step), progress if step is target else no_progress)
+            shown = progress if step.key in told else no_progress
+            store.run(step, given.find(step) if given else build_of(step), shown)
             computed = True
         if not computed:
             logger.info("%s: found done in the store", target.label)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s.config import AnsweringSpec, TaskSpec
+from w2s.config import AnsweringSpec
 from w2s.config_json import training_from_dict
 from w2s.errors import InputError
 from w2s.files import atomic_write
@@ -27,13 +26,15 @@ from w2s.methods import METHODS
 from w2s.models.prepared import CONVERSION, convert, loaded
 from w2s.paraphrasing.prompt import VERSION as PARAPHRASING
 from w2s.paraphrasing.step import build_paraphrases
+from w2s.pipeline.score_file import score_file
+from w2s.pipeline.task_rows import rows_of
 from w2s.plugins import load_plugins, loaded_plugins
 from w2s.progress import Progress, no_progress
-from w2s.reliability import Calibration, score_answers
+from w2s.reliability import Calibration
 from w2s.reliability.encoder import by_name
 from w2s.step import Build, Context, Step
-from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_table, write_table
-from w2s.tasks import Draw, Splits, Task, gold_of, questions_of, task_from, task_of
+from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_columns, read_table, write_table, write_tables
+from w2s.tasks import gold_of, questions_of, task_of
 
 __all__ = [
     "ANSWERS_FILE",
@@ -44,7 +45,6 @@ __all__ = [
     "SELECTION_FILE",
     "TRAINING_SET_FILE",
     "build_of",
-    "content_of",
     "fold_of",
     "gold_by_id",
     "train_share",
@@ -94,40 +94,9 @@ def build_of(step: Step) -> Build:
 # Questions and ground truth
 
 
-def content_of(table: pa.Table) -> str:
-    """A hash of a table's rows."""
-    return hashlib.sha256(json.dumps(table.to_pylist(), sort_keys=True).encode()).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _task(task: str) -> Task:
-    return task_from(TaskSpec(**json.loads(task)))
-
-
-@lru_cache(maxsize=1)
-def _splits(task: str, draw: Draw | None) -> Splits:
-    return _task(task).pool.splits(draw)  # what is asked in which ways was checked when the graph was laid
-
-
-def _rows_of(name: str, settings: Settings, context: Context) -> pa.Table:
-    """The rows of a split's questions or gold, read from the data again, and made sure to be those that were named."""
-    task = json.dumps(context.execution["task"], sort_keys=True)
-    draw = Draw(**context.execution["draw"]) if "draw" in context.execution else None
-    for _ in range(2):
-        table = getattr(_splits(task, draw), name)
-        rows = table.filter(pc.equal(table["split"], settings["split"]))
-        if content_of(rows) == settings["rows"]:
-            return rows
-        _task.cache_clear()  # the data may have been another when it was read last
-        _splits.cache_clear()
-    raise InputError(
-        f"the data of task {context.execution['task']['name']} changed since the run began: start it again"
-    )
-
-
 @_builds("questions")
 def _questions(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
-    write_table(_rows_of("questions", settings, context), out / QUESTIONS_FILE)
+    write_table(rows_of("questions", settings, context), out / QUESTIONS_FILE)
 
 
 @_builds("gold")
@@ -136,7 +105,7 @@ def _gold(settings: Settings, inputs: Folders, out: Path, context: Context) -> N
 
     split = settings["split"]
     questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), split)
-    rows = _rows_of("gold", settings, context)
+    rows = rows_of("gold", settings, context)
     table = gold_answers(task_of(settings["asking"]), questions, gold_of(rows, split), aliases_of(rows))
     write_table(table, out / ANSWERS_FILE)
 
@@ -159,10 +128,20 @@ def _answers(settings: Settings, inputs: Folders, out: Path, context: Context) -
     if "without" in inputs:
         left_out = set(read_table(inputs["without"] / TRAINING_SET_FILE)["question_id"].to_pylist())
         questions = [question for question in questions if question.id not in left_out]
+    tested = settings.get("tested", False)  # a shard of a test, as `predict` asks
+    if tested:
+        questions = [replace(question, paraphrases=()) for question in questions]
     journal = out / "journal.jsonl"
     with _model(settings, inputs, context) as lm:
         table = answer_questions(
-            LocalModel(lm, task, _answering(settings, context), name=_name(context), seed=settings["seed"]),
+            LocalModel(
+                lm,
+                task,
+                _answering(settings, context),
+                name=_name(context),
+                seed=_sampling_seed(settings),
+                compared=tested and settings["num_variations"] > 1,
+            ),
             task,
             questions,
             num_variations=settings["num_variations"],
@@ -199,6 +178,12 @@ def _predictions(settings: Settings, inputs: Folders, out: Path, context: Contex
         )
     write_table(table, out / PREDICTIONS_FILE)
     journal.unlink(missing_ok=True)
+
+
+def _sampling_seed(settings: Settings) -> int:
+    """Of the answers that are drawn; a shard after the first draws from a stream of its own."""
+    seed, shard = int(settings["seed"]), settings.get("shard", 0)
+    return seed if not shard else int(hashlib.sha256(f"{seed}:{shard}".encode()).hexdigest()[:10], 16)
 
 
 def _model(settings: Settings, inputs: Folders, context: Context) -> Any:
@@ -274,7 +259,9 @@ def _fold(settings: Settings, inputs: Folders, out: Path, context: Context) -> N
     questions = read_table(inputs["questions"] / QUESTIONS_FILE)
     of = fold_of(questions["question_id"].to_pylist(), settings["folds"], settings["seed"])
     inside = pa.array([id for id, fold in of.items() if fold == settings["fold"]], pa.string())
-    write_table(questions.filter(pc.is_in(questions["question_id"], inside)), out / QUESTIONS_FILE)
+    asked = questions.filter(pc.is_in(questions["question_id"], inside))
+    start, stop = settings.get("rows", (0, asked.num_rows))
+    write_table(asked.slice(start, stop - start), out / QUESTIONS_FILE)
     if "gold" in inputs:
         gold = read_table(inputs["gold"] / ANSWERS_FILE)
         write_table(gold.filter(pc.invert(pc.is_in(gold["question_id"], inside))), out / ANSWERS_FILE)
@@ -288,11 +275,17 @@ def fold_of(ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
 
 @_builds("joined")
 def _joined(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
-    tables = [read_table(inputs[name] / ANSWERS_FILE) for name in settings["parts"]]
-    for number, name in enumerate(settings["supervisors"]):
-        tables[number] = _answered_by(tables[number], name)
+    import pyarrow.parquet
+
+    files = [inputs[part] / ANSWERS_FILE for part in settings["parts"]]
+    names = settings["supervisors"] or [None] * len(files)
     # Answers that were stored before a column was there are as good as those with it.
-    write_table(pa.concat_tables(tables, promote_options="default"), out / ANSWERS_FILE)
+    schema = pa.unify_schemas([pyarrow.parquet.read_schema(file) for file in files])
+    tables = (
+        read_table(file) if name is None else _answered_by(read_table(file), name)
+        for file, name in zip(files, names, strict=True)
+    )
+    write_tables(tables, schema, out / ANSWERS_FILE)
 
 
 def _answered_by(answers: pa.Table, name: str) -> pa.Table:
@@ -310,15 +303,15 @@ def _scored(settings: Settings, inputs: Folders, out: Path, context: Context) ->
         calibration = Calibration(
             read_table(inputs["calibration"] / ANSWERS_FILE), gold_by_id(inputs["calibration_gold"])
         )
-    scored = score_answers(
-        read_table(inputs["answers"] / ANSWERS_FILE),
+    score_file(
+        inputs["answers"] / ANSWERS_FILE,
+        out / SCORED_FILE,
         estimator=settings["estimator"],
         unparsed=settings["unparsed"],
         calibration=calibration,
         second_view=read_table(inputs["second_view"] / ANSWERS_FILE) if "second_view" in inputs else None,
         **by_name(settings["settings"], context.execution.get("models", {})),
     )
-    write_table(scored, out / SCORED_FILE)
 
 
 # Students
@@ -326,9 +319,9 @@ def _scored(settings: Settings, inputs: Folders, out: Path, context: Context) ->
 
 @_builds("training-set")
 def _training_set(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
-    selector = METHODS.find(settings["method"]).selectors[settings["selector"]]
-    tables = {name: _table_in(folder) for name, folder in inputs.items()}
-    table, selection = selector(**tables, seed=settings["seed"], **settings["settings"])
+    method = METHODS.find(settings["method"])
+    tables = {name: _table_in(folder, method.reads) for name, folder in inputs.items()}
+    table, selection = method.selectors[settings["selector"]](**tables, seed=settings["seed"], **settings["settings"])
     if not table.num_rows:
         unparsed = selection.dropped.get("unparsed", 0)
         hint = " (see --answering.mode and --task.weak_train)" if unparsed else ""
@@ -340,10 +333,11 @@ def _training_set(settings: Settings, inputs: Folders, out: Path, context: Conte
     atomic_write(out / SELECTION_FILE, json.dumps(selection.to_dict(), indent=1))
 
 
-def _table_in(folder: Path) -> pa.Table:
+def _table_in(folder: Path, reads: Collection[str] | None) -> pa.Table:
     """What a selector sees of a step: scored answers, answers, or the questions of a fold."""
     names = (SCORED_FILE, ANSWERS_FILE, QUESTIONS_FILE)
-    return read_table(next(folder / name for name in names if (folder / name).exists()))
+    file = next(folder / name for name in names if (folder / name).exists())
+    return read_table(file) if reads is None else read_columns(file, reads)
 
 
 @_builds("training")
@@ -381,13 +375,3 @@ def train_share(
             init=inputs["init"] / "adapter" if "init" in inputs else None,
             progress=progress,
         )
-
-
-def execution_of_task(spec: TaskSpec) -> dict[str, Any]:
-    """Where a task's questions come from, for the steps that read them; paths hold wherever a run is started."""
-    fields = asdict(spec)
-    for name in ("data", "paraphrases"):
-        path = fields[name]
-        if path is not None and Path(path).expanduser().exists():
-            fields[name] = str(Path(path).expanduser().resolve())
-    return fields

@@ -9,7 +9,7 @@ options, from which methods can relabel. Methods read these and nothing else.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from w2s import tables
 from w2s.errors import InputError
 
 __all__ = [
+    "IDENTITY",
     "SCORES",
     "Calibration",
     "Estimator",
@@ -37,6 +38,8 @@ Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _ANSWER = pa.schema({"question_id": pa.string(), "variation": pa.int32(), "answer": pa.string()})
+IDENTITY = ("question_id", "variation", "supervisor", "answer")
+"""Columns of all answers: to what, in which variation, whose, and what."""
 SCORES: Mapping[str, int] = {"reliability": 1, "confidence": 1, "vote_share": 1, "entropy": -1, "uncertainty": -1}
 """The scores that a table may have, and their sign: 1 where more is more trusted, −1 where less is."""
 
@@ -71,6 +74,7 @@ class Estimator:
         models: The settings that name a model: its content, not its name, is then part of the key.
         version: Raised when a change of its code changes the results.
         compares: Whether it compares supervisors, and so needs at least two.
+        reads: Columns that it reads besides those that every answer has (`IDENTITY`); None is all.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Estimator:
     models: tuple[str, ...] = ()
     version: int = 1
     compares: bool = False
+    reads: Collection[str] | None = None
 
 
 def estimator_from(
@@ -91,8 +96,12 @@ def estimator_from(
     models: tuple[str, ...] = (),
     version: int = 1,
     compares: bool = False,
+    reads: Collection[str] | None = None,
 ) -> Estimator:
-    """An estimator whose settings are its function's keyword-only parameters, except the inputs that it asks for."""
+    """An estimator whose settings are its function's keyword-only parameters, except the inputs that it asks for.
+
+    Of millions of answers only the columns that it `reads` are in memory, if it says which.
+    """
     keywords = [p for p in inspect.signature(estimate).parameters.values() if p.kind is p.KEYWORD_ONLY]
     inputs = {"calibration", "second_view"}
     return Estimator(
@@ -104,6 +113,7 @@ def estimator_from(
         models=models,
         version=version,
         compares=compares,
+        reads=reads,
     )
 
 

@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from w2s import metrics
 from w2s.errors import InputError
-from w2s.gold import are_right
+from w2s.gold import known_rows, right_rows
 from w2s.reliability.base import SCORES, check_scored, codes, scores_in
 
 __all__ = [
@@ -138,13 +137,12 @@ def agreement_signal(scored: pa.Table, gold: Mapping[str, str]) -> AgreementSign
     """
     scored = check_scored(scored)
     num_questions = codes(scored["question_id"])[1]
-    ids = scored["question_id"].unique()
-    known = pa.array([id for id in ids.to_pylist() if gold.get(id) is not None], pa.string())
-    scored = scored.filter(pc.is_in(scored["question_id"], value_set=known))
+    needed = ["question_id", "answer", *(score for score in SCORES if score in scored.column_names)]
+    scored = scored.select(needed).filter(known_rows(scored, gold))
     if not scored.num_rows:
         raise InputError(f"gold answers to {len(gold)} questions: expected some of the {num_questions} that are scored")
 
-    correct = np.array(are_right(scored["question_id"].to_pylist(), scored["answer"].to_pylist(), gold), bool)
+    correct = right_rows(scored, gold)
     question, num_known = codes(scored["question_id"])
     values, level = np.unique(entropy_of(scored), return_inverse=True)
     level_of_question = level[np.unique(question, return_index=True)[1]]

@@ -91,4 +91,6 @@ def votes(answers: pa.Table, *, temperature: float = 0.2) -> pa.Table:
     )
 
 
-ESTIMATORS = (estimator_from("votes", votes, summary="how far the answers to a question agree (the paper's)"),)
+ESTIMATORS = (
+    estimator_from("votes", votes, summary="how far the answers to a question agree (the paper's)", reads=()),
+)

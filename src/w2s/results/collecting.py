@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from w2s.environment import environment
 from w2s.files import atomic_write
-from w2s.gold import Gold, are_right
+from w2s.gold import Gold, known_rows, right_rows
 from w2s.metrics import (
     Difference,
     QuestionIds,
@@ -39,10 +39,11 @@ from w2s.pipeline.steps import (
     TRAINING_SET_FILE,
     gold_by_id,
 )
-from w2s.results.comparison import ComparedEstimator, compare_estimators
+from w2s.results.comparison import ComparedEstimator
 from w2s.results.copying import copy_files
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.guessing import TestQuestions
+from w2s.results.label_files import compared_estimators, weak_labels
 from w2s.results.layout import Adapters, RunFolder
 from w2s.results.predicted import same_answer, tested_questions
 from w2s.results.records import WEAK, Record, RunRecords
@@ -51,7 +52,7 @@ from w2s.results.verdicts import knows_more
 from w2s.step import Step, walk
 from w2s.store import Store
 from w2s.supervisors.asking import judge_in_orders
-from w2s.tables import read_table
+from w2s.tables import read_columns, read_table
 
 __all__ = ["collect"]
 
@@ -304,7 +305,8 @@ class _Collector:
     def _selected(self, steps: Sequence[Step]) -> _Selected:
         if not steps:
             return _Selected()
-        tables = [read_table(self._file(step, TRAINING_SET_FILE)) for step in steps]
+        names = ("question_id", "answer", "weight")
+        tables = [read_columns(self._file(step, TRAINING_SET_FILE), names) for step in steps]
         rows = _mean([table.num_rows for table in tables])
         questions = _mean([len(table["question_id"].unique()) for table in tables])
         plain, weighted = [], []
@@ -317,18 +319,13 @@ class _Collector:
         return _Selected(rows, questions, float(np.mean(plain)), float(np.mean(weighted)))
 
     def _labels(self, run: SeedRun) -> WeakLabelSummary:
-        questions = read_table(self._file(run.questions["transfer"], QUESTIONS_FILE))
-        pairs = zip(questions["question_id"].to_pylist(), questions["choices"].to_pylist(), strict=True)
-        num_choices = {id: len(choices) for id, choices in pairs if choices}
-        scored = read_table(self._file(run.scored, SCORED_FILE))
-        found = WeakLabelSummary.of(run.seed, scored, self._transfer_gold, num_choices=num_choices)
+        scored, questions = self._file(run.scored, SCORED_FILE), self._file(run.questions["transfer"], QUESTIONS_FILE)
+        found = weak_labels(run.seed, scored, questions, self._transfer_gold)
         return replace(found, notes=(*found.notes, *self._known_before(run)))
 
     def _estimators(self, runs: Sequence[SeedRun]) -> list[ComparedEstimator]:
-        scored = [
-            {name: read_table(self._file(step, SCORED_FILE)) for name, step in run.compared.items()} for run in runs
-        ]
-        return compare_estimators(scored, self._transfer_gold, seeds=[run.seed for run in runs])
+        scored = [{name: self._file(step, SCORED_FILE) for name, step in run.compared.items()} for run in runs]
+        return compared_estimators(scored, self._transfer_gold, seeds=[run.seed for run in runs])
 
     def _known_before(self, run: SeedRun) -> Iterator[str]:
         """What students know that nobody taught, beside what their teacher knows."""
@@ -348,9 +345,10 @@ class _Collector:
 
     def _supervisors(self, run: SeedRun) -> SupervisorComparison | None:
         """Where several answered: each beside the others."""
-        answers = read_table(self._file(run.supervision.answers, ANSWERS_FILE))
-        if not is_several(answers):
+        file = self._file(run.supervision.answers, ANSWERS_FILE)
+        if not is_several(read_columns(file, ["supervisor"])):
             return None
+        answers = read_table(file)
         tested: dict[str, list[bool]] = {}
         for name, step in run.supervision.tests.items():
             for supervisor, table in self._tested(run, step, name, set(answers["supervisor"].to_pylist())):
@@ -382,11 +380,9 @@ def _behind(graph: Graph) -> list[dict[str, Any]]:
 
 def _right(table: pa.Table, gold: Mapping[str, str]) -> tuple[Correct, npt.NDArray[np.float64]]:
     """Which answers are right, and the weights, of the rows whose ground truth is known."""
-    ids, answers = table["question_id"].to_pylist(), table["answer"].to_pylist()
-    weights = table["weight"].to_pylist()
-    known = np.array([id in gold for id in ids], bool)
-    right = np.array(are_right(ids, answers, gold), bool)
-    return right[known], np.array(weights, np.float64)[known]
+    known = known_rows(table, gold)
+    weights = table["weight"].to_numpy().astype(np.float64)
+    return right_rows(table, gold)[known], weights[known]
 
 
 def _finite(value: float | None) -> float | None:

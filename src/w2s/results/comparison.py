@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from w2s.gold import are_right
+from w2s.gold import known_rows, right_rows
 from w2s.metrics import Measured, SeedAnswers, compare_rankings, measure_names, rank
-from w2s.reliability.base import check_scored
+from w2s.reliability.base import SCORES, check_scored
 from w2s.reliability.signal import trust
 from w2s.results.plain import check_plain
 
@@ -128,8 +129,9 @@ def compare_estimators(
         One record an estimator and seed, those of all seeds together last; none where no truth is known.
     """
     together = [_comparable(tables) for tables in scored]
-    answers = [_known(tables, gold) for tables in together]
-    if not all(len(one[0].question) for one in answers):
+    ids = pa.chunked_array([part for own in together for part in next(iter(own.values()))["question_id"].chunks])
+    answers = [_known(tables, gold, ids.unique()) for tables in together]
+    if not all(np.size(one[0].question) for one in answers):
         return []
     found = [record for seed, own in zip(seeds, answers, strict=True) for record in _records([own], seed)]
     return found if len(seeds) == 1 else [*found, *_records(answers, None)]
@@ -140,6 +142,7 @@ def _comparable(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     ordered = {}
     for name, table in tables.items():
         table = check_scored(table)
+        table = table.select([one for one in (*_KEYS, "answer", *SCORES) if one in table.column_names])
         keys = [(key, "ascending") for key in _KEYS if key in table.column_names]
         ordered[name] = table.sort_by(keys)
     first = next(iter(ordered.values()))
@@ -151,13 +154,15 @@ def _comparable(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return ordered
 
 
-def _known(tables: Mapping[str, pa.Table], gold: Mapping[str, str]) -> tuple[SeedAnswers, SeedAnswers]:
-    """The answers whose truth is known, with the confidence of each estimator, and with its certainty."""
+def _known(tables: Mapping[str, pa.Table], gold: Mapping[str, str], ids: pa.Array) -> tuple[SeedAnswers, SeedAnswers]:
+    """The answers whose truth is known, with the confidence of each estimator, and with its certainty.
+
+    A question is known by its place among the `ids` of all.
+    """
     first = next(iter(tables.values()))
-    ids = first["question_id"].to_pylist()
-    known = np.array([gold.get(id) is not None for id in ids], bool)
-    correct = np.array(are_right(ids, first["answer"].to_pylist(), gold), bool)[known]
-    question = [id for id, is_known in zip(ids, known.tolist(), strict=True) if is_known]
+    known = known_rows(first, gold)
+    correct = right_rows(first, gold)[known]
+    question = pc.index_in(first["question_id"], value_set=ids).to_numpy()[known]
     confidence, certainty = (
         SeedAnswers(question, correct, {name: trust(table, score)[known] for name, table in tables.items()})
         for score in ("confidence", "uncertainty")
@@ -178,8 +183,8 @@ def _records(answers: Sequence[tuple[SeedAnswers, SeedAnswers]], seed: int | Non
             estimator=name,
             seed=seed,
             own=name == own,
-            rows=sum(len(one.question) for one in confidence),
-            questions=len({id for one in confidence for id in one.question}),
+            rows=sum(np.size(one.question) for one in confidence),
+            questions=len(np.unique(np.concatenate([one.question for one in confidence]))),
             auroc_uncertainty=_measure(by_certainty[name]["auroc"]),
             risk=_risk(confidence, name),
             **{measure: _measure(value) for measure, value in by_confidence[name].items()},

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s import metrics
-from w2s.gold import are_right
+from w2s.gold import right_rows, truths_of
 from w2s.metrics import Interval
 from w2s.metrics.crossed import Z
 from w2s.reliability.base import SCORES, check_scored, codes, scores_in
@@ -144,12 +144,12 @@ class _Rows:
         self.scored = scored
         self.question = codes(scored["question_id"])[0]
         self.num_questions = int(self.question.max(initial=-1)) + 1
-        ids = scored["question_id"].to_pylist()
-        self.answer = scored["answer"].to_pylist()
-        self.truth = [gold.get(id) for id in ids]
-        self.known: Bools = np.array([truth is not None for truth in self.truth], bool)
-        self.correct: Bools = np.array(are_right(ids, self.answer, gold), bool)
-        self.num_choices = [num_choices.get(id) for id in ids]
+        self.answer = scored["answer"]
+        self.truth = truths_of(scored["question_id"], gold)
+        self.known: Bools = self.truth.is_valid().to_numpy()
+        self.correct = right_rows(scored, gold)
+        at = pc.index_in(scored["question_id"], value_set=pa.array(num_choices.keys(), pa.string()))
+        self.num_choices: Ints = pc.fill_null(pa.array(num_choices.values(), pa.int64()).take(at), 0).to_numpy()
 
     def findings(self) -> Findings:
         """All of them."""
@@ -165,7 +165,7 @@ class _Rows:
             questions=self.num_questions,
             variations=(int(per_question.min()), int(per_question.max())) if rows else (0, 0),
             unanimity_rate=float(unanimous.mean()) if rows else math.nan,
-            unparsed_rate=self.answer.count(None) / rows if rows else math.nan,
+            unparsed_rate=self.answer.null_count / rows if rows else math.nan,
             accuracy=_mean(self.correct[self.known]),
             accuracy_unanimous=_mean(self.correct[self.known & unanimous_row]),
             accuracy_split=_mean(self.correct[self.known & ~unanimous_row]),
@@ -231,25 +231,26 @@ class _Rows:
 
     def _choices(self, position: Ints) -> Ints:
         """How many options each row's question has, (rows,)."""
-        counts = [count or 0 for count in self.num_choices]
+        known = self.num_choices
         if "choice_logprobs" in self.scored.column_names:
-            lengths = pc.fill_null(pc.list_value_length(self.scored["choice_logprobs"]), 0).to_pylist()
-            counts = [given or length for given, length in zip(counts, lengths, strict=True)]
-        known = np.array(counts, np.int64)
+            lengths = pc.fill_null(pc.list_value_length(self.scored["choice_logprobs"]), 0).to_numpy()
+            known = np.where(known > 0, known, lengths)
         return np.maximum(np.where(known > 0, known, int(position.max()) + 1), position + 1)
 
     def _answers(self) -> tuple[AnswerShare, ...]:
-        given = {answer: self.answer.count(answer) for answer in set(self.answer) if answer is not None}
+        if len(pc.drop_null(self.answer.unique())) > FIXED_ANSWERS:
+            return ()
+        given = _counts(self.answer)
         small = 2 <= len(given) <= FIXED_ANSWERS or (len(given) == 1 and self.num_questions > 1)
         if not small or self.num_questions < FIXED_ANSWERS_ROWS * len(given):
             return ()
         # Ground truth as often as a question is asked, so that both shares are of the same rows.
-        truths = [truth for truth in self.truth if truth is not None]
+        truths = _counts(self.truth)
         return tuple(
             AnswerShare(
                 answer,
-                row_share(np.array([other == answer for other in self.answer], bool), self.question),
-                truths.count(answer) / len(truths) if truths else None,
+                row_share(pc.fill_null(pc.equal(self.answer, answer), False).to_numpy(), self.question),
+                truths.get(answer, 0) / sum(truths.values()) if truths else None,
             )
             for answer in sorted(given, key=lambda answer: (-given[answer], answer))
         )
@@ -264,6 +265,12 @@ class _Rows:
             for number in np.unique(variation)
             for own in [variation == number]
         )
+
+
+def _counts(texts: pa.ChunkedArray) -> dict[str, int]:
+    """How often each text is there; null is none."""
+    counted = pc.value_counts(pc.drop_null(texts))
+    return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
 
 
 def _mean(values: Bools) -> float | None:

@@ -98,5 +98,7 @@ def order(targets: Iterable[Step]) -> list[Step]:
 def plan(targets: Iterable[Step], store: Store) -> list[Planned]:
     """What a run would do, from the manifests alone: a damaged result still counts as done here."""
     targets = list(targets)
-    needed = {step.key for step in walk(targets, stop=store.is_done)}
-    return [Planned(step, store.is_done(step), step.key in needed) for step in order(targets)]
+    steps = order(targets)
+    done = {step.key: store.is_done(step) for step in steps}
+    needed = {step.key for step in walk(targets, stop=lambda step: done[step.key])}
+    return [Planned(step, done[step.key], step.key in needed) for step in steps]
