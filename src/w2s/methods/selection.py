@@ -72,7 +72,7 @@ class Candidates:
 
     Attributes:
         table: All answers, in any order; `prompt` and `completion` are there.
-        indices: (rows,) where in the table those lie that are still in: by question, variation and supervisor.
+        indices: (rows,) of those that are still in, ordered by question, variation and supervisor.
         rows_in: How many they were at first.
         questions_in: How many questions they were of at first.
         dropped: How many went, by reason.
@@ -86,7 +86,7 @@ class Candidates:
 
     @cached_property
     def rows(self) -> pa.Table:
-        """The answers that are still in, in their order: a copy of all columns. Of one, `column` is cheaper."""
+        """The answers that are still in, in their order. This copies all columns; `column` gives one."""
         return tables.taken(self.table, self.indices)
 
     def column(self, name: str) -> pa.ChunkedArray:
