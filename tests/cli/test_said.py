@@ -91,7 +91,8 @@ def test_a_file_beside_the_output_is_left_alone(here: Path, say: Say) -> None:
     (here / "q.jsonl").write_text(TWICE % "yes")
     say(*GOLD, "--task.data=q.jsonl")
     assert [path.read_text() for path in beside] == ["mine"] * 3
-    assert {path.name for path in here.iterdir()} == {"q.jsonl", "gold.jsonl", *(path.name for path in beside)}
+    written = {"gold.jsonl", "gold.jsonl.task.json"}
+    assert {path.name for path in here.iterdir()} == {"q.jsonl", *written, *(path.name for path in beside)}
 
 
 def test_an_interrupt_while_the_command_is_still_imported_is_one_line(here: Path) -> None:

@@ -19,7 +19,7 @@ __all__ = ["LEVEL", "NO_SPREAD", "MeanSquares", "Spread", "Z", "fieller", "wides
 LEVEL = 0.95  # of every interval
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
-NO_SPREAD = 1e-15  # a variance below it is rounding
+NO_SPREAD = 1e-15  # a variance below it is rounding: a single answer in a million makes 1e-12
 _FARTHEST = 1e6  # a ratio's interval that reaches so far has no end
 
 

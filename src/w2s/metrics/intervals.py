@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.errors import InputError
-from w2s.metrics.crossed import LEVEL, MeanSquares, Spread, Z, fieller, widest
+from w2s.metrics.crossed import LEVEL, NO_SPREAD, MeanSquares, Spread, Z, fieller, widest
 from w2s.metrics.scores import Floats
 from w2s.metrics.tested import QuestionIds, as_same_shape, as_tested
 
@@ -49,7 +49,6 @@ __all__ = [
 
 Scope = Literal["run", "seeds", "none"]
 
-_NO_SPREAD = 1e-15  # a variance below it is rounding: a single answer in a million makes 1e-12
 _TWO_SEEDS = "two seeds are too few for an interval: expected three or more"
 _ONE_QUESTION = "one question is too little for an interval over seeds and questions"
 
@@ -144,7 +143,7 @@ def accuracy_interval(correct: npt.ArrayLike, *, question_ids: QuestionIds | Non
     if seeds == 2:
         return Interval(estimate, math.nan, math.nan, "none", _TWO_SEEDS, by_seed)
     spread = MeanSquares.of(values[None]).spread(np.ones(1))
-    if spread.variance < _NO_SPREAD:
+    if spread.variance < NO_SPREAD:
         return Interval(estimate, *_wilson(estimate, questions), "seeds", "", by_seed)
     if questions == 1:
         return Interval(estimate, math.nan, math.nan, "none", _ONE_QUESTION, by_seed)
@@ -319,14 +318,14 @@ def _difference(values: Floats) -> Difference:
     if seeds == 2:
         return _of_two(estimate, by_question, by_seed)
     spread = MeanSquares.of(values[None]).spread(np.ones(1))
-    if questions == 1 and spread.variance >= _NO_SPREAD:
+    if questions == 1 and spread.variance >= NO_SPREAD:
         return Difference(estimate, math.nan, math.nan, math.nan, "none", _ONE_QUESTION, by_seed)
     return _from_spread(estimate, spread, by_question, by_seed)
 
 
 def _from_spread(estimate: float, spread: Spread, by_question: Floats, by_seed: tuple[float, ...] | None) -> Difference:
     """A difference over seeds; where nothing varies, as sure as its questions are many."""
-    if spread.variance < _NO_SPREAD:
+    if spread.variance < NO_SPREAD:
         low, high = _bonett_price(by_question)
         error = (high - low) / (2 * Z)
         return Difference(estimate, low, high, _exact_test(by_question), "seeds", "", by_seed, error)

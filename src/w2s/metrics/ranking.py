@@ -22,14 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.errors import InputError
-from w2s.metrics.crossed import Spread
+from w2s.metrics.crossed import NO_SPREAD, Spread
 from w2s.metrics.scores import Bools, Floats, as_correct
 
 __all__ = ["COVERAGES", "Measured", "SeedAnswers", "compare_rankings", "measure_names", "rank"]
 
 COVERAGES = (0.25, 0.5, 0.75)
 _DRAWS = 300  # of the bootstrap: its standard deviations are uncertain by 4%
-_NO_SPREAD = 1e-15  # a variance below it is rounding
 
 Ints = npt.NDArray[np.int64]
 
@@ -164,7 +163,7 @@ def _with_interval(by_seed: Floats, drawn: Floats, least: float) -> Iterator[flo
         of_seeds = float(by_seed.var(ddof=1)) / seeds
         of_error = float(np.nanvar(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum()) / (seeds - 1) / seeds
         total = max(of_seeds + spread.variance - of_error, of_seeds, spread.variance)
-        degrees = (seeds - 1) * (total / of_seeds) ** 2 if of_seeds > _NO_SPREAD else math.inf
+        degrees = (seeds - 1) * (total / of_seeds) ** 2 if of_seeds > NO_SPREAD else math.inf
         spread = Spread(total, degrees)
     half = spread.half()
     return iter((estimate, max(least, estimate - half), min(1.0, estimate + half)))

@@ -73,7 +73,8 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     if spec.attention != "auto":
         common["attn_implementation"] = spec.attention
     try:
-        folder = location if revision is None else model_folder(location, revision)
+        here = revision is None or Path(location).is_dir()
+        folder = location if here else model_folder(location, str(revision))
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, use_fast=True)
         model, info = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **common

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from w2s.metrics.crossed import Z
 from w2s.report.method_figures import PGR_HIGHEST, PGR_LOWEST
-from w2s.report.paper_figures import has_classes, study_confidences, study_entropies
+from w2s.report.paper_figures import study_confidences, study_entropies
 from w2s.report.reading import Run, read_run
 from w2s.report.style import BLUE, COLOURS, INK, MUTED, PERCENT, Plot, plain, styled
 from w2s.report.words import effect as in_words
@@ -46,7 +46,7 @@ def answers_side_by_side(study: StudyRecords) -> dict[str, Plot]:
     for number, (supervisor, own) in enumerate(panels.items(), 1):
         if own:
             figures[f"entropy-{number}"] = study_entropies(supervisor, own)
-        if checked := {name: run for name, run in own.items() if run.answers.known.any() and has_classes(run)}:
+        if checked := {name: run for name, run in own.items() if run.answers.known.any()}:
             figures[f"confidence-{number}"] = study_confidences(supervisor, checked)
     return figures
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -291,7 +292,8 @@ class _Collector:
             return "no ceiling among the methods", None
         found = pgr_interval(weak, student, ceiling, question_ids=ids)
         if student is ceiling and found.defined:
-            return None, (1.0, 1.0, 1.0)  # by definition
+            end = 1.0 if math.isfinite(found.low) else math.nan
+            return None, (1.0, end, end)  # by definition
         if not found.defined:
             return found.reason, None
         return None, (found.estimate, found.low, found.high)
