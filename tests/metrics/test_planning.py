@@ -89,7 +89,9 @@ def test_the_minimal_effect_has_the_wanted_power_and_a_larger_study_sees_less(
     if math.isfinite(least):
         reached = [power(components, **size, effect=sign * least, test_sets=test_sets) for sign in (1, -1)]
         assert reached == pytest.approx([0.8, 0.8], abs=1e-6)
-        assert power(components, **size, effect=0.0, test_sets=test_sets) < 0.06
+        assert power(components, **size, effect=0.0, test_sets=test_sets) < 0.085, (
+            "three seeds whose variance is like that of questions are covered by .925: docs/statistics.md"
+        )
 
 
 def test_a_stricter_level_sees_less_and_an_effect_beyond_reach_is_said() -> None:
