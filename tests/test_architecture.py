@@ -16,7 +16,7 @@ SOURCE = Path(w2s.__file__).parent
 FLOORS: list[set[str]] = [
     {"errors"},
     {"progress", "environment", "files", "registry", "hub", "launched"},
-    {"step", "reading"},
+    {"step", "reading", "folders"},
     {"tables", "store", "metrics", "debias"},
     {"config", "gold"},
     {"config_json"},

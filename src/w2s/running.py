@@ -13,6 +13,7 @@ from w2s.config import Experiment
 from w2s.environment import describe_difference, environment
 from w2s.errors import unknown_name
 from w2s.files import atomic_write
+from w2s.folders.layout import ADAPTERS, Adapters, RunFolder
 from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.card import write_cards
@@ -20,7 +21,6 @@ from w2s.report.figures import save_figures
 from w2s.report.page import result_html, write_page
 from w2s.report.tables import SCREEN, TextTable, results_table
 from w2s.results.collecting import collect
-from w2s.results.layout import ADAPTERS, Adapters, RunFolder
 from w2s.results.records import RunRecords
 from w2s.results.settings_file import settings_text
 from w2s.results.study import StudyRecords

@@ -13,7 +13,7 @@ import pytest
 
 from support.commands import Say, refused
 from w2s.cli import main
-from w2s.results.layout import RunFolder
+from w2s.folders.layout import RunFolder
 from w2s.training.watch import Watch
 
 

@@ -17,7 +17,7 @@ from support.experiments import in_splits, questions, small_experiment, write_ro
 from support.households import age_notes
 from w2s.config import Experiment
 from w2s.errors import InputError
-from w2s.results.layout import Adapters
+from w2s.folders.layout import Adapters
 from w2s.results.records import RunRecords
 from w2s.results.sharing import export_run, import_run
 from w2s.runners.base import Event

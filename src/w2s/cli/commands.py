@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from jsonargparse import ArgumentParser, Namespace
 
+    from w2s.metrics import Interval
     from w2s.store import Store
 
 __all__ = [
@@ -169,14 +170,24 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
     found = accuracy_interval(table["correct"].to_numpy())
     unparsed = table["answer"].null_count
     if arguments.json:
-        ends = {"accuracy": found.estimate, "accuracy_low": found.low, "accuracy_high": found.high}
+        ends = _ends(found)
         counts = {"questions": table.num_rows, "rows": table.num_rows, "unparsed_rate": unparsed / table.num_rows}
         print_json({**ends, **counts, "unparsed": unparsed}, arguments.out)
         return
-    print(f"accuracy {found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] on {table.num_rows} questions", end="")
+    print(_accuracy(found, table.num_rows), end="")
     print(f"; {unparsed} answers could not be parsed" if unparsed else "")
     if arguments.out:
         print(f"{table.num_rows} predictions: {arguments.out}")
+
+
+def _ends(found: Interval | None) -> dict[str, float | None]:
+    """An accuracy with its interval, as all commands name them in JSON; null where there is none."""
+    values = (None, None, None) if found is None else (found.estimate, found.low, found.high)
+    return dict(zip(("accuracy", "accuracy_low", "accuracy_high"), values, strict=True))
+
+
+def _accuracy(found: Interval, questions: int) -> str:
+    return f"accuracy {found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] on {questions} questions"
 
 
 def supervisor_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -198,17 +209,12 @@ def supervisor_command(arguments: Namespace, parser: ArgumentParser, words: Sequ
         )
     training, tested = made.training, made.accuracy
     if arguments.json:
-        values = (tested.estimate, tested.low, tested.high) if tested else (None, None, None)
-        ends = dict(zip(("accuracy", "accuracy_low", "accuracy_high"), values, strict=True))
+        ends = _ends(tested)
         counts = {"questions": made.tested, "rows": training.rows, "steps": training.steps, "loss": training.loss}
         print_json({**ends, **counts}, arguments.out)
         return
     print(f"{training.rows} rows, {training.steps} steps in {duration(training.seconds)}; loss {training.loss:.4f}")
-    if tested is None:
-        print("test is 0: its accuracy is not known")
-    else:
-        ends_of = f"[{tested.low:.3f}, {tested.high:.3f}]"
-        print(f"accuracy {tested.estimate:.3f} {ends_of} on {made.tested} questions")
+    print("test is 0: its accuracy is not known" if tested is None else _accuracy(tested, made.tested))
     print(f"weak supervisor: {arguments.out} (w2s label --adapter {arguments.out} has its answers)")
 
 

@@ -158,7 +158,7 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def adapters_option(parser: ArgumentParser) -> None:
-    from w2s.results.layout import Adapters
+    from w2s.folders.layout import Adapters
 
     parser.add_argument(
         "--adapters", type=Adapters, default="link", help="link to those in the store, or copy them: to send them away"

@@ -77,7 +77,7 @@ def export_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def import_options(parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s.results.layout import Adapters
+    from w2s.folders.layout import Adapters
 
     parser.add_argument("file", type=str, help="what w2s store export wrote")
     parser.add_argument("--out", type=str, default=None, help="folder for the run (default: its results alone)")

@@ -9,8 +9,8 @@ from typing import Any
 
 from w2s.config import ModelSpec
 from w2s.errors import InputError, unknown_name
+from w2s.folders.layout import MethodFolder, RunFolder
 from w2s.report.card import model_card
-from w2s.results.layout import MethodFolder, RunFolder
 from w2s.results.records import RunRecords
 from w2s.tables import read_table
 
@@ -51,8 +51,9 @@ def find_student(folder: str | Path, *, method: str | None = None, seed: int | N
         InputError: There is no such student, or it was not trained.
     """
     root = Path(folder).expanduser()
-    if (root / "results.json").is_file():
-        return _of_run(root, method, seed)
+    inside = RunFolder.around(root)
+    if inside is not None and not inside.names:
+        return _of_run(inside.run, method, seed)
     if method is not None or seed is not None:
         raise InputError(f"{folder} is not a run's folder: expected one with results.json, where a method is named")
     adapter = next((one for one in (root, root / "adapter") if (one / _CONFIG).is_file()), None)
@@ -61,27 +62,23 @@ def find_student(folder: str | Path, *, method: str | None = None, seed: int | N
             f"{folder}: expected a training set (a file), the folder of a run with --method, of one of its students, "
             "or of an adapter"
         )
-    beside = (root.parent if root.name == "adapter" else root).absolute()
-    run = beside.parent.parent
-    if beside.parent.name.startswith("seed-") and (run / "results.json").is_file():
-        number = beside.parent.name.removeprefix("seed-")
-        if number.isdecimal():
-            return _of_run(run, beside.name, int(number))
+    if inside is not None and inside.seed is not None and inside.names[2:] in ((), ("adapter",)):
+        return _of_run(inside.run, inside.names[1], inside.seed)
     return FoundStudent(adapter=adapter, base=_named_in(adapter))
 
 
-def _of_run(root: Path, method: str | None, seed: int | None) -> FoundStudent:
-    run = RunRecords.load(root)
+def _of_run(folder: RunFolder, method: str | None, seed: int | None) -> FoundStudent:
+    run = RunRecords.load(folder.root)
     seed = run.experiment.seeds[0] if seed is None else seed
     trained = [record.method for record in run.records if record.seed == seed and record.role != "supervisor"]
-    trained = [label for label in trained if RunFolder(root).method(seed, label).training.is_file()]
+    trained = [label for label in trained if folder.method(seed, label).training.is_file()]
     if seed not in run.experiment.seeds:
         raise InputError(f"seed is {seed}: expected one of {', '.join(map(str, run.experiment.seeds))}, which ran")
     if method is None:
-        raise InputError(f"{root} is a run: expected --method with one of its students, {', '.join(trained)}")
+        raise InputError(f"{folder.root} is a run: expected --method with one of its students, {', '.join(trained)}")
     if method not in trained:
         raise unknown_name("trained student", method, trained)
-    own = RunFolder(root).method(seed, method)
+    own = folder.method(seed, method)
     if not (own.adapter / _CONFIG).is_file():
         raise InputError(f"{own.adapter} is not there: the store that it leads to was pruned, or is on another machine")
     return FoundStudent(

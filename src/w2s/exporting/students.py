@@ -14,12 +14,12 @@ from w2s.config import ModelSpec
 from w2s.errors import InputError
 from w2s.exporting.finding import FoundStudent
 from w2s.files import remove
+from w2s.folders.owned import OwnedFolder
 from w2s.models.licence import licence_of
 from w2s.models.prepared import PreparedModel, loaded
 from w2s.pipeline.stages import done_step
 from w2s.progress import no_progress
 from w2s.report.card import base_lines, plain_card
-from w2s.results.owned import OwnedFolder
 from w2s.store import Store, default_root
 
 if TYPE_CHECKING:

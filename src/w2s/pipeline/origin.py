@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,8 @@ from w2s.config import AnsweringSpec, ModelSpec, TaskSpec
 from w2s.config_json import experiment_from_dict, task_spec_from_dict
 from w2s.errors import InputError
 from w2s.files import atomic_write, file_sha256
+from w2s.folders.layout import WEAK_FOLDER, MethodFolder, RunFolder
+from w2s.pipeline.task_rows import anywhere
 from w2s.tables import read_table, write_table
 from w2s.tasks import TASKS, Draw, Task, task_from
 
@@ -40,7 +42,6 @@ TRAINED_ON = "trained-on.json"
 """The file beside an adapter that says what it was trained on."""
 _KEY = b"w2s.origin"
 _MOST_BYTES = 2**28  # of such a file: it has the questions' ids
-_RUN_SETTINGS, _RUN_RESULTS, _RUN_WEAK = "experiment.yaml", "results.json", "weak-supervisor"
 _WORDING = ("name", "answer_format", "templates", "answers", "labels", "missing_paraphrases")
 """The settings of a task that decide its prompts, whatever its data."""
 
@@ -66,11 +67,11 @@ class Origin:
     @classmethod
     def of(cls, task: Task, *, seed: int | None = None, seeds: tuple[int, ...] = ()) -> Self:
         """The origin of a task's own prompts."""
-        return cls(spec=_anywhere(task.spec), asking=task.asking(), version=_version(task), seed=seed, seeds=seeds)
+        return cls(spec=anywhere(task.spec), asking=task.asking(), version=_version(task), seed=seed, seeds=seeds)
 
     def draw(self, task: Task) -> Draw | None:
         """The draw of the splits that the prompts' questions are from, where the task is still the same."""
-        if self.seed is None or _anywhere(task.spec) != self.spec:
+        if self.seed is None or anywhere(task.spec) != self.spec:
             return None
         return next(draw for draw in task.pool.draws(self.seeds) if draw.seed == self.seed)
 
@@ -124,16 +125,6 @@ class Origin:
 
 def _version(task: Task) -> int | str:
     return TASKS.version(task.name)
-
-
-def _anywhere(spec: TaskSpec) -> TaskSpec:
-    """A task whose files have names that hold in any folder."""
-    return replace(spec, data=_wherever(spec.data), paraphrases=_wherever(spec.paraphrases))
-
-
-def _wherever(name: str | None) -> str | None:
-    path = Path(name or "no name").expanduser()
-    return str(path.absolute()) if name is not None and path.exists() else name
 
 
 # Of a table
@@ -256,7 +247,7 @@ class TrainedOn:
         if self.origin is None or name not in (None, self.origin.spec.name):
             return found
         spec = asdict(self.origin.spec)
-        here = data is None or str(Path(data).expanduser().absolute()) == spec["data"] or data == spec["data"]
+        here = data is None or anywhere(TaskSpec(data=data)).data == spec["data"]
         return found | {f"task.{field}": value for field, value in spec.items() if here or field in _WORDING}
 
     def write(self, path: Path) -> None:
@@ -296,20 +287,18 @@ def _read(path: Path) -> TrainedOn:
 
 def _run_of(path: Path) -> TrainedOn | None:
     """What a run's own settings say of a student's adapter, or of a table, in its folder."""
-    parents = (path, *path.absolute().parents[:4])
-    run = next((one for one in parents if all((one / name).is_file() for name in (_RUN_SETTINGS, _RUN_RESULTS))), None)
-    if run is None:
+    found = RunFolder.around(path)
+    if found is None:
         return None
     import yaml
 
+    settings = found.run.settings
     try:
-        experiment = experiment_from_dict(yaml.safe_load(_text(run / _RUN_SETTINGS)))
+        experiment = experiment_from_dict(yaml.safe_load(_text(settings)))
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{run / _RUN_SETTINGS}: {' '.join(str(error).split())}") from None
-    inside = path.absolute().relative_to(run).parts
-    seed = next((int(part[5:]) for part in inside if part.startswith("seed-") and part[5:].isdecimal()), None)
-    own = seed if experiment.split_per_seed else None
-    model = experiment.weak if _RUN_WEAK in inside else experiment.strong
+        raise InputError(f"{settings}: {' '.join(str(error).split())}") from None
+    own = found.seed if experiment.split_per_seed else None
+    model = experiment.weak if WEAK_FOLDER in found.names else experiment.strong
     origin = Origin.of(task_from(experiment.task), seed=own, seeds=tuple(experiment.seeds) if own is not None else ())
     questions, prompt = _learned(path)
     return TrainedOn(
@@ -323,8 +312,8 @@ def _run_of(path: Path) -> TrainedOn | None:
 
 def _learned(path: Path) -> tuple[frozenset[str], str]:
     """The questions that a student of a run learned from, of all rounds, and its first prompt."""
-    folder = path if (path / "training_set.parquet").is_file() else path.parent
-    files = [*sorted(folder.glob("round-*/training_set.parquet")), folder / "training_set.parquet"]
-    tables = [read_table(file) for file in files if file.is_file()] if path.is_dir() else []
+    own = next((one for one in map(MethodFolder, (path, path.parent)) if one.training_set.is_file()), None)
+    files = [] if own is None or not path.is_dir() else [*own.earlier_training_sets(), own.training_set]
+    tables = [read_table(file) for file in files]
     ids = frozenset(id for table in tables for id in table["question_id"].to_pylist())
     return ids, next((table["prompt"][0].as_py() for table in tables if table.num_rows), "")

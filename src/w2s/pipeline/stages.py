@@ -190,7 +190,7 @@ def label(
         check_split(split)
         made = task_from(task)
         laid = answers_of(Lay(made, splits_of(made), loaded_plugins()), model, spec, split=split, seed=seed)
-        with done_step(laid, _Given(), store, progress) as folder:
+        with done_step(laid, None, store, progress) as folder:
             return with_origin(read_table(folder / ANSWERS_FILE), Origin.of(made))
     if isinstance(model, WeakSpec) and model.source != "prompted":
         raise InputError(f"source {model.source} wears no adapter: expected source prompted")

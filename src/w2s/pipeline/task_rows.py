@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from w2s.errors import InputError
 from w2s.step import Context
 from w2s.tasks import Draw, Splits, Task, task_from
 
-__all__ = ["content_of", "execution_of_task", "rows_of"]
+__all__ = ["anywhere", "content_of", "execution_of_task", "rows_of"]
 
 _BATCH = 4096  # rows that are made into text at once
 
@@ -35,14 +35,19 @@ def content_of(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
+def anywhere(spec: TaskSpec) -> TaskSpec:
+    """A task whose files have names that hold wherever a command is started."""
+    return replace(spec, data=_whole(spec.data), paraphrases=_whole(spec.paraphrases))
+
+
+def _whole(name: str | None) -> str | None:
+    path = Path(name or "no name").expanduser()
+    return str(path.resolve()) if name is not None and path.exists() else name
+
+
 def execution_of_task(spec: TaskSpec) -> dict[str, Any]:
-    """Where a task's questions come from, for the steps that read them; paths hold wherever a run is started."""
-    fields = asdict(spec)
-    for name in ("data", "paraphrases"):
-        path = fields[name]
-        if path is not None and Path(path).expanduser().exists():
-            fields[name] = str(Path(path).expanduser().resolve())
-    return fields
+    """Where a task's questions come from, for the steps that read them."""
+    return asdict(anywhere(spec))
 
 
 @lru_cache(maxsize=1)

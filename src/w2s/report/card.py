@@ -11,10 +11,10 @@ import yaml
 
 from w2s.config import Experiment, ModelSpec
 from w2s.files import atomic_write
+from w2s.folders.layout import MethodFolder
 from w2s.methods import METHODS
 from w2s.models.bundled import BUNDLED
 from w2s.report import words
-from w2s.results.layout import MethodFolder
 from w2s.results.records import Record, RunRecords
 from w2s.tasks import TASKS
 

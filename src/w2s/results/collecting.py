@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from w2s.environment import environment
 from w2s.files import atomic_write
+from w2s.folders.layout import Adapters, RunFolder
 from w2s.gold import Gold, known_rows, right_rows
 from w2s.metrics import (
     Difference,
@@ -45,7 +46,6 @@ from w2s.results.copying import copy_files
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.guessing import TestQuestions
 from w2s.results.label_files import compared_estimators, weak_labels
-from w2s.results.layout import Adapters, RunFolder
 from w2s.results.predicted import same_answer, tested_questions
 from w2s.results.records import WEAK, Record, RunRecords
 from w2s.results.supervisors import SupervisorComparison, is_several

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from w2s.folders.layout import Adapters, MethodFolder, RunFolder
 from w2s.gold import Gold, with_aliases
 from w2s.pipeline.graph import Graph
 from w2s.pipeline.steps import (
@@ -17,7 +18,6 @@ from w2s.pipeline.steps import (
     TRAINING_SET_FILE,
     gold_by_id,
 )
-from w2s.results.layout import Adapters, MethodFolder, RunFolder
 from w2s.step import Step
 from w2s.store import Store
 from w2s.tables import GOLD, read_table, write_table

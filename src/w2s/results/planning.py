@@ -12,17 +12,18 @@ from typing import Any
 import pyarrow as pa
 
 from w2s.errors import InputError, unknown_name
+from w2s.folders.layout import StudyFolder
 from w2s.metrics import (
     Components,
     QuestionIds,
     TestSets,
+    difference_interval,
     minimal_effect,
     power,
     shared_questions,
     variance_components,
 )
 from w2s.metrics.planning import ALPHA, POWER
-from w2s.results.layout import StudyFolder
 from w2s.results.records import WEAK, RunRecords
 from w2s.tables import read_table
 
@@ -172,8 +173,7 @@ def planned_from(
         components=variance_components(first, aligned, question_ids=ids),
         test_sets=test_sets or ("shared" if shared_questions(ids) == "all" else "own"),
         seeds=len(seeds),
-        difference=sum(sum(own) / len(own) for own in first) / len(seeds)
-        - sum(sum(own) / len(own) for own in aligned) / len(seeds),
+        difference=difference_interval(first, aligned, question_ids=ids).estimate,
         gap=bound - weak if defined else math.nan,
     )
 

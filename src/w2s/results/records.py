@@ -11,11 +11,11 @@ from typing import Any, Self, TypedDict
 from w2s.config import Experiment
 from w2s.config_json import experiment_from_dict
 from w2s.errors import InputError
+from w2s.folders.layout import RunFolder
 from w2s.metrics import Shared
 from w2s.results.comparison import ComparedEstimator
 from w2s.results.diagnosis import WeakLabelSummary
 from w2s.results.guessing import Guessing
-from w2s.results.layout import RunFolder
 from w2s.results.plain import check_plain
 from w2s.results.supervisors import SupervisorComparison
 from w2s.step import Address

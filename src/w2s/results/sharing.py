@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from w2s.errors import InputError
-from w2s.results.layout import Adapters, RunFolder
+from w2s.folders.layout import Adapters, RunFolder
 from w2s.results.records import RunRecords
 from w2s.step import Address
 from w2s.store import Store, default_root

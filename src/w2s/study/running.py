@@ -9,6 +9,7 @@ from typing import Any
 
 from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write
+from w2s.folders.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
 from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import write_figures
@@ -16,7 +17,6 @@ from w2s.report.study_figure import study_figures
 from w2s.report.study_page import write_study_page
 from w2s.report.study_table import study_latex, study_table
 from w2s.report.tables import SCREEN, TextTable
-from w2s.results.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
 from w2s.results.settings_file import settings_text
 from w2s.results.study import CellRecords, StudyRecords
 from w2s.runners import local

@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from w2s.files import files_below
-from w2s.results.owned import OwnedFolder
+from w2s.folders.owned import OwnedFolder
 
-__all__ = ["ADAPTERS", "Adapters", "MethodFolder", "RunFolder", "StudyFolder"]
+__all__ = ["ADAPTERS", "WEAK_FOLDER", "Adapters", "InRun", "MethodFolder", "RunFolder", "StudyFolder"]
 
 Adapters = Literal["link", "copy"]
 """How a run's folder holds the adapters of its students: as links into the store, or as files of its own."""
 ADAPTERS: tuple[Adapters, ...] = get_args(Adapters)
 
 WEAK_FOLDER = "weak-supervisor"
+_DEEPEST = 4  # folders below a run's, of the adapter of a round
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,24 @@ class MethodFolder:
         """The files of an earlier round, counted from 1."""
         return MethodFolder(self.root / f"round-{number}")
 
+    def earlier_training_sets(self) -> list[Path]:
+        """The training sets of the earlier rounds."""
+        return sorted(self.root.glob("round-*/training_set.parquet"))
+
 
 @dataclass(frozen=True)
 class RunFolder(OwnedFolder):
     """A run's folder."""
+
+    @classmethod
+    def around(cls, path: Path) -> InRun | None:
+        """The run whose folder this is, or is in; None where it is in none."""
+        whole = path.absolute()
+        for root in (whole, *whole.parents[:_DEEPEST]):
+            run = cls(root)
+            if run.results.is_file() and run.settings.is_file():
+                return InRun(run, whole.relative_to(root).parts)
+        return None
 
     @property
     def results(self) -> Path:
@@ -111,6 +126,19 @@ class RunFolder(OwnedFolder):
         """Whether every adapter that is in the folder is held in this way; true where there is none."""
         kept = [file for file in self.files() if "adapter" in file.relative_to(self.root).parts[2:]]
         return all(file.is_symlink() == (how == "link") for file in kept)
+
+
+class InRun(NamedTuple):
+    """A path in the folder of a run, by the names of the folders that lead to it."""
+
+    run: RunFolder
+    names: tuple[str, ...]
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that it is of, where it is of one."""
+        number = self.names[0].removeprefix("seed-") if self.names else ""
+        return int(number) if self.names[:1] == (f"seed-{number}",) and number.isdecimal() else None
 
 
 @dataclass(frozen=True)

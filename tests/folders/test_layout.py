@@ -12,8 +12,8 @@ import pytest
 from support.experiments import in_splits, questions, small_experiment, write_rows
 from w2s.config import Experiment
 from w2s.errors import InputError
+from w2s.folders.layout import RunFolder
 from w2s.pipeline.specs import method_specs
-from w2s.results.layout import RunFolder
 from w2s.running import Result, run
 from w2s.store import Store
 
