@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections|datetime|numpy|np|npt|os|pathlib|pa|pandas|pyarrow|rich|torch|typing|types)\b.*"),
     ("py:.*", r"(Any|Callable|Iterable|Iterator|Mapping|Sequence|Path|Tensor|ndarray|Floats|Json|Scope)"),
     ("py:.*", r"(dict|list|tuple)\[.*"),
-    ("py:class", r"w2s\.(pipeline\.graph\.Graph|results\.layout\.RunFolder|step\.Address|study\.plan\.Plan)"),
+    ("py:class", r"w2s\.(pipeline\.graph\.Graph|folders\.layout\.RunFolder|step\.Address|study\.plan\.Plan)"),
     ("py:class", r"w2s\.tasks\.(drawing\.Draw|records\.Hub|records\.Record|splits\.QuestionPool|splits\.Splits)"),
 ]
 

@@ -7,29 +7,12 @@ import re
 import pytest
 
 from support.commands import Say
-from w2s.cli import main
+from w2s.cli import entry, main
 from w2s.methods import METHODS
 from w2s.models.bundled import BUNDLED
 from w2s.tasks import TASKS
 
-COMMANDS = [
-    *(
-        "run",
-        "supervisor",
-        "compare",
-        "label",
-        "paraphrase",
-        "score",
-        "select",
-        "train",
-        "evaluate",
-        "export",
-        "report",
-        "power",
-    ),
-    *("store", "store prune", "store verify", "store export", "store import"),
-    *("tasks", "methods", "models", "doctor"),
-]
+COMMANDS = list(entry._COMMANDS)
 
 
 def test_the_main_help_lists_every_command(say: Say) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,29 +26,30 @@ from w2s.launched import Process, awaiting_others, call_others, this_process
 from w2s.tables import write_table
 
 LAUNCHERS = {
-    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"],
-    "torchrun": ["torch.distributed.run", "--nproc_per_node=2", "--master_addr=127.0.0.1"],
+    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"],
+    "torchrun": ["torch.distributed.run", "--nproc_per_node=2", "--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"],
 }
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def launched(launcher: str, words: list[str], home: Path) -> subprocess.Popen[str]:
-    module, *options = LAUNCHERS[launcher]
-    port = f"--{'main_process_port' if launcher == 'accelerate' else 'master_port'}={free_port()}"
+@contextmanager
+def launched(launcher: str, words: list[str], home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A command in two processes; whatever is left of them at the end of the block is ended."""
     # On the CPU: `accelerate launch --cpu` itself starts one process only.
     environment = {**os.environ, "W2S_HOME": str(home), "ACCELERATE_USE_CPU": "true"}
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *options, port, "-m", "w2s", *words],
+    process = subprocess.Popen(
+        [sys.executable, "-m", *LAUNCHERS[launcher], "-m", "w2s", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def losses_of(home: Path) -> list[list[dict[str, Any]]]:
@@ -64,17 +66,11 @@ def test_a_run_in_two_processes_is_that_of_one(tiny_llama: Path, tmp_path: Path,
         training = "weak_training" if model == "weak" else "student_training"
         words += [f"--{model}.name", str(tiny_llama), f"--{model}.dtype", "float32", f"--{model}.device", "cpu"]
         # 15 of 16 questions and then one: of the last batch, one process has no share.
-        words += [
-            f"--{training}.batch_size",
-            "15",
-            f"--{training}.epochs",
-            "1",
-            f"--{training}.learning_rate",
-            f"{rate}",
-        ]
-    process = launched("accelerate", [*words, "--out", str(tmp_path / "two")], tmp_path / "home-two")
-    said_alone = say(*words, "--out", str(tmp_path / "one"), "--store", str(tmp_path / "home-one"))
-    out, err = process.communicate(timeout=600)
+        own = {"batch_size": 15, "epochs": 1, "learning_rate": rate}
+        words += [f"--{training}.{name}={value}" for name, value in own.items()]
+    with launched("accelerate", [*words, "--out", str(tmp_path / "two")], tmp_path / "home-two") as process:
+        said_alone = say(*words, "--out", str(tmp_path / "one"), "--store", str(tmp_path / "home-one"))
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err[-3000:]
     assert err.count("2 processes: they share each training, batch by batch; all else is done by the first") == 1
     assert err.count("naive: training · seed 0:") == 1 and "Traceback" not in err
@@ -92,17 +88,15 @@ def test_a_lost_process_ends_the_command_at_once_and_it_goes_on(tiny_llama: Path
     words += ["--model.device", "cpu", "--training.batch_size", "4", "--training.epochs", "50"]
     words += ["--training.checkpoints", "100", "--training.lora.rank", "2", "--out", str(tmp_path / "student")]
     home = tmp_path / "home"
-    process = launched("torchrun", words, home)
-    try:
+    with launched("torchrun", words, home) as process:
         deadline = time.monotonic() + 500
         while not list(home.glob(".partial/training-*/checkpoints/checkpoint-*")):
-            assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1][-3000:]
+            assert process.poll() is None, process.communicate()[1][-3000:]
+            assert time.monotonic() < deadline, "no checkpoint was written"
             time.sleep(0.1)
         (follower,) = [pid for pid in children_of(process.pid) if rank_of(pid) == "1"]
         os.kill(follower, signal.SIGKILL)
         out, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
     assert process.returncode != 0 and not out
     said = [line for line in err.splitlines() if line.startswith("w2s: ")]
     assert said, err

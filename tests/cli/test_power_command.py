@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from support import commands
 from support.commands import Say
-from w2s.cli import main
 from w2s.config import Experiment
 from w2s.metrics import variance_components
 from w2s.results.records import WEAK, Record, RunRecords
@@ -111,12 +111,7 @@ def test_another_comparison_may_be_named_and_one_must_be(say: Say, tmp_path: Pat
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(["power", *map(str, words)])
-    text = capsys.readouterr().err
-    assert ended.value.code == 2 and text.count("\n") == 1
-    return text
+    return commands.refused(["power", *map(str, words)], capsys)
 
 
 def test_one_seed_is_refused_with_what_to_do_instead(tmp_path: Path, capsys: Any) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from datasets import load_dataset
 
+from support.commands import refused
 from support.training import training_set
 from w2s.cli import main
 from w2s.errors import InputError
@@ -98,9 +99,7 @@ def test_the_command_says_what_it_wrote_and_never_overwrites_the_set(
         (["--out", str(tmp_path / "b.jsonl")], "expected --for with one of trl, openai, alpaca"),
         (["--merge", "--for", "trl", "--out", str(tmp_path / "b.jsonl")], "--merge is for a student"),
     ):
-        with pytest.raises(SystemExit):
-            main(["export", str(given), *words])
-        assert message in capsys.readouterr().err
+        assert message in refused(["export", str(given), *words], capsys)
     assert given.read_bytes() == before
 
 

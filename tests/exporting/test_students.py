@@ -14,6 +14,7 @@ from peft import LoraModel, PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from support.commands import refused
 from support.experiments import questions, small_experiment, write_rows
 from w2s.cli import main
 from w2s.errors import InputError
@@ -119,9 +120,8 @@ def test_a_merged_model_that_says_something_else_is_refused(
         return found
 
     monkeypatch.setattr(LoraModel, "merge_and_unload", forgetful)
-    with pytest.raises(SystemExit):
-        main(["export", str(result.folder / "seed-0" / "ceiling"), "--merge", "--out", str(tmp_path / "out")])
-    assert "the merged model says something else" in capsys.readouterr().err
+    words = ["export", str(result.folder / "seed-0" / "ceiling"), "--merge", "--out", str(tmp_path / "out")]
+    assert "the merged model says something else" in refused(words, capsys)
     assert not list(tmp_path.iterdir())
 
 
@@ -139,14 +139,9 @@ def test_an_adapter_alone_needs_its_base_and_tells_what_is_wrong(
         (["--method", "naive"], "is not a run's folder"),
         (["--for", "trl"], "--for is for a training set"),
     ):
-        with pytest.raises(SystemExit):
-            main(["export", str(alone), *words, "--out", str(tmp_path / "other")])
-        assert message in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(
-            ["export", str(result.folder / "seed-0" / "naive"), "--base", str(tiny_llama), "--out", str(tmp_path / "b")]
-        )
-    assert "is not the model that the student was trained on" in capsys.readouterr().err
+        assert message in refused(["export", str(alone), *words, "--out", str(tmp_path / "other")], capsys)
+    other = ["export", str(result.folder / "seed-0" / "naive"), "--base", str(tiny_llama), "--out", str(tmp_path / "b")]
+    assert "is not the model that the student was trained on" in refused(other, capsys)
     for method, message in (
         ("zero-shot", "unknown trained student"),
         ("naiv", "did you mean 'naive'"),
@@ -197,4 +192,4 @@ def test_the_example_answers_with_an_adapter_and_with_a_merged_model(
         monkeypatch.setattr(sys, "argv", ["student.py", *words, "--prompt", "Which is number 3?\nAnswer:"])
         runpy.run_path(str(EXAMPLE), run_name="__main__")
         said.append(capsys.readouterr().out)
-    assert said[0] == said[1] and said[0].endswith("\n")
+    assert said[0] == said[1] and said[0].strip()

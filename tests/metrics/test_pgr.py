@@ -58,9 +58,10 @@ def test_pgr_of_identical_methods_has_an_interval_that_is_no_point(questions: in
         found = pgr_interval(weak, student, ceiling)
         assert found.estimate == pytest.approx(expected) and found.defined
         assert found.low < expected < found.high
-        # As one more question won and one lost, of n + 2: half the gap's width is 1.96 √2 / (n + 2), the gap .4
-        by_hand = 1.96 * math.sqrt(2) / (questions + 2) / 0.4
-        assert found.high - expected == pytest.approx(by_hand, rel=0.7)
+        # One more question won and one lost, of n + 2, is all that varies at the ratio itself; farther from it the
+        # gap's own error comes in, so the interval is a little wider.
+        least = 1.96 * math.sqrt(2) / (questions + 2) / 0.4
+        assert least < found.high - expected < 2 * least
 
 
 def test_the_terms_of_pgr_move_together() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from support.experiments import SIZES, questions, small_experiment, write_rows
 from w2s.config import Experiment
-from w2s.metrics import difference_interval, difference_over_disjoint, variance_components
+from w2s.metrics import difference_interval, difference_over_disjoint, minimal_effect, variance_components
 from w2s.report.reading import read_run
 from w2s.report.words import not_covered
 from w2s.results.planning import planned_from
@@ -138,4 +138,7 @@ def test_the_next_study_is_planned_with_test_sets_as_this_one_had_them(disjoint:
     assert found.difference == pytest.approx(np.mean(ceiling) - np.mean(naive))
     some = planned_from(overlapping)
     assert some.test_sets == "own" and not np.isnan(some.components.questions)
-    assert planned_from(overlapping, test_sets="shared").to_table(seeds=[3], questions=[50]).num_rows == 1
+    shared = planned_from(overlapping, test_sets="shared")
+    (row,) = shared.to_table(seeds=[3], questions=[50]).to_pylist()
+    assert row["minimal_effect"] == pytest.approx(minimal_effect(shared.components, seeds=3, questions=50))
+    assert some.to_table(seeds=[3], questions=[50])["minimal_effect"][0].as_py() != row["minimal_effect"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from support.experiments import in_splits, questions, write_rows
+from support.experiments import tiny_study
 from w2s.results.records import RunRecords
 from w2s.results.settings_file import settings_text
 from w2s.store.verifying import verify
@@ -39,56 +39,37 @@ main(sys.argv[2:])
 """
 
 
-def settings_of(folder: Path, weak: Path, strong: Path) -> dict[str, Any]:
-    """A study of two data sets."""
-    training = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02, "lora": {"rank": 4, "alpha": 8}}
-    data = {
-        name: {"task.data": write_rows(folder / f"{name}.jsonl", in_splits(questions(seed=number)))}
-        for number, name in enumerate(("cities", "towns"))
-    }
-    return {
-        "base": {
-            "task": {"name": "file", "weak_train": 8, "transfer": 16, "test": 12, "num_variations": 2},
-            "weak": {"name": str(weak), "dtype": "float32"},
-            "strong": {"name": str(strong), "dtype": "float32"},
-            "weak_training": training,
-            "student_training": training,
-            "methods": ["naive", "ceiling"],
-            "seeds": [0],
-            "split_per_seed": False,
-        },
-        "grid": {"data": data},
-    }
-
-
 def test_two_studies_and_a_run_at_once_compute_no_step_twice_and_agree(
     tmp_path: Path, tiny_llama: Path, tiny_gemma: Path
 ) -> None:
-    settings = settings_of(tmp_path, tiny_llama, tiny_gemma)
+    settings = tiny_study(tmp_path, tiny_llama, tiny_gemma)
     study, run, log = tmp_path / "study.yaml", tmp_path / "towns.yaml", tmp_path / "log"
     study.write_text(yaml.safe_dump(settings))
     run.write_text(settings_text(next(cell for cell in cells_of(settings) if cell.name == "towns").experiment))
     commands = [["study", str(study)], ["study", str(study), "--adapters", "copy"], ["run", "--config", str(run)]]
     outs = [tmp_path / f"out-{number}" for number in range(len(commands))]
-    drivers = [
-        subprocess.Popen(
-            [sys.executable, "-c", DRIVER, log, *words, "--store", tmp_path / "store", "--out", out],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for words, out in zip(commands, outs, strict=True)
-    ]
-    for driver in drivers:
-        assert driver.stdout is not None and driver.stdout.readline() == "ready\n"
-    for driver in drivers:  # together, once all have imported what they need
-        assert driver.stdin is not None
-        driver.stdin.write("\n")
-        driver.stdin.flush()
-    for driver in drivers:
-        _, err = driver.communicate(timeout=600)
-        assert driver.returncode == 0, err
+    said = [tmp_path / f"said-{number}" for number in range(len(commands))]
+    with ExitStack() as stack:
+        drivers = []
+        for words, out, file in zip(commands, outs, said, strict=True):
+            driver = subprocess.Popen(
+                [sys.executable, "-c", DRIVER, log, *words, "--store", tmp_path / "store", "--out", out],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stack.enter_context(file.open("w")),  # a pipe that nobody reads would hold up who holds a lock
+                text=True,
+            )
+            stack.callback(driver.kill)
+            drivers.append(driver)
+        for driver, file in zip(drivers, said, strict=True):
+            assert driver.stdout is not None and driver.stdout.readline() == "ready\n", file.read_text()
+        for driver in drivers:  # together, once all have imported what they need
+            assert driver.stdin is not None
+            driver.stdin.write("\n")
+            driver.stdin.flush()
+        for driver, file in zip(drivers, said, strict=True):
+            driver.communicate(timeout=600)
+            assert driver.returncode == 0, file.read_text()
 
     begun = Counter(log.read_text().split())
     done = (tmp_path / "store").glob("*/*/manifest.json")

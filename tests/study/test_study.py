@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.experiments import in_splits, questions, write_rows
+from support.experiments import tiny_study
 from w2s.cli import main
 from w2s.errors import InputError
 from w2s.pipeline import steps
@@ -58,26 +58,9 @@ class Study:
 def whole(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_gemma: Path) -> Study:
     """Two data sets, one of which a third cell has with another seed; a cell's data is not there."""
     folder = tmp_path_factory.mktemp("study")
-    training = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02, "lora": {"rank": 4, "alpha": 8}}
-    data = {
-        name: {"task.data": write_rows(folder / f"{name}.jsonl", in_splits(questions(seed=number)))}
-        for number, name in enumerate(("cities", "towns"))
-    }
-    settings = {
-        "name": "tiny",
-        "base": {
-            "task": {"name": "file", **SIZES},
-            "weak": {"name": str(tiny_llama), "dtype": "float32"},
-            "strong": {"name": str(tiny_gemma), "dtype": "float32"},
-            "weak_training": training,
-            "student_training": training,
-            "methods": ["naive", "filtering-sampled"],
-            "seeds": [0],
-            "split_per_seed": False,
-        },
-        "grid": {"data": {**data, "gone": {"task.data": str(folder / "gone.jsonl")}}},
-        "include": [{"name": "more", "data": "cities", "methods": ["naive", "ceiling"]}],
-    }
+    settings = tiny_study(folder, tiny_llama, tiny_gemma, methods=["naive", "filtering-sampled"])
+    settings |= {"name": "tiny", "include": [{"name": "more", "data": "cities", "methods": ["naive", "ceiling"]}]}
+    settings["grid"]["data"]["gone"] = {"task.data": str(folder / "gone.jsonl")}
     store = Store(folder / "store")
     result = run_study(cells_of(settings), out=folder / "out", name="tiny", store=store, settings=settings)
     return Study(settings, folder / "out", folder / "store", result)

@@ -81,6 +81,26 @@ def small_experiment(data: str, weak: Path, strong: Path, **fields: Any) -> Expe
     return Experiment(**{**defaults, **fields})
 
 
+def tiny_study(folder: Path, weak: Path, strong: Path, **base: Any) -> dict[str, Any]:
+    """The settings of a study of two data sets, as its file has them; its grid may be extended."""
+    data = {
+        name: {"task.data": write_rows(folder / f"{name}.jsonl", in_splits(questions(seed=number)))}
+        for number, name in enumerate(("cities", "towns"))
+    }
+    own = {"epochs": 1, "batch_size": 8, "learning_rate": TRAINS, "lora": {"rank": 4, "alpha": 8}}
+    settings = {
+        "task": {"name": "file", "num_variations": 2, **SIZES},
+        "weak": {"name": str(weak), "dtype": "float32"},
+        "strong": {"name": str(strong), "dtype": "float32"},
+        "weak_training": own,
+        "student_training": own,
+        "methods": ["naive", "ceiling"],
+        "seeds": [0],
+        "split_per_seed": False,
+    }
+    return {"base": {**settings, **base}, "grid": {"data": data}}
+
+
 def ancestors(step: Step | None) -> Iterator[Step]:
     """The step, and all that its result is made from."""
     if step is not None:

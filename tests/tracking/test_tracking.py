@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,9 +109,54 @@ def test_a_tracker_that_breaks_is_said_in_one_line_and_ends_nothing(
 def test_an_unknown_tracker_and_one_that_is_not_installed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="did you mean 'wandb'"):
         open_tracker("wandbb")
-    monkeypatch.setitem(__import__("sys").modules, "trackio", None)
+    monkeypatch.setitem(sys.modules, "trackio", None)
     with pytest.raises(InputError, match=r"pip install 'w2s\[trackio\]'"):
         open_tracker("trackio")
+
+
+class Recorded:
+    """Stands in for trackio and wandb: their module, a run of theirs, and settings; notes what is called with what."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+
+    def init(self, **more: Any) -> Recorded:
+        self.calls.append(("init", more))
+        return self
+
+    def log(self, values: Any, step: int | None = None) -> None:
+        self.calls.append(("log", (values, step)))
+
+    def finish(self) -> None:
+        self.calls.append(("finish", None))
+
+    def Table(self, **more: Any) -> str:  # noqa: N802 - their name
+        self.calls.append(("Table", more))
+        return "the table"
+
+    def Settings(self, **more: Any) -> dict[str, Any]:  # noqa: N802 - their name
+        return more
+
+
+@pytest.mark.parametrize("name", ["trackio", "wandb"])
+def test_trackers_of_others_get_losses_and_table_and_stay_on_this_machine(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Recorded()
+    monkeypatch.setitem(sys.modules, name, fake)  # type: ignore[arg-type]
+    for variable in ("TRACKIO_SPACE_ID", "WANDB_MODE"):
+        monkeypatch.delenv(variable, raising=False)
+    series = open_tracker(name).series("mine-1", "naive: training")
+    series.log(3, {"loss": 0.5})
+    series.table(["method", "accuracy"], [["naive", 0.7], ["majority", None]])
+    series.close()
+    (_, given), logged, (_, table), of_table, finished = fake.calls
+    assert given["group"] == "mine-1" and "naive: training" in given["name"]
+    assert given.get("mode", "offline") == "offline" and given.get("space_id") is None
+    assert logged == ("log", ({"loss": 0.5}, 3)) and finished[0] == "finish"
+    assert of_table == ("log", ({"results": "the table"}, None))
+    first, second = table["data"] if name == "wandb" else table["dataframe"].to_numpy().tolist()
+    assert first == ["naive", 0.7] and second[0] == "majority" and (second[1] is None or math.isnan(second[1]))
 
 
 def words_of(experiment: Experiment) -> list[str]:

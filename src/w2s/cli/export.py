@@ -30,7 +30,9 @@ def export_options(parser: ArgumentParser, words: Sequence[str]) -> None:
         default="refuse",
         help="of a training set: weights that differ are refused, or become repeated rows",
     )
-    parser.add_argument("--rows", type=int, default=None, help="how many are drawn (default: as many as there are)")
+    parser.add_argument(
+        "--rows", type=int, default=None, help="how many are drawn (default: as many as have a weight above 0)"
+    )
     encoding_option(parser)
     parser.add_argument("--merge", action="store_true", help="of a student: a model of its own, not an adapter")
     parser.add_argument("--method", type=str, default=None, help="of a run: whose student")
