@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support.experiments import in_splits, questions, small_experiment, training, write_rows
+from support.experiments import in_splits, questions, small_experiment, training, without_pages, write_rows
 from w2s.config import AnsweringSpec, Experiment
 from w2s.errors import InputError
 from w2s.results.records import Record
@@ -29,9 +29,7 @@ TARGETS = STEPS - 1  # the weak supervisor's training set is read by its trainin
 @pytest.fixture(scope="module", autouse=True)
 def no_page() -> Iterator[None]:
     """The page and the figures have tests of their own, and take longer than all of this."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Result, "save_report", lambda self, path: path)
-        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+    with without_pages():
         yield
 
 

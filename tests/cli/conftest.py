@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from support.commands import Say
-from support.experiments import in_splits, questions, write_rows
+from support.experiments import in_splits, questions, without_pages, write_rows
 from support.registries import no_plugin_loaded
 from w2s.cli import main
-from w2s.running import Result
 
 
 @pytest.fixture
@@ -50,9 +49,9 @@ def config(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_gemm
 
 
 @pytest.fixture
-def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Result, "save_report", lambda self, path: path)
-    monkeypatch.setattr(Result, "save_figures", lambda self, folder, **_: [])
+def no_page() -> Iterator[None]:
+    with without_pages():
+        yield
 
 
 @pytest.fixture(autouse=True)

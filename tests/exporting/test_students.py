@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from support.commands import refused
-from support.experiments import questions, small_experiment, write_rows
+from support.experiments import questions, small_experiment, without_pages, write_rows
 from w2s.cli import main
 from w2s.errors import InputError
 from w2s.exporting.finding import base_of, find_student
@@ -31,9 +31,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "student.py"
 def result(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path, tiny_gemma: Path) -> Result:
     folder = tmp_path_factory.mktemp("run")
     data = write_rows(folder / "questions.jsonl", questions())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Result, "save_report", lambda self, path: path)
-        patch.setattr(Result, "save_figures", lambda self, folder, **_: [])
+    with without_pages():
         experiment = small_experiment(data, tiny_llama, tiny_gemma, methods=["zero-shot", "naive", "ceiling"])
         return run(experiment, out=folder / "run", store=Store(folder / "store"))
 

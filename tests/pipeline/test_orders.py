@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.experiments import STAYS, in_splits, questions, small_experiment, training, write_rows
+from support.experiments import STAYS, in_splits, questions, small_experiment, training, without_pages, write_rows
 from support.keys import changed, steps_of
 from w2s.config import AnsweringSpec, Experiment, ModelSpec, TaskSpec
 from w2s.errors import InputError
@@ -17,7 +18,7 @@ from w2s.metrics import difference_interval
 from w2s.pipeline import stages
 from w2s.pipeline.graph import Graph
 from w2s.results.verdicts import knows_more
-from w2s.running import Result, run
+from w2s.running import run
 from w2s.store import Store
 from w2s.tables import read_table
 
@@ -116,9 +117,9 @@ def test_a_run_in_several_orders_has_one_prediction_a_question_for_every_model(
 
 
 @pytest.fixture
-def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Result, "save_report", lambda self, path: path)
-    monkeypatch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+def no_page() -> Iterator[None]:
+    with without_pages():
+        yield
 
 
 @pytest.mark.usefixtures("no_page")

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from support.experiments import SIZES, in_splits, questions, small_experiment, training, write_rows
+from support.experiments import SIZES, in_splits, questions, small_experiment, training, without_pages, write_rows
 from support.gguf import write_gguf
 from w2s.config import Experiment, ParaphraseSpec, WeakSpec
 from w2s.errors import InputError
@@ -21,7 +21,7 @@ from w2s.pipeline.steps import KINDS
 from w2s.results.records import RunRecords
 from w2s.runners import local
 from w2s.runners.base import order
-from w2s.running import Result, run
+from w2s.running import run
 from w2s.step import Step, steps_from_json, steps_to_json
 from w2s.store import Store
 from w2s.tables import read_table
@@ -197,9 +197,7 @@ def finished(base: Experiment, store: Store, tmp_path_factory: pytest.TempPathFa
         "ceiling",
     ]
     experiment = replace(base, methods=methods, compare=["strict", "naive"], student_training=training())
-    with pytest.MonkeyPatch.context() as patch:  # the page and the figures have tests of their own
-        patch.setattr(Result, "save_report", lambda self, path: path)
-        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+    with without_pages():
         out = tmp_path_factory.mktemp("out") / "run"
         run(experiment, out=out, store=store)
         return RunRecords.load(out)

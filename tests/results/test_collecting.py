@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from support.experiments import SIZES, STAYS, in_splits, questions, small_experiment, training, write_rows
+from support.experiments import (
+    SIZES,
+    STAYS,
+    in_splits,
+    questions,
+    small_experiment,
+    training,
+    without_pages,
+    write_rows,
+)
 from w2s.config import AnsweringSpec, Experiment, TaskSpec
 from w2s.errors import InputError
 from w2s.methods import METHODS
@@ -32,9 +41,7 @@ METHOD_NAMES = [name for name in METHODS if name not in {*ALIKE, "small-loss", "
 @pytest.fixture(scope="module", autouse=True)
 def no_page() -> Iterator[None]:
     """The page and the figures have tests of their own, and take longer than all of this."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Result, "save_report", lambda self, path: path)
-        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+    with without_pages():
         yield
 
 

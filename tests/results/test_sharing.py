@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.archives import members_of
-from support.experiments import in_splits, questions, small_experiment, write_rows
+from support.experiments import in_splits, questions, small_experiment, without_pages, write_rows
 from support.households import age_notes
 from w2s.config import Experiment
 from w2s.errors import InputError
@@ -21,16 +21,14 @@ from w2s.folders.layout import Adapters
 from w2s.results.records import RunRecords
 from w2s.results.sharing import export_run, import_run
 from w2s.runners.base import Event
-from w2s.running import Result, run
+from w2s.running import run
 from w2s.step import Address
 from w2s.store import Store
 
 
 @pytest.fixture(scope="module", autouse=True)
 def no_page() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Result, "save_report", lambda self, path: path.write_text("the page") and path)
-        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+    with without_pages():
         yield
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from support.experiments import in_splits, questions, small_experiment, write_rows
+from support.experiments import in_splits, questions, small_experiment, without_pages, write_rows
 from w2s.config import Experiment, WeakSpec
 from w2s.errors import InputError
 from w2s.gold import Gold
@@ -35,9 +35,7 @@ def answers(rows: list[tuple[str, str, int, str | None]]) -> pa.Table:
 @pytest.fixture(scope="module", autouse=True)
 def no_page() -> Iterator[None]:
     """The page has tests of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Result, "save_report", lambda self, path: path)
-        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+    with without_pages():
         yield
 
 

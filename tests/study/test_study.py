@@ -17,13 +17,12 @@ from typing import Any
 import pytest
 import yaml
 
-from support.experiments import tiny_study
+from support.experiments import tiny_study, without_pages
 from w2s.cli import main
 from w2s.errors import InputError
 from w2s.pipeline import steps
 from w2s.results.records import RunRecords
 from w2s.runners.base import Event
-from w2s.running import Result
 from w2s.step import Context
 from w2s.store import Store
 from w2s.study.grid import cells_of
@@ -37,10 +36,7 @@ SIZES = {"weak_train": 8, "transfer": 16, "test": 12, "num_variations": 2}
 @pytest.fixture(scope="module", autouse=True)
 def no_page() -> Iterator[None]:
     """The pages of single runs have tests of their own, and take longer than all of this."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Result, "save_report", lambda self, path: path.write_text("page"))
-        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
-        patch.setattr("w2s.study.running.write_figures", lambda figures, folder, **more: [])
+    with without_pages():
         yield
 
 

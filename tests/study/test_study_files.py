@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.experiments import without_pages
 from w2s.reliability import ESTIMATORS
 from w2s.running import Result
 from w2s.store import Store
@@ -56,9 +57,7 @@ def models(tiny_llama: Path, tiny_gemma: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module", autouse=True)
 def no_page() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Result, "save_report", lambda self, path: path.write_text("page"))
-        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+    with without_pages():
         yield
 
 

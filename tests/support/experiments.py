@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from w2s.config import Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.pipeline.graph import Graph
 from w2s.runners import local
+from w2s.running import Result
 from w2s.step import Step
 from w2s.store import Store
 
@@ -23,7 +27,9 @@ __all__ = [
     "in_splits",
     "questions",
     "small_experiment",
+    "tiny_study",
     "training",
+    "without_pages",
     "write_rows",
 ]
 
@@ -79,6 +85,16 @@ def small_experiment(data: str, weak: Path, strong: Path, **fields: Any) -> Expe
         "student_training": training(),
     }
     return Experiment(**{**defaults, **fields})
+
+
+@contextmanager
+def without_pages() -> Iterator[None]:
+    """Runs and studies end without page and figures, which have tests of their own and take longer than all else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Result, "save_report", lambda self, path: path.write_text("the page") and path)
+        patch.setattr(Result, "save_figures", lambda self, folder, **more: [])
+        patch.setattr("w2s.study.running.write_figures", lambda figures, folder, **more: [])
+        yield
 
 
 def tiny_study(folder: Path, weak: Path, strong: Path, **base: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.commands import refused
-from support.experiments import ancestors, questions, small_experiment, write_rows
+from support.experiments import ancestors, questions, small_experiment, without_pages, write_rows
 from w2s.cli import main
 from w2s.config import Experiment
 from w2s.errors import InputError
@@ -178,9 +178,8 @@ def test_tensorboard_has_the_losses_and_the_table(
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("w2s.running.Result.save_report", lambda self, path: path)
-    monkeypatch.setattr("w2s.running.Result.save_figures", lambda self, folder, **_: [])
-    main([*words_of(experiment), "--track=tensorboard", "--out=mine", f"--store={tmp_path / 'store'}"])
+    with without_pages():
+        main([*words_of(experiment), "--track=tensorboard", "--out=mine", f"--store={tmp_path / 'store'}"])
     assert RunRecords.load(tmp_path / "mine").pooled
     (group,) = (tmp_path / "runs" / "tensorboard").iterdir()
     assert group.name.startswith("mine-")
