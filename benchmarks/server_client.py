@@ -1,9 +1,10 @@
 """Answers a second through the client, every reply on disk, beside asking one request at a time.
 
 A server on loopback answers after 50 ms. With `--slots` requests under way, compared in one run with the same requests
-sent one after the other by a plain HTTP client that keeps nothing. Memory is that of the client's process.
+sent one after the other by a plain HTTP client that keeps nothing. Memory is that of the client's process, at ten
+points on the way.
 
-    python benchmarks/server_client.py
+    python benchmarks/server_client.py [--answers 1000000]
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import resource
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -23,7 +27,7 @@ from common import device_name, run_script
 
 from w2s.servers.answered import Answered
 from w2s.servers.client import Client, Limits
-from w2s.servers.requests import PATHS, Asking
+from w2s.servers.requests import PATHS, Asking, Request
 
 SECONDS = 0.05
 TOPS = [{"token": letter, "logprob": -0.5 - number} for number, letter in enumerate("ABCD")]
@@ -65,42 +69,60 @@ def serve(port: Connection) -> None:
     asyncio.run(run())
 
 
+def asked(url: str, count: int) -> Iterator[Request]:
+    """Requests, each made when it is wanted."""
+    asking = Asking(service=url, model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
+    return (asking.request(f"Question {number}?\nA. a\nB. b\nC. c\nD. d\nAnswer:") for number in range(count))
+
+
+def one_at_a_time(url: str, count: int) -> float:
+    """Answers a second of a plain client."""
+    started = time.perf_counter()
+    with httpx2.Client() as http:
+        for request in asked(url, count):
+            http.post(url + PATHS[request.api], json=dict(request.body)).raise_for_status()
+    return count / (time.perf_counter() - started)
+
+
+def through_the_client(url: str, count: int, slots: int) -> float:
+    """Answers a second, every reply on disk; tells the memory on the way."""
+    process, points = psutil.Process(), [count * tenth // 10 for tenth in range(10, 0, -1)]
+
+    def progress(done: int, total: int, unit: str) -> None:
+        if points and done >= points[-1]:
+            points.pop()
+            now = process.memory_info().rss / 2**20
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+            seconds = time.perf_counter() - started
+            print(f"{done:>9,} {unit}  {done / seconds:5.0f} a second  {now:.0f} MiB, at most {peak:.0f}", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        answered = Answered(Path(folder))
+        started = time.perf_counter()
+        Client(url, None, Limits(concurrency=slots), answered).ask(asked(url, count), total=count, progress=progress)
+        seconds = time.perf_counter() - started
+        kept = sum(request.key in answered for request in islice(asked(url, count), 0, None, 1000))
+        assert kept == -(-count // 1000), f"{kept} of each thousandth of {count} answers are on disk"
+        answered.close()
+    return count / seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--answers", type=int, default=10_000)
     parser.add_argument("--slots", type=int, default=100)
     parser.add_argument("--one-at-a-time", type=int, default=200, help="requests of the comparison")
     given = parser.parse_args()
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
+    here, there = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     server.start()
-    url = f"http://127.0.0.1:{ours.recv()}/v1"
+    url = f"http://127.0.0.1:{here.recv()}/v1"
     print(device_name())
 
-    asking = Asking(service=url, model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
-    requests = [
-        asking.request(f"Question {number}?\nA. a\nB. b\nC. c\nD. d\nAnswer:") for number in range(given.answers)
-    ]
-    started = time.perf_counter()
-    with httpx2.Client() as http:
-        for request in requests[: given.one_at_a_time]:
-            http.post(url + PATHS[request.api], json=dict(request.body)).raise_for_status()
-    alone = given.one_at_a_time / (time.perf_counter() - started)
-
-    process = psutil.Process()
-    with tempfile.TemporaryDirectory() as folder:
-        answered = Answered(Path(folder))
-        client = Client(url, None, Limits(concurrency=given.slots), answered)
-        memory, rates = [], []
-        for part in (requests[: given.answers // 10], requests[given.answers // 10 :]):
-            started = time.perf_counter()
-            client.ask(iter(part), total=len(part))
-            rates.append(len(part) / (time.perf_counter() - started))
-            memory.append(process.memory_info().rss / 2**20)
-        answered.close()
-    print(f"{given.slots} slots, all on disk: {rates[1]:.0f} answers/s")
-    print(f"one at a time, kept nowhere: {alone:.1f} answers/s; ratio {rates[1] / alone:.1f}")
-    print(f"memory after {given.answers // 10} answers {memory[0]:.0f} MiB, after {given.answers} {memory[1]:.0f} MiB")
+    alone = one_at_a_time(url, given.one_at_a_time)
+    together = through_the_client(url, given.answers, given.slots)
+    print(f"{given.slots} slots, all on disk: {together:.0f} answers/s")
+    print(f"one at a time, kept nowhere: {alone:.1f} answers/s; ratio {together / alone:.1f}")
 
 
 if __name__ == "__main__":

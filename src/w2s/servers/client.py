@@ -166,34 +166,30 @@ class Client:
         self._to_keep: dict[str, tuple[Reply, asyncio.Future[None]]] = {}
         self._came = asyncio.Event()
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        connections = httpx2.Limits(
-            max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency, keepalive_expiry=30
-        )
+        context = httpx2.create_ssl_context()
+
+        def connection() -> httpx2.AsyncClient:
+            # One a worker: a pool looks at all of its connections for each request.
+            return httpx2.AsyncClient(
+                headers=headers,
+                verify=context,
+                timeout=httpx2.Timeout(limits.timeout, connect=min(limits.timeout, _CONNECT)),
+                limits=httpx2.Limits(max_connections=1, keepalive_expiry=30),
+            )
+
         try:
-            await self._all(requests, headers, connections)
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keep())
+                workers = [group.create_task(self._work(connection(), requests)) for _ in range(limits.concurrency)]
+                await asyncio.wait(workers)
+                keeping.cancel()
         finally:  # what came while the last ones were written, and could not be waited for
             self._answered.put({key: reply for key, (reply, _) in self._to_keep.items()})
 
-    async def _all(self, requests: Iterator[Request], headers: dict[str, str], connections: httpx2.Limits) -> None:
-        import httpx2
-
-        limits = self._limits
-        async with (
-            httpx2.AsyncClient(
-                headers=headers,
-                timeout=httpx2.Timeout(limits.timeout, connect=min(limits.timeout, _CONNECT)),
-                limits=connections,
-            ) as http,
-            asyncio.TaskGroup() as group,
-        ):
-            keeping = group.create_task(self._keep())
-            workers = [group.create_task(self._work(http, requests)) for _ in range(limits.concurrency)]
-            await asyncio.wait(workers)
-            keeping.cancel()
-
-    async def _work(self, http: httpx2.AsyncClient, requests: Iterator[Request]) -> None:
-        for request in requests:  # which all workers share
-            await self._answer(http, request)
+    async def _work(self, connection: httpx2.AsyncClient, requests: Iterator[Request]) -> None:
+        async with connection as http:
+            for request in requests:  # which all workers share
+                await self._answer(http, request)
 
     async def _answer(self, http: httpx2.AsyncClient, request: Request) -> None:
         """One request, tried until there is a reply or no hope."""
