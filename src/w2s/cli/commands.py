@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s.cli.limits import limited
 from w2s.cli.options import store_of
 from w2s.cli.said import named, out_file, print_json, said_where
 
@@ -36,6 +37,7 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.report.tables import reliability_table, show
 
     ready = parser.instantiate(arguments)
+    (ready.model,) = limited(arguments, ready.model)
     out_file(arguments.out)
     store = store_of(arguments.store)
     if arguments.gold:

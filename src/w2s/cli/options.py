@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from w2s.cli.limits import limit_options
 from w2s.cli.settings_file import file_settings, value_of
 from w2s.cli.track import track_option
 from w2s.errors import InputError, unknown_name
@@ -147,6 +148,7 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     runner_options(parser)
     track_option(parser)
     adapters_option(parser)
+    limit_options(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="list the steps, and about what they take; compute nothing"
     )
@@ -258,6 +260,7 @@ def label_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
     _stage_options(parser, words, WeakSpec, split="transfer")
     parser.set_defaults({"model.source": "prompted"})
+    limit_options(parser)
     parser.add_argument("--requests-out", type=str, default=None, help="write what a server would be asked: .jsonl")
     parser.add_argument("--responses", type=str, default=None, help="take what came back of such a file, then go on")
     parser.add_argument("--seed", type=int, default=0, help="of the variations, and of sampled answers")

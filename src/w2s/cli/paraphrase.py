@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s.cli.limits import limit_options, limited
 from w2s.cli.options import add_fields, config_option, encoding_option, store_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def paraphrase_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=str, default="paraphrases.jsonl", help="the file that --task.paraphrases reads")
     parser.add_argument("--show", type=int, default=0, help="print so many questions with their rewordings")
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked; ask nothing")
+    limit_options(parser)
     parser.add_argument("--requests-out", type=str, default=None, help="write what a server would be asked: .jsonl")
     parser.add_argument("--responses", type=str, default=None, help="take what came back of such a file, then go on")
     parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
@@ -72,7 +74,9 @@ def paraphrase_command(arguments: Namespace, parser: ArgumentParser, words: Sequ
 def _spec(ready: Namespace) -> ParaphraseSpec:
     from w2s.config import ParaphraseSpec
 
-    return ParaphraseSpec(**{field.name: getattr(ready, field.name) for field in dataclasses.fields(ParaphraseSpec)})
+    given = {field.name: getattr(ready, field.name) for field in dataclasses.fields(ParaphraseSpec)}
+    (given["model"],) = limited(ready, given["model"])
+    return ParaphraseSpec(**given)
 
 
 def _write_requests(ready: Namespace, spec: ParaphraseSpec, store: Store, out: Path, split: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s.cli.limits import limited
 from w2s.cli.options import runner_from, store_of
 from w2s.cli.settings_file import value_of, with_files_read
 from w2s.cli.track import tracked, tracked_table
@@ -28,6 +29,9 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
 
     ready = parser.instantiate(arguments)
     experiment = Experiment(**{field.name: ready[field.name] for field in dataclasses.fields(Experiment)})
+    weak, rewords = limited(arguments, experiment.weak, experiment.paraphrases.model)
+    rewords_with = dataclasses.replace(experiment.paraphrases, model=rewords)
+    experiment = dataclasses.replace(experiment, weak=weak, paraphrases=rewords_with)
     from w2s.display import Display
 
     if arguments.dry_run:

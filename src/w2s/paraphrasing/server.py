@@ -9,7 +9,7 @@ from w2s.errors import InputError
 from w2s.progress import Progress
 from w2s.servers.answered import Answered
 from w2s.servers.requests import Request
-from w2s.servers.within_limits import Spent, have_answered
+from w2s.servers.within_limits import have_answered
 
 __all__ = ["write_by_server"]
 
@@ -22,10 +22,7 @@ def write_by_server(execution: Mapping[str, Any], answered: Answered) -> Callabl
         answered: Where replies are kept.
     """
 
-    spent = Spent()  # the limits are of all rounds together
-
     def write(requests: Sequence[Request], progress: Progress) -> None:
-        nonlocal spent
         if execution["url"] is None:
             raise InputError(
                 f"{len(requests)} requests are not answered, and there is no url to ask: "
@@ -35,6 +32,6 @@ def write_by_server(execution: Mapping[str, Any], answered: Answered) -> Callabl
         def missing() -> Iterator[Request]:
             return (one for one in requests if answered.get(one.key) is None)
 
-        spent = have_answered(missing, execution, answered, progress, before=spent)
+        have_answered(missing, execution, answered, progress)
 
     return write

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from w2s.config import AnsweringSpec, Experiment
 from w2s.errors import InputError
@@ -75,6 +76,7 @@ class Graph:
     def __init__(self, experiment: Experiment, *, like: Graph | None = None) -> None:
         load_plugins(experiment.plugins)
         self.experiment = experiment
+        self._account = uuid4().hex
         self.methods = method_specs(experiment.methods)
         self.source = SOURCES.find(experiment.weak.source)
         self.source.check(experiment.weak)
@@ -158,7 +160,7 @@ class Graph:
         """What lays each seed's steps: the same for all, or one for each draw of the splits."""
         seeds, plugins = self.experiment.seeds, loaded_plugins()
         spec = self.experiment.paraphrases
-        reworded = paraphrases_of(self.task, spec, plugins)
+        reworded = paraphrases_of(self.task, spec, self._account, plugins)
         if self._like is not None:
             lays = [run.lay for run in self._like.seed_runs]
         elif self.experiment.split_per_seed:
@@ -207,6 +209,7 @@ class Graph:
             evaluation=experiment.evaluation,
             training=experiment.weak_training,
             seed=seed,
+            account=self._account,
         )
 
     def _evaluation(self, lay: Lay, student: Student) -> AnsweringSpec:

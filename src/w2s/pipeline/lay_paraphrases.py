@@ -24,8 +24,8 @@ Reworded = Callable[[Step, str], Step]
 """From the questions of a split and its name to a step that holds them with their paraphrases."""
 
 
-def paraphrases_of(task: Task, spec: ParaphraseSpec, plugins: Sequence[str] = ()) -> Reworded | None:
-    """What lays the rewordings that an experiment makes; None where it makes none.
+def paraphrases_of(task: Task, spec: ParaphraseSpec, account: str, plugins: Sequence[str] = ()) -> Reworded | None:
+    """What lays the rewordings that an experiment makes; None where it makes none. See `paraphrases_step`.
 
     Raises:
         InputError: There are two sources of paraphrases, too few of them, or a model that cannot be asked.
@@ -43,15 +43,18 @@ def paraphrases_of(task: Task, spec: ParaphraseSpec, plugins: Sequence[str] = ()
             f"paraphrases.count is {spec.count}: num_variations {task.num_variations} needs {wanted}, "
             "or task.missing_paraphrases fill"
         )
-    return paraphrases_step(task, spec, at_least=wanted if refuses else 0, plugins=plugins)
+    return paraphrases_step(task, spec, account, at_least=wanted if refuses else 0, plugins=plugins)
 
 
-def paraphrases_step(task: Task, spec: ParaphraseSpec, *, at_least: int = 0, plugins: Sequence[str] = ()) -> Reworded:
+def paraphrases_step(
+    task: Task, spec: ParaphraseSpec, account: str, *, at_least: int = 0, plugins: Sequence[str] = ()
+) -> Reworded:
     """What lays the rewordings of a task's questions.
 
     Args:
         task: The task.
         spec: Which rewordings, and who is asked.
+        account: What is charged where a server is asked.
         at_least: Fewer of any question are an error.
         plugins: Files that the step may need.
     """
@@ -65,7 +68,7 @@ def paraphrases_step(task: Task, spec: ParaphraseSpec, *, at_least: int = 0, plu
     }
     execution: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
     if model is None:
-        execution["server"] = server_execution(spec.model)
+        execution["server"] = server_execution(spec.model, account)
     else:
         settings["model"] = model.settings
         execution["model"] = model.execution

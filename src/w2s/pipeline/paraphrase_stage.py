@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from w2s.config import ParaphraseSpec, TaskSpec
 from w2s.errors import InputError
@@ -158,7 +159,7 @@ def _laid(task: TaskSpec, spec: ParaphraseSpec, split: str) -> tuple[Task, dict[
         raise InputError(f"count is {spec.count}: expected 1 or more")
     made = task_from(task)
     lay = Lay(made, made.pool.splits(), loaded_plugins())
-    reworded = paraphrases_step(made, spec, plugins=loaded_plugins())
+    reworded = paraphrases_step(made, spec, uuid4().hex, plugins=loaded_plugins())
     names = [name for name in SPLITS if split in (name, "all") and lay.question_ids(name)]
     if not names:
         raise InputError(f"{split} has no questions: expected more than 0 in task.{split}")

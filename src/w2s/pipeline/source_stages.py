@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from uuid import uuid4
 
 from w2s.config import AnsweringSpec, TrainingSpec, WeakSpec
 from w2s.config_json import weak_from_dict
@@ -33,6 +34,7 @@ class LaidSource:
         seed: Of the experiment.
         asks: The split that stands for `transfer`, where a source is asked for its answers alone.
         member: Which of several supervisors it is, for the labels.
+        account: What is charged where answers are paid for.
     """
 
     lay: Lay
@@ -43,6 +45,7 @@ class LaidSource:
     seed: int
     asks: str = "transfer"
     member: str = ""
+    account: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def task(self) -> Task:
@@ -147,6 +150,7 @@ class LaidSource:
                 seed=self.seed,
                 asks=self.asks,
                 member=name,
+                account=self.account,
             )
         )
 

@@ -11,14 +11,22 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from w2s.errors import InputError
 from w2s.servers.replies import Reply
 
-__all__ = ["Answered"]
+__all__ = ["Answered", "Spent"]
 
 _FILE = "answered.sqlite"
 _WAIT = 60.0  # seconds, for another process that is writing
+
+
+class Spent(NamedTuple):
+    """Replies, and what they cost."""
+
+    requests: int
+    cost: float
 
 
 class Answered:
@@ -44,6 +52,10 @@ class Answered:
                     "CREATE TABLE IF NOT EXISTS replies "
                     "(key TEXT PRIMARY KEY, reply TEXT NOT NULL, is_answer INTEGER NOT NULL) WITHOUT ROWID"
                 )
+                self._database.execute(
+                    "CREATE TABLE IF NOT EXISTS accounts "
+                    "(name TEXT PRIMARY KEY, requests INTEGER NOT NULL, cost REAL NOT NULL) WITHOUT ROWID"
+                )
 
     def get(self, key: str) -> Reply | None:
         """The reply to a request, be it an answer or not; None where there is none."""
@@ -66,6 +78,21 @@ class Answered:
         )
         with self._explained(), self._lock, self._database:
             self._database.executemany(statement, rows)
+
+    def charge(self, account: str, requests: int, cost: float) -> Spent:
+        """Charge an account, which several processes may do at once; less than nothing is given back.
+
+        Returns:
+            What the account has spent with this.
+        """
+        statement = (
+            "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
+            "SET requests = requests + excluded.requests, cost = cost + excluded.cost"
+        )
+        with self._explained(), self._lock, self._database:  # nobody else writes until it is read
+            self._database.execute(statement, (account, requests, cost))
+            query = "SELECT requests, cost FROM accounts WHERE name = ?"
+            return Spent(*self._database.execute(query, (account,)).fetchone())
 
     def close(self) -> None:
         """Let the file go."""

@@ -47,8 +47,8 @@ class Limits:
         tokens_per_minute: Of prompts and answers; 0 = no limit.
         timeout: Seconds for one reply.
         patience: Seconds without any reply before it is given up, besides the longest pause that the server asked for.
-        max_requests: That are asked in one step; 0 = no limit.
-        max_cost: Of one step, in the unit of the prices; 0 = no limit.
+        max_requests: That one command asks, all of its servers together; 0 = no limit.
+        max_cost: Of these, in the unit of the prices; 0 = no limit.
         price_in: Of a million tokens of prompts.
         price_out: Of a million tokens of answers.
     """
@@ -118,6 +118,9 @@ class Client:
         key: Sent with every request, and written nowhere.
         limits: How hard it is asked.
         answered: Where each reply is kept.
+
+    Attributes:
+        bill: What was asked the last time, also where that ended by an error.
     """
 
     def __init__(self, url: str, key: str | None, limits: Limits, answered: Answered) -> None:
@@ -125,6 +128,7 @@ class Client:
         self._key = key
         self._limits = limits
         self._answered = answered
+        self.bill = Bill()
 
     def ask(self, requests: Iterator[Request], *, total: int, progress: Progress = no_progress) -> Bill:
         """Have every request answered that is not yet.
@@ -138,7 +142,7 @@ class Client:
             InputError: The server refuses what would be refused again, is gone for longer than the patience, or has
                 cost more than it may. What came before is kept.
         """
-        self._bill, self._total, self._progress = Bill(), total, progress
+        self.bill, self._total, self._progress = Bill(), total, progress
         self._gave_up: list[str] = []
         self._last_reply: float | None = None
         self._began, self._asked_pause, self._reached = time.monotonic(), 0.0, False
@@ -152,7 +156,7 @@ class Client:
                 f"{self._url} did not answer {len(self._gave_up)} of {total} requests: {self._gave_up[-1]}; "
                 "the others are kept: run it again to ask for the rest"
             )
-        return self._bill
+        return self.bill
 
     async def _ask(self, requests: Iterator[Request]) -> None:
         import httpx2
@@ -208,7 +212,7 @@ class Client:
                 if trouble.overloaded or trouble.retry_after is not None:
                     self._pace.overloaded(trouble.retry_after)
                     self._asked_pause = max(self._asked_pause, trouble.retry_after or 0.0)
-                if tries == 1 and not self._bill.replies:
+                if tries == 1 and not self.bill.replies:
                     logger.info("%s: %s; it is tried again", self._url, trouble)
                 self._check_patience(now, str(trouble))
                 if tries >= 5 and now - first_trouble > self._limits.patience:  # while others are answered
@@ -227,7 +231,7 @@ class Client:
         if silence > patience + self._asked_pause:
             raise InputError(
                 f"{self._url} has answered nothing for {silence:.0f} s: {trouble}; "
-                f"{self._bill.replies} of {self._total} answers came and are kept: run it again to go on"
+                f"{self.bill.replies} of {self._total} answers came and are kept: run it again to go on"
             )
 
     async def _send(self, http: httpx2.AsyncClient, request: Request) -> Reply | None:
@@ -280,7 +284,7 @@ class Client:
 
     async def _take(self, request: Request, reply: Reply) -> None:
         """Count a reply, and keep it."""
-        bill, limits = self._bill, self._limits
+        bill, limits = self.bill, self._limits
         self._last_reply, self._asked_pause = time.monotonic(), 0.0
         self._pace.went_well()
         bill.replies += 1

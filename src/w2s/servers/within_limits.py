@@ -5,24 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from w2s.errors import InputError
 from w2s.progress import Progress, no_progress
-from w2s.servers.answered import Answered
+from w2s.servers.answered import Answered, Spent
 from w2s.servers.client import Client, Limits, secret_of
 from w2s.servers.requests import Request
 
-__all__ = ["Spent", "have_answered"]
+__all__ = ["have_answered"]
 
 logger = logging.getLogger(__name__)
-
-
-class Spent(NamedTuple):
-    """Replies, and what they cost."""
-
-    requests: int = 0
-    cost: float = 0.0
 
 
 def have_answered(
@@ -30,48 +23,56 @@ def have_answered(
     execution: Mapping[str, Any],
     answered: Answered,
     progress: Progress = no_progress,
-    *,
-    before: Spent | None = None,
-) -> Spent:
+) -> None:
     """Have a server answer requests; what that is and about costs is said before.
 
     Args:
         requests: Those of one model that are not answered, anew each time that it is called.
-        execution: `url`, `key_env`, and `limits`: the fields of `Limits`.
+        execution: `url`, `key_env`, `limits`: the fields of `Limits`, and `account`: the name of what is charged, whose
+            limits they are.
         answered: Where each reply is kept.
         progress: Is told the replies that came and the replies in all.
-        before: What the same step has spent already: the limits are of all of it.
-
-    Returns:
-        What the step has spent with this.
 
     Raises:
         InputError: They are too many or cost too much, or the server does not answer; see `Client.ask`.
     """
-    limits, before = Limits(**execution["limits"]), before or Spent()
+    limits = Limits(**execution["limits"])
     count = tokens_in = tokens_out = 0
     model = ""
     for request in requests():
         model = str(request.body["model"])
         count, tokens_in, tokens_out = count + 1, tokens_in + request.tokens_in, tokens_out + request.tokens_out
     if not count:
-        return before
+        return
     asks = f"{count} requests to {model!r} at {execution['url']}"
     about = f"about {tokens_in} tokens in and {tokens_out} out at most"
     cost = limits.cost(tokens_in, tokens_out)
-    if limits.max_requests and before.requests + count > limits.max_requests:
-        asks += f" after {before.requests}" if before.requests else ""
-        raise InputError(f"{asks}, max_requests is {limits.max_requests}: nothing was asked")
-    if limits.max_cost and not cost:
-        raise InputError("max_cost says nothing without price_in and price_out, of a million tokens each")
-    if limits.max_cost and before.cost + cost > limits.max_cost:
-        asks += f" after others for {before.cost:.2f}" if before.requests else ""
-        raise InputError(f"{asks}, {about}: about {cost:.2f}, max_cost is {limits.max_cost:g}: nothing was asked")
-    logger.info("%s, %s%s", asks, about, f": {cost:.2f} at most" if cost else "")
+    spent = answered.charge(execution["account"], count, cost)  # now, so that others who ask for it know
+    before = Spent(spent.requests - count, spent.cost - cost)
     left = replace(limits, max_cost=limits.max_cost - before.cost) if limits.max_cost else limits
     client = Client(execution["url"], secret_of(execution["key_env"]), left, answered)
-    bill = client.ask(requests(), total=count, progress=progress)
-    spent = limits.cost(bill.tokens_in, bill.tokens_out)
-    counted = f": {spent:.2f}" if spent else ""
-    logger.info("%d replies, %d tokens in and %d out%s", bill.replies, bill.tokens_in, bill.tokens_out, counted)
-    return Spent(before.requests + bill.replies, before.cost + spent)
+    try:
+        _check(limits, Spent(count, cost), before, asks, about)
+        logger.info("%s, %s%s", asks, about, f": {cost:.2f} at most" if cost else "")
+        client.ask(requests(), total=count, progress=progress)
+    finally:
+        bill = client.bill
+        counted = limits.cost(bill.tokens_in, bill.tokens_out)
+        answered.charge(execution["account"], bill.replies - count, counted - cost)
+        if bill.replies:
+            told = f": {counted:.2f}" if counted else ""
+            logger.info("%d replies, %d tokens in and %d out%s", bill.replies, bill.tokens_in, bill.tokens_out, told)
+
+
+def _check(limits: Limits, wanted: Spent, before: Spent, asks: str, about: str) -> None:
+    """Refuse what goes beyond the limits, with what the account has spent before."""
+    if limits.max_requests and before.requests + wanted.requests > limits.max_requests:
+        asks += f" after {before.requests}" if before.requests else ""
+        raise InputError(f"{asks}, max_requests is {limits.max_requests}: nothing was asked")
+    if limits.max_cost and not wanted.cost:
+        raise InputError("max_cost says nothing without price_in and price_out, of a million tokens each")
+    if limits.max_cost and before.cost + wanted.cost > limits.max_cost:
+        asks += f" after others for {before.cost:.2f}" if before.cost else ""
+        raise InputError(
+            f"{asks}, {about}: about {wanted.cost:.2f}, max_cost is {limits.max_cost:g}: nothing was asked"
+        )

@@ -198,7 +198,7 @@ def _letter(asked: Asked, reply: Reply, task: Task, asking: Mapping[str, Any]) -
 def _steps(stages: SourceStages) -> Supervision:
     spec = stages.spec
     given = resolve_settings("source server", SETTINGS, spec.settings)
-    execution = server_execution(spec)
+    execution = server_execution(spec, stages.account)
 
     def ask(split: str, answering: AnsweringSpec, num_variations: int | None = None) -> Step:
         asking = _asking(stages.task, spec, given, answering)
@@ -213,11 +213,11 @@ def _steps(stages: SourceStages) -> Supervision:
     )
 
 
-def server_execution(spec: WeakSpec) -> dict[str, Json]:
-    """Where a server is, and how hard it is asked; see `servers.within_limits`."""
+def server_execution(spec: WeakSpec, account: str) -> dict[str, Json]:
+    """Where a server is, how hard it is asked, and what is charged; see `servers.within_limits`."""
     given = resolve_settings("source server", SETTINGS, spec.settings)
     limits = {field.name: given[field.name] for field in dataclasses.fields(Limits)}
-    return {"url": spec.url, "key_env": spec.key_env, "limits": limits}
+    return {"url": spec.url, "key_env": spec.key_env, "limits": limits, "account": account}
 
 
 def _asking(task: Task, spec: WeakSpec, given: Mapping[str, Any], answering: AnsweringSpec) -> dict[str, Json]:

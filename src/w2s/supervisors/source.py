@@ -71,6 +71,10 @@ class SourceStages(Protocol):
         """How it answers the test questions."""
 
     @property
+    def account(self) -> str:
+        """The name of what is charged where answers are paid for: one of a whole command."""
+
+    @property
     def orders(self) -> int:
         """In how many ways a source that answers by itself is asked each test question."""
 
