@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -14,8 +15,9 @@ from support.faulty import Fault, FaultyServer, Handler, serving
 from w2s.errors import InputError
 from w2s.servers import client, pace
 from w2s.servers.answered import Answered
-from w2s.servers.client import Bill, Client, Limits, secret_of
+from w2s.servers.client import Bill, Client, Limits
 from w2s.servers.requests import Asking, Request
+from w2s.servers.secrets import secret_of
 
 KEY = "sk-secret-0123456789"
 
@@ -329,11 +331,53 @@ def test_a_key_is_sent_and_written_nowhere(
     assert KEY not in repr(Client(server.url, KEY, Limits(), answered))
 
 
+SLASHED = "sk-secret/0123+456=789"
+REPEATS = {
+    "an answer": (200, {"choices": [{"message": {"content": f"A, {SLASHED}"}, "finish_reason": "stop"}]}),
+    "a refusal": (200, {"choices": [{"message": {"refusal": f"No, {SLASHED}"}, "finish_reason": "stop"}]}),
+    "a model": (200, {"model": SLASHED, "choices": [{"message": {"content": "A"}, "finish_reason": "stop"}]}),
+    "an end": (200, {"choices": [{"message": {"content": "A"}, "finish_reason": SLASHED}]}),
+    "escaped as JSON": (401, SLASHED.replace("/", "\\/").encode()),
+    "escaped by number": (401, SLASHED.replace("+", "\\u002B").encode()),
+    "quoted as in an address": (401, quote(SLASHED, safe="").encode()),
+}
+
+
+@pytest.mark.parametrize("repeats", REPEATS.values(), ids=REPEATS.keys())
+def test_a_key_that_a_server_repeats_is_neither_kept_nor_said(
+    repeats: tuple[int, Any], answered: Answered, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = ""
+    with caplog.at_level(logging.DEBUG), serving(FaultyServer(faults=[status(*repeats)])) as server:
+        try:
+            ask(server, answered, requests(1), key=SLASHED)
+        except InputError as error:
+            said = str(error)
+    reply = answered.get(requests(1)[0].key)
+    assert "***" in said + caplog.text + (f"{reply.text} {reply.model}" if reply else "")
+    assert "0123" not in said + caplog.text
+    assert not any(b"0123" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_what_is_too_short_for_a_secret_is_left_in_answers(answered: Answered) -> None:
+    with serving(FaultyServer(answer=lambda prompt: "EMPTY")) as server:
+        ask(server, answered, requests(1), key="EMPTY")
+    reply = answered.get(requests(1)[0].key)
+    assert reply is not None and reply.text == "EMPTY"
+
+
 def test_a_key_that_is_not_set_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_KEY", raising=False)
     with pytest.raises(InputError, match="NO_KEY, which is not set"):
         secret_of("NO_KEY")
     assert secret_of(None) is None
+
+
+@pytest.mark.parametrize("key", [KEY, "hf_abcdefghijklmnop", "0123456789abcdef"])
+def test_a_key_in_place_of_its_variables_name_is_not_repeated(key: str) -> None:
+    with pytest.raises(InputError, match="expected a name such as MY_KEY") as raised:
+        secret_of(key)
+    assert key not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["http://nobody.invalid/v1", "http://127.0.0.1:1/v1", "http://[bad/v1"])

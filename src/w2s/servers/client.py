@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -22,11 +21,12 @@ from w2s.servers.dialect import Dialect
 from w2s.servers.pace import Pace
 from w2s.servers.replies import Reply, UnreadableReplyError, message_of, reply_from
 from w2s.servers.requests import PATHS, Request
+from w2s.servers.secrets import Secret
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Bill", "Client", "Limits", "secret_of"]
+__all__ = ["Bill", "Client", "Limits"]
 
 logger = logging.getLogger(__name__)
 
@@ -94,22 +94,6 @@ class _TroubleError(Exception):
         self.overloaded = overloaded
 
 
-def secret_of(key_env: str | None) -> str | None:
-    """The key in an environment variable; None where none is named.
-
-    Raises:
-        InputError: The variable is not set.
-    """
-    if key_env is None:
-        return None
-    key = os.environ.get(key_env, "").strip()
-    if not key:
-        raise InputError(f"key_env names {key_env}, which is not set: expected the server's key in it")
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise InputError(f"what {key_env} holds is no key: expected one line of ASCII without spaces")
-    return key
-
-
 class Client:
     """Asks one server.
 
@@ -125,7 +109,7 @@ class Client:
 
     def __init__(self, url: str, key: str | None, limits: Limits, answered: Answered) -> None:
         self._url = url.rstrip("/")
-        self._key = key
+        self._key, self._secret = key, Secret(key)
         self._limits = limits
         self._answered = answered
         self.bill = Bill()
@@ -241,7 +225,7 @@ class Client:
         try:
             async with asyncio.timeout(self._limits.timeout):
                 body = self._dialect.apply(request)
-                response = await http.post(self._url + PATHS[request.api], json=body)
+                response = self._secret.out_of_reply(await http.post(self._url + PATHS[request.api], json=body))
         except TimeoutError:
             self._reached = True  # a connection takes less
             raise _TroubleError(f"no reply in {self._limits.timeout:g} s") from None
@@ -256,7 +240,7 @@ class Client:
                 if not message_of(data):
                     return reply_from(request.api, data, self._dialect.without)
             except (UnreadableReplyError, ValueError) as error:
-                raise _TroubleError(f"its reply cannot be read: {error}") from None
+                raise _TroubleError(f"its reply cannot be read: {self._scrubbed(str(error))}") from None
             # Some send an error with the status of a success.
             raise _TroubleError(f"it answers an error: {self._scrubbed(message_of(data))}", overloaded=True)
         return self._refusal(request, body, response)
@@ -317,9 +301,7 @@ class Client:
 
     def _scrubbed(self, text: str) -> str:
         """A text of the server's in one line, without the key: some repeat it."""
-        if self._key:
-            text = text.replace(self._key, "***")
-        text = "".join(character if character.isprintable() else " " for character in text)
+        text = "".join(character if character.isprintable() else " " for character in self._secret.out_of(text))
         return " ".join(text.split())[:300]
 
 

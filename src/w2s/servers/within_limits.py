@@ -10,8 +10,9 @@ from typing import Any
 from w2s.errors import InputError
 from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered, Spent
-from w2s.servers.client import Client, Limits, secret_of
+from w2s.servers.client import Client, Limits
 from w2s.servers.requests import Request
+from w2s.servers.secrets import secret_of
 
 __all__ = ["have_answered"]
 
