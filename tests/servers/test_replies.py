@@ -78,3 +78,14 @@ def test_a_prompt_that_is_continued_is_answered_by_its_first_token() -> None:
     said = reply(("", {"": -0.1, " B": -2.0, " A": -4.0, "\n": -5.0}), (" A", {" A": -0.1}))
     assert letter_logprobs(said, LETTERS) == pytest.approx([-4.0, -2.0, -5.0, -5.0])
     assert letter_logprobs(reply(("x", {"x": -0.1}), (" A", {" A": -0.1})), LETTERS) is None
+
+
+@pytest.mark.parametrize("api", ["chat", "completion"])
+def test_a_token_of_no_known_probability_is_left_out(api: Any) -> None:
+    tops: Any = {"A": -0.5, "B": None}
+    if api == "chat":
+        place = {"token": "A", "top_logprobs": [{"token": name, "logprob": value} for name, value in tops.items()]}
+        choice: dict[str, Any] = {"message": {"content": "A"}, "logprobs": {"content": [place]}}
+    else:
+        choice = {"text": "A", "logprobs": {"tokens": ["A"], "top_logprobs": [tops]}}
+    assert reply_from(api, {"choices": [choice]}).places == [("A", [("A", -0.5)])]

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from support.experiments import in_splits, questions, small_experiment, write_rows
-from support.faulty import FaultyServer, serving
+from support.faulty import Fault, FaultyServer, Handler, serving
 from w2s.cli import main
 from w2s.config import AnsweringSpec, Experiment, TaskSpec, WeakSpec
 from w2s.errors import InputError
 from w2s.pipeline import stages
 from w2s.pipeline.graph import Graph
 from w2s.runners import local
+from w2s.servers.batch_files import read_responses
 from w2s.store import Store
 from w2s.supervisors import SOURCES
 from w2s.tables import read_table
@@ -150,7 +151,8 @@ def test_a_run_is_supervised_and_has_a_pgr(
         ({"url": None}, r"needs weak\.url"),
         ({"url": "localhost:8000"}, "expected an address such as"),
         ({"url": "http://me:pass@host/v1"}, "holds more than an address"),
-        ({"url": "http://host/v1?api_key=1"}, "holds more than an address"),
+        ({"url": "me:pass@host/v1"}, "holds more than an address"),
+        ({"url": "http://host/v1?api_key=pass"}, "holds more than an address"),
         ({"examples": 2}, "source server shows none"),
         ({"settings": {"extra": {"stream": True}}}, "extra names 'stream'"),
         ({"settings": {"timeout": 0}}, "timeout is 0: expected 1 or more"),
@@ -296,6 +298,37 @@ def test_responses_to_requests_that_nobody_made_are_told_apart(
     # Those of the other split are there when they are asked for.
     main(words(data, tmp_path, by_name, "--split=test", f"--requests-out={tmp_path / 'rest.jsonl'}"))
     assert len((tmp_path / "rest.jsonl").read_text().splitlines()) == len(others) - 5
+
+
+def test_an_answer_that_comes_after_a_refusal_of_the_same_request_counts(tmp_path: Path) -> None:
+    def line(id: str, text: str) -> str:
+        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        return json.dumps({"custom_id": id, "response": {"status_code": 200, "body": {"choices": [choice]}}}) + "\n"
+
+    back = tmp_path / "back.jsonl"
+    back.write_text("".join([line("a", ""), line("b", "B"), line("a", "C"), line("b", ""), line("a", "D")]))
+    found = read_responses(back)
+    assert {id: reply.text for id, reply in found.replies.items()} == {"a": "C", "b": "B"}
+    assert found.problems["are there twice: the first answer counts"] == 3
+
+
+def test_another_model_than_was_asked_for_is_said(
+    data: str, server: FaultyServer, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = {"message": {"content": "A"}, "finish_reason": "stop"}
+
+    def as_model(name: str) -> Fault:
+        def fault(handler: Handler, body: dict[str, Any]) -> bool:
+            handler.reply(200, {"model": name, "choices": [answer]})
+            return True
+
+        return fault
+
+    server.faults = [*[as_model("big-2024-08-06")] * 16, *[as_model("small")] * 16]
+    stages.label(task(data, num_variations=1), weak(server), store=store)
+    assert "was asked for" not in caplog.text  # a version of it
+    stages.label(task(data, num_variations=2), weak(server), store=store)
+    assert "big was asked for, and answered as big-2024-08-06 (16), small (16)" in caplog.text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"id": 1}', "no"])

@@ -96,10 +96,10 @@ def read_responses(path: Path) -> Responses:
                 found.problems[reply] += 1
                 continue
             found.problems["are refused or empty"] += not reply.is_answer
-            if str(key) in found.replies:
-                found.problems["are there twice: the first counts"] += 1
-            else:
-                found.replies[str(key)] = reply
+            before = found.replies.setdefault(str(key), reply)
+            if before is not reply:
+                found.problems["are there twice: the first answer counts"] += 1
+                found.replies[str(key)] = before if before.is_answer else reply
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +102,20 @@ def _places(logprobs: Any) -> list[tuple[str, list[tuple[str, float]]]]:
         return [
             (
                 str(place["token"]),
-                [(str(top["token"]), float(top["logprob"])) for top in place.get("top_logprobs") or ()],
+                _known((str(top["token"]), top["logprob"]) for top in place.get("top_logprobs") or ()),
             )
             for place in logprobs["content"][:_PLACES]
         ]
     tokens, tops = logprobs.get("tokens") or [], logprobs.get("top_logprobs") or []
     return [
-        (str(token), [(str(name), float(value)) for name, value in (top or {}).items()])
+        (str(token), _known((str(name), value) for name, value in (top or {}).items()))
         for token, top in zip(tokens[:_PLACES], tops, strict=False)
     ]
+
+
+def _known(tops: Iterable[tuple[str, Any]]) -> list[tuple[str, float]]:
+    """The tokens of which the server says how likely they are."""
+    return [(name, float(value)) for name, value in tops if value is not None]
 
 
 def letter_logprobs(reply: Reply, letters: Sequence[str], *, named: str | None = None) -> list[float] | None:

@@ -141,8 +141,10 @@ def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
     if batches and total == sum(models.values()):  # better than a finished step of nothing
         text = " ".join(batches[0]["response"][0].as_py().split())[:80]
         raise InputError(f"none of {total} replies of {inquiry.settings['name']!r} is an answer; the first is {text!r}")
-    if len(models) > 1:
-        logger.warning("the server answered as %s", ", ".join(f"{name or '?'} ({n})" for name, n in models.items()))
+    name = inquiry.settings["asking"]["model"]
+    if len(models) > 1 or not all(one.startswith(name) for one in models if one):  # a version may follow the name
+        told = ", ".join(f"{one or '?'} ({n})" for one, n in models.items())
+        logger.warning("%s was asked for, and answered as %s", name, told)
     return pa.Table.from_batches(batches, schema=ANSWERS)
 
 
@@ -255,11 +257,11 @@ def _check(spec: WeakSpec) -> None:
 
 
 def _check_url(url: str) -> None:
+    if set(url) & set("@?#"):  # first: what may hold a key is not shown
+        raise InputError("weak.url holds more than an address: a key belongs into the variable that weak.key_env names")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise InputError(f"weak.url is {url!r}: expected an address such as http://localhost:8000/v1")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InputError("weak.url holds more than an address: a key belongs into the variable that weak.key_env names")
 
 
 SOURCES = (
