@@ -42,6 +42,23 @@ def test_three_annotators_without_truth_are_told_apart(say: Say, tickets: Path) 
     assert "An error that most of them share does not show here." in verdict
 
 
+def test_a_column_an_annotator_says_what_a_row_an_answer_says(
+    say: Say, tickets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels: dict[str, dict[str, str]] = {}
+    for item, worker, label in (line.split(",") for line in tickets.read_text().splitlines()[1:]):
+        labels.setdefault(item, {})[worker] = label
+    rows = [f"{item},{','.join(own[who] for who in SKILLS)}" for item, own in labels.items()]
+    wide = tmp_path / "wide.csv"
+    wide.write_text("\n".join([f"Ticket no.,{','.join(SKILLS)}", *rows]) + "\n")
+    names = ["--columns", "{question_id: Ticket no.}"]
+    long = say("score", tickets, "--columns", COLUMNS, "--json")
+    assert json.loads(say("score", wide, *names, "--annotators", "ann,bob,carl", "--json")) == json.loads(long)
+    words = ["score", str(wide), *names]
+    assert "did you mean 'carl'?" in refused([*words, "--annotators=ann,karl"], capsys)
+    assert "no column 'answer', it has question_id, ann, bob, carl: --columns says" in refused(words, capsys)
+
+
 def test_json_has_the_summary_and_the_annotators(say: Say, tickets: Path) -> None:
     found = json.loads(say("score", tickets, "--columns", COLUMNS, "--normalize", "[space, case]", "--json"))
     assert (found["questions"], found["rows"], found["missing"]) == (294, 882, 18)

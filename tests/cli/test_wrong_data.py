@@ -132,7 +132,11 @@ def test_an_adapter_that_is_none_is_refused(tiny_llama: Path, capsys: pytest.Cap
         ("a.csv", None, "no such file: a.csv"),
         ("a.csv", "", "a.csv is empty"),
         ("a.csv", "question_id,variation,answer\n", "a.csv is empty: it has no rows"),
-        ("a.csv", "question_id,answer\nq,a\n", "answers table has no column 'variation': it has question_id, answer"),
+        (
+            "a.csv",
+            "question_id,answer\nq,a\n",
+            "a.csv has no column 'variation' or 'annotator' or 'supervisor', it has question_id, answer: --columns",
+        ),
         ("a.csv", "question_id,variation,answer\nq,0,a\nq,0,b\n", "expected one answer for question_id 'q', variation"),
         ("a.csv", "question_id,variation,answer\nq,first,a\n", "answers table, column 'variation': expected int32"),
         ("a.csv", "question_id,variation,answer\n,0,a\n", "row 1: expected a question_id, it is null"),

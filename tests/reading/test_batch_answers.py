@@ -26,7 +26,15 @@ def test_a_response_answers_what_its_custom_id_names(tmp_path: Path) -> None:
     long = export_of(write_lines(tmp_path / "output.jsonl", rows))
     assert answers(long)[0] == ("q2", "big-model", "Oslo")
     assert [answer for _, _, answer in answers(long)[1:]] == [None] * 4
-    assert long.notes[0].endswith("5 requests, 2 supervisors, 1 cut off, 2 failed, 1 refused or empty")
+    assert {who for _, who, _ in answers(long)} == {"big-model"}, "what failed is nobody else's"
+    assert long.notes[0].endswith("5 requests, 1 supervisor, 1 cut off, 2 failed, 1 refused or empty")
+
+
+def test_what_failed_is_of_the_file_where_several_models_answered(tmp_path: Path) -> None:
+    rows = [response_line("q1", "Oslo"), response_line("q2", "Oslo"), response_line("q3", None, status=500)]
+    rows[1]["response"]["body"]["model"] = "other"
+    long = export_of(write_lines(tmp_path / "output.jsonl", rows))
+    assert [who for _, who, _ in answers(long)] == ["big-model", "other", "output"]
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,12 @@ def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
         help="what the table calls them: '{question_id: item, answer: label}'",
     )
     parser.add_argument(
+        "--annotators",
+        type=list[str],
+        default=[],
+        help="of a table with one column for each annotator: these columns",
+    )
+    parser.add_argument(
         "--normalize",
         type=list[str] | str,
         default=[],

@@ -95,16 +95,31 @@ def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
     """The answers to score, of a table or of a tool's export, and what that was read as."""
     from w2s.pipeline.origin import read_with_origin
     from w2s.reading.exports import TABLE, format_of, names_of, read_export
+    from w2s.reading.labels import long_of
 
     paths = [Path(name).expanduser() for name in arguments.answers]
     form = format_of(paths, arguments.format, arguments.columns, arguments.encoding)
     if form != TABLE:
+        if arguments.annotators:
+            raise InputError(
+                f"{paths[0]} is read as format {form}, and --annotators names columns of a wide table: expected one of "
+                "them; --format table reads it as a table"
+            )
         names = names_of(paths, form)
         found = read_export(paths, form, names, columns=arguments.columns, encoding=arguments.encoding)
         return found.table, found.notes
     if len(paths) > 1:
         raise InputError(f"{paths[0]} and {paths[1]} are tables: expected one, in which a column names the supervisor")
-    return read_with_origin(paths[0], arguments.columns, encoding=arguments.encoding), ()
+    table = read_with_origin(paths[0], arguments.columns, encoding=arguments.encoding)
+    if arguments.annotators:
+        table = long_of(table, arguments.annotators, str(paths[0]))
+    for needed in (("question_id",), ("answer",), ("variation", "annotator", "supervisor")):
+        if not set(needed) & set(table.column_names):
+            raise InputError(
+                f"{paths[0]} has no column {' or '.join(map(repr, needed))}, it has {', '.join(table.column_names)}: "
+                "--columns says which it is, or --annotators names the columns of annotators"
+            )
+    return table, ()
 
 
 def _against_gold(tables: Mapping[str, pa.Table], arguments: Namespace) -> Sequence[ComparedEstimator]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from w2s.errors import InputError, unknown_name
 from w2s.reading import read_rows, suffix_of
 
-__all__ = ["RULES", "Labels", "labels_of"]
+__all__ = ["RULES", "Labels", "labels_of", "long_of"]
 
 RULES = ("space", "case")
 
@@ -34,6 +35,30 @@ class Labels(NamedTuple):
     missing: int
     merged: Mapping[str, Mapping[str, int]]
     notes: tuple[str, ...]
+
+
+def long_of(table: pa.Table, annotators: Sequence[str], path: str) -> pa.Table:
+    """A table with a column an annotator, as one with a row an answer.
+
+    Raises:
+        InputError: It lacks a column; `path` is named in the message.
+    """
+    missing = [name for name in ("question_id", *annotators) if name not in table.column_names]
+    if missing:
+        near = difflib.get_close_matches(missing[0], table.column_names, n=1)
+        raise InputError(f"{path} has no column {missing[0]!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+    return pa.concat_tables(
+        [
+            pa.table(
+                {
+                    "question_id": pc.cast(table["question_id"], pa.string()),
+                    "annotator": pa.array([name] * table.num_rows, pa.string()),
+                    "answer": pc.cast(table[name], pa.string()),
+                }
+            )
+            for name in annotators
+        ]
+    )
 
 
 def labels_of(table: pa.Table, *, normalize: Sequence[str] = (), keep_missing: bool | None = None) -> Labels:

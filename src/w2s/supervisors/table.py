@@ -16,7 +16,7 @@ from w2s.config import WeakSpec
 from w2s.errors import InputError
 from w2s.files import file_sha256
 from w2s.reading.exports import FORMATS, TABLE, Known, Long, Way, format_of, names_of, read_export
-from w2s.reading.labels import RULES, Labels, labels_of
+from w2s.reading.labels import RULES, Labels, labels_of, long_of
 from w2s.registry import resolve_settings
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
@@ -81,7 +81,7 @@ def _read(paths: Sequence[Path], settings: Mapping[str, Any], questions: Sequenc
     path, wide = str(paths[0]), settings["annotators"]
     table = read_table(path, settings["columns"])
     if wide:
-        table = _long(table, wide, path)
+        table = long_of(table, wide, path)
     for name in ("question_id", "answer"):
         if name not in table.column_names:
             hint = " or weak.settings.annotators names the columns of annotators" if name == "answer" else ""
@@ -105,26 +105,6 @@ def _tell(where: str, answers: _Answers) -> None:
         logger.info("%s: %d rows have no label", where, labels.missing)
     for note in labels.notes:
         logger.info("%s: %s", where, note)
-
-
-def _long(table: pa.Table, annotators: Sequence[str], path: str) -> pa.Table:
-    """A table with a column an annotator, as one with a row an answer."""
-    missing = [name for name in ("question_id", *annotators) if name not in table.column_names]
-    if missing:
-        near = difflib.get_close_matches(missing[0], table.column_names, n=1)
-        raise InputError(f"{path} has no column {missing[0]!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-    return pa.concat_tables(
-        [
-            pa.table(
-                {
-                    "question_id": pc.cast(table["question_id"], pa.string()),
-                    "annotator": pa.array([name] * table.num_rows, pa.string()),
-                    "answer": pc.cast(table[name], pa.string()),
-                }
-            )
-            for name in annotators
-        ]
-    )
 
 
 def _numbered(table: pa.Table) -> pa.Table:

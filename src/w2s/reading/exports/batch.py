@@ -30,13 +30,15 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
     answers: list[Given] = []
     counts: Counter[str] = Counter()
     for file in files:
+        models = {str((_body(row) or {}).get("model") or "") for row in file.rows.cells} - {""}
+        name = models.pop() if len(models) == 1 else file.name  # of a response that does not say: one that failed
         for number, row in enumerate(file.rows.cells, start=1):
             with reading_row(file, number):
                 if (own := text_of(row.get("custom_id"))) is None:
                     raise row_error(file, number, "a response with a custom_id")
                 items.append(Item(own=own, fields={"custom_id": own}))
                 body = _body(row)
-                who = text_of(row.get(wanted.who) if wanted.who else (body or {}).get("model")) or file.name
+                who = text_of(row.get(wanted.who) if wanted.who else (body or {}).get("model")) or name
                 for text, problem in _texts(body):
                     counts[problem] += bool(problem)
                     answers.append(Given(len(items) - 1, who, None if problem else text))
@@ -85,4 +87,5 @@ FORMAT = Format(
     by_people=False,
     recognizes=_recognizes,
     read=_read,
+    version=2,
 )

@@ -80,7 +80,7 @@ def way_for(items: Sequence[Item], known: Sequence[Known], form: Format, field: 
         raise InputError(
             f"{where}: none of its {form.asked} is a question of the task by {' or '.join(map(_told, ways))}: the "
             f"first has {theirs!r}, the task has {ours}: expected columns.question_id to name the field with the ids "
-            f"or the texts, one of {', '.join([*names, form.own])}"
+            f"or the texts, one of {', '.join(dict.fromkeys([*names, form.own]))}"
         )
     if best.by == "id" and field is None:
         _check_texts(items, known, found[best], best, where)
