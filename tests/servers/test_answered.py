@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,42 +12,38 @@ import pytest
 from support.faulty import FaultyServer, serving
 from w2s.errors import InputError
 from w2s.servers.answered import Answered
-from w2s.servers.replies import Reply
-
-ASKS = """
-import sys
-from pathlib import Path
-from w2s.servers.answered import Answered
 from w2s.servers.client import Client, Limits
+from w2s.servers.replies import Reply
 from w2s.servers.requests import Asking
 
-asking = Asking(service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
-answered = Answered(Path(sys.argv[2]))
-requests = [asking.request(f"Question {number}?") for number in range(int(sys.argv[3]))]
-left = [request for request in requests if request.key not in answered]
-Client(sys.argv[1], None, Limits(concurrency=4), answered).ask(iter(left), total=len(left))
-"""
+
+def asks(url: str, folder: Path, count: int, concurrency: int) -> None:
+    """Have what is not answered yet answered, in a process that may be killed."""
+    asking = Asking(service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
+    answered = Answered(folder)
+    requests = [asking.request(f"Question {number}?") for number in range(count)]
+    left = [request for request in requests if request.key not in answered]
+    Client(url, None, Limits(concurrency=concurrency), answered).ask(iter(left), total=len(left))
 
 
 def test_a_kill_costs_the_requests_that_were_under_way_at_most(tmp_path: Path) -> None:
-    kills, count, concurrency, dice = 0, 400, 4, random.Random(0)
+    kills, count, concurrency, dice = 20, 800, 4, random.Random(0)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["pytest", "httpx2", "w2s.servers.client"])
     with serving(FaultyServer(seconds=0.01)) as server:
-        while True:
-            command = [sys.executable, "-c", ASKS, server.url, str(tmp_path), str(count)]
-            process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        for killed in range(kills + 1):
+            process = processes.Process(target=asks, args=(server.url, tmp_path, count, concurrency))
             before = server.requests
-            while process.poll() is None and server.requests == before:
+            process.start()
+            while process.is_alive() and server.requests == before:
                 time.sleep(0.005)
-            try:
-                process.wait(dice.uniform(0.0, 0.5) if kills < 6 else 60)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                kills += 1
-                continue
-            assert process.returncode == 0 and process.stderr is not None, process.stderr and process.stderr.read()
-            break
-        assert kills >= 3 and server.requests <= count + kills * concurrency
+            process.join(dice.uniform(0.0, 0.1) if killed < kills else 60)
+            if killed < kills:
+                assert process.is_alive(), "there is something left to ask"
+                process.kill()
+                process.join()
+        assert process.exitcode == 0
+        assert count <= server.requests <= count + kills * concurrency
 
 
 def test_the_first_reply_stays_and_other_processes_see_it(tmp_path: Path) -> None:

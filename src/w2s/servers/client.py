@@ -26,7 +26,7 @@ from w2s.servers.secrets import Secret
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Bill", "Client", "Limits"]
+__all__ = ["Bill", "Client", "Limits", "in_money"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,11 @@ class Limits:
     def cost(self, tokens_in: int, tokens_out: int) -> float:
         """What so many tokens cost."""
         return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
+
+
+def in_money(cost: float) -> str:
+    """A cost to two places, or to two digits where that would be nothing."""
+    return f"{cost:.2f}" if cost >= 0.1 else f"{cost:.2g}"
 
 
 @dataclass
@@ -283,8 +288,8 @@ class Client:
         cost = limits.cost(bill.tokens_in, bill.tokens_out)
         if limits.max_cost and cost > limits.max_cost:
             raise InputError(
-                f"{bill.replies} answers cost {cost:.2f}, max_cost is {limits.max_cost:g}: they are kept, no more are "
-                "asked for"
+                f"{bill.replies} answers cost {in_money(cost)}, max_cost is {limits.max_cost:g}: they are kept, no "
+                "more are asked for"
             )
 
     async def _keep(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from w2s.errors import InputError
 from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered, Spent
-from w2s.servers.client import Client, Limits
+from w2s.servers.client import Client, Limits, in_money
 from w2s.servers.requests import Request
 from w2s.servers.secrets import secret_of
 
@@ -54,14 +54,14 @@ def have_answered(
     client = Client(execution["url"], secret_of(execution["key_env"]), left, answered)
     try:
         _check(limits, Spent(count, cost), before, asks, about)
-        logger.info("%s, %s%s", asks, about, f": {cost:.2f} at most" if cost else "")
+        logger.info("%s, %s%s", asks, about, f": {in_money(cost)} at most" if cost else "")
         client.ask(requests(), total=count, progress=progress)
     finally:
         bill = client.bill
         counted = limits.cost(bill.tokens_in, bill.tokens_out)
         answered.charge(execution["account"], bill.replies - count, counted - cost)
         if bill.replies:
-            told = f": {counted:.2f}" if counted else ""
+            told = f": {in_money(counted)}" if counted else ""
             logger.info("%d replies, %d tokens in and %d out%s", bill.replies, bill.tokens_in, bill.tokens_out, told)
 
 
@@ -73,7 +73,7 @@ def _check(limits: Limits, wanted: Spent, before: Spent, asks: str, about: str) 
     if limits.max_cost and not wanted.cost:
         raise InputError("max_cost says nothing without price_in and price_out, of a million tokens each")
     if limits.max_cost and before.cost + wanted.cost > limits.max_cost:
-        asks += f" after others for {before.cost:.2f}" if before.cost else ""
+        asks += f" after others for {in_money(before.cost)}" if before.cost else ""
         raise InputError(
-            f"{asks}, {about}: about {wanted.cost:.2f}, max_cost is {limits.max_cost:g}: nothing was asked"
+            f"{asks}, {about}: about {in_money(wanted.cost)}, max_cost is {limits.max_cost:g}: nothing was asked"
         )
