@@ -110,7 +110,7 @@ def test_a_student_of_a_run_is_asked_as_in_the_run_with_the_splits_of_its_seed(
     assert len(learned.questions) == 6 and learned.model["name"] == str(tiny_gemma)
     with caplog.at_level(logging.WARNING, logger="w2s"):
         found = stages.evaluate(learned.origin.spec, experiment.strong, adapter=folder, store=store)
-    own = read_table(folder / "predictions.parquet")
+    own = w2s.read_table(folder / "predictions.parquet")
     assert found.select(["question_id", "answer"]).equals(own.select(["question_id", "answer"]))
     assert "otherwise" not in caplog.text and "are among those" not in caplog.text
     scored = w2s.read_table(tmp_path / "run" / "seed-1" / "scored.parquet")

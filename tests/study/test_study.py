@@ -124,7 +124,10 @@ def test_the_table_has_what_guessing_gets_and_a_notebook_shows_it(whole: Study) 
     constant = [f"{run.guessing.constant_accuracy:.3f}" for run in runs]
     assert len(chance) == 3 and "None" not in {*chance, *constant}
     lines = str(whole.result.table()).splitlines()
-    assert [line.split(")")[1].split() for line in lines if line.startswith(("(chance)", "(always"))] == [chance, constant]
+    assert [line.split(")")[1].split() for line in lines if line.startswith(("(chance)", "(always"))] == [
+        chance,
+        constant,
+    ]
     shown = whole.result._repr_html_()
     for part in ("(chance)", *chance, "(always one answer)", *constant, "gone.jsonl", "points over 2 experiments"):
         assert part in shown and part in (whole.folder / "report.html").read_text()
