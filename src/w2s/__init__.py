@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         risk_coverage,
         variance_components,
     )
+    from w2s.pipeline.origin import read_table, write_table
     from w2s.pipeline.paraphrase_stage import paraphrase
     from w2s.pipeline.stages import evaluate, ground_truth, label, select, train
     from w2s.pipeline.supervisor_stage import make_supervisor
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from w2s.study.grid import Cell, cells_of
     from w2s.study.running import StudyResult, run_study
     from w2s.supervisors.source import Source, Supervision
-    from w2s.tables import read_table, write_table
     from w2s.tasks import load_task
     from w2s.training.loss import Loss
 
@@ -105,6 +105,7 @@ _HOMES = {
     "w2s.results.records": ["Record"],
     "w2s.results.sharing": ["export_run", "import_run"],
     "w2s.running": ["Result", "run"],
+    "w2s.pipeline.origin": ["read_table", "write_table"],
     "w2s.pipeline.paraphrase_stage": ["paraphrase"],
     "w2s.pipeline.stages": ["evaluate", "ground_truth", "label", "select", "train"],
     "w2s.pipeline.supervisor_stage": ["make_supervisor"],
@@ -112,7 +113,6 @@ _HOMES = {
     "w2s.study.grid": ["Cell", "cells_of"],
     "w2s.study.running": ["StudyResult", "run_study"],
     "w2s.supervisors.source": ["Source", "Supervision"],
-    "w2s.tables": ["read_table", "write_table"],
     "w2s.tasks": ["load_task"],
     "w2s.training.loss": ["Loss"],
 }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
 from support.commands import Say
-from w2s.cli import main
 from w2s.cli.estimates import about
 
 
@@ -28,23 +26,6 @@ def test_a_dry_run_of_a_run_says_what_it_takes(say: Say, config: Path, tmp_path:
     assert [line for line in text.splitlines() if line.startswith("──")] == [
         f"── a question of {split} ──" for split in ("weak_train", "transfer", "test")
     ]
-
-
-def test_the_papers_grid_is_estimated_without_a_hub(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
-    few = {"task.weak_train": 60, "task.transfer": 60, "task.test": 60}
-    study = {"preset": "paper", "base": few, "grid": {"task.name": ["hellaswag", "gsm8k"]}}
-    (tmp_path / "paper.yaml").write_text(json.dumps(study))
-    with pytest.raises(SystemExit, match="0"):
-        main(["study", str(tmp_path / "paper.yaml"), "--store", str(tmp_path / "store"), "--dry-run"])
-    text = capsys.readouterr().out
-    assert "meta-llama/Llama-2-7b-chat-hf: 7.0B parameters by its name alone" in text
-    assert "meta-llama/Llama-2-13b-chat-hf: 13.0B parameters by its name alone" in text
-    assert re.search(r"^training +1[0-9] +1[0-9] +[\d,]+ +[\d.,M]+ +[\d.,]+ (h|days)$", text, re.M), text
-    assert text.count("· not here: the hub is asked for it when it runs") == 2
-    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from support.commands import Say, refused
 from support.experiments import in_splits, questions, write_rows
 from w2s.cli import main
-from w2s.pipeline.origin import origin_of, read_with_origin
-from w2s.tables import read_table
+from w2s.pipeline.origin import origin_of, read_table
 
 TEACH = ["--training.epochs=2", "--training.batch_size=4", "--training.learning_rate=5e-2", "--training.lora.rank=4"]
 
@@ -65,7 +64,7 @@ def test_a_table_says_its_task_from_stage_to_stage(weak: str, say: Say, tmp_path
     assert (found["questions"], found["rows"], found["unparsed"]) == (16, 48, 0)
     say("score", files[0], "--out", files[1])
     say("select", files[1], "--method", "majority", "--out", files[2])
-    origins = [origin_of(read_with_origin(file)) for file in files]
+    origins = [origin_of(read_table(file)) for file in files]
     assert origins[0] is not None and origins[0] == origins[1] == origins[2]
     assert origins[0].asking["answer_format"] == "text" and origins[0].spec.num_variations == 3
 

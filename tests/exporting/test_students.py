@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def test_every_trained_student_has_a_card(result: Result) -> None:
         assert said in card
     assert "trained on ground truth**" in cards["ceiling"] and "trained on ground truth**" not in card
     assert str(result.folder.parent) not in card and "/tiny-" not in card
+
+
+def test_a_base_that_was_named_from_another_folder_is_found(result: Result, tiny_gemma: Path, tmp_path: Path) -> None:
+    shutil.copytree(result.folder, tmp_path / "run", symlinks=True)
+    file = tmp_path / "run" / "results.json"
+    file.write_text(file.read_text().replace(json.dumps(str(tiny_gemma)), json.dumps(tiny_gemma.name)))
+    assert Result.load(tmp_path / "run").experiment.strong.name == tiny_gemma.name
+    student = find_student(tmp_path / "run", method="naive")
+    assert base_of(student, None, "auto").name == str(tiny_gemma)
 
 
 @pytest.mark.parametrize("how", ["folder", "adapter", "method"])

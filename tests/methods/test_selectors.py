@@ -56,11 +56,27 @@ def test_majority_takes_the_first_row_that_gave_the_majoritys_answer(answers: li
     assert training.table["completion"].to_pylist() == [f"completion 0.{variation} {answers[variation]}"]
 
 
-def test_confident_majority_takes_the_most_confident_answer_of_the_certain_questions() -> None:
+def test_confident_majority_takes_the_modal_answer_of_the_certain_questions() -> None:
     scored = scored_of([["a", "a", "b"], ["c", "c", "c"], ["x", "y", "z"]])
     assert chosen(confident_majority(scored, quantile=1.0)) == chosen(majority(scored))
     certain = confident_majority(scored, quantile=0.0)
     assert [id for id, _ in chosen(certain)] == [chosen(majority(scored))[1][0]] and len(certain.table) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "confidence", "variation"),
+    [
+        (["a", "b", "b"], [0.9, 0.1, 0.1], 1),  # the mode, however confident an estimator is of another answer
+        (["a", "b"], [0.4, 0.6], 1),  # a tie goes to the more confident answer
+        (["a", "b"], [0.5, 0.5], 0),  # and then to the lowest variation
+        ([None, None, "b"], [0.9, 0.9, 0.1], 2),  # unparsed answers do not win
+    ],
+)
+def test_votes_come_before_confidence(answers: list[str | None], confidence: list[float], variation: int) -> None:
+    scored = scored_of([answers])
+    place = scored.column_names.index("confidence")
+    trusted = scored.set_column(place, "confidence", pa.array(confidence))
+    assert chosen(confident_majority(trusted, quantile=1.0)) == [("q0", variation)]
 
 
 @given(ANSWERS)

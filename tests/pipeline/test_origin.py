@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import w2s
 from support.experiments import questions, small_experiment, write_rows
 from w2s.config import ModelSpec, TaskSpec
 from w2s.errors import InputError
@@ -18,15 +19,12 @@ from w2s.pipeline.origin import (
     Origin,
     TrainedOn,
     origin_of,
-    read_with_origin,
     trained_on,
     with_origin,
-    write_with_origin,
 )
 from w2s.reliability import score_answers
 from w2s.running import run
 from w2s.store import Store
-from w2s.tables import read_table
 from w2s.tasks import task_from
 
 ANSWERS = {"question_id": ["q", "q"], "variation": [0, 1], "answer": ["a", "b"], "prompt": ["Q:", "Q:"]}
@@ -42,8 +40,8 @@ def test_a_table_keeps_its_origin_on_disk_through_scoring_and_selecting(
     spec: TaskSpec, tmp_path: Path, form: str
 ) -> None:
     origin = Origin.of(task_from(spec))
-    write_with_origin(with_origin(pa.table(ANSWERS), origin), tmp_path / f"a.{form}")
-    scored = score_answers(read_with_origin(tmp_path / f"a.{form}"))
+    w2s.write_table(with_origin(pa.table(ANSWERS), origin), tmp_path / f"a.{form}")
+    scored = score_answers(w2s.read_table(tmp_path / f"a.{form}"))
     selector = get_method("filtering").selector
     assert selector is not None
     assert origin_of(scored) == origin_of(selector(scored, quantile=1.0).table) == origin
@@ -51,20 +49,20 @@ def test_a_table_keeps_its_origin_on_disk_through_scoring_and_selecting(
 
 def test_a_table_written_over_another_has_not_its_origin(spec: TaskSpec, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    write_with_origin(with_origin(pa.table(ANSWERS), Origin.of(task_from(spec))), path)
-    write_with_origin(pa.table(ANSWERS), path)
-    assert origin_of(read_with_origin(path)) is None
+    w2s.write_table(with_origin(pa.table(ANSWERS), Origin.of(task_from(spec))), path)
+    w2s.write_table(pa.table(ANSWERS), path)
+    assert origin_of(w2s.read_table(path)) is None
 
 
 def test_a_table_that_was_changed_since_is_said_to_be(
     spec: TaskSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "a.csv"
-    write_with_origin(with_origin(pa.table(ANSWERS), Origin.of(task_from(spec))), path)
-    read_with_origin(path)
+    w2s.write_table(with_origin(pa.table(ANSWERS), Origin.of(task_from(spec))), path)
+    w2s.read_table(path)
     assert not caplog.messages
     path.write_text(path.read_text() + '"r",0,"a","Q:"\n')
-    assert origin_of(read_with_origin(path)) is not None
+    assert origin_of(w2s.read_table(path)) is not None
     assert "was changed since w2s wrote it" in caplog.text
 
 
@@ -112,10 +110,10 @@ def test_a_student_of_a_run_is_asked_as_in_the_run_with_the_splits_of_its_seed(
     assert len(learned.questions) == 6 and learned.model["name"] == str(tiny_gemma)
     with caplog.at_level(logging.WARNING, logger="w2s"):
         found = stages.evaluate(learned.origin.spec, experiment.strong, adapter=folder, store=store)
-    own = read_table(folder / "predictions.parquet")
+    own = w2s.read_table(folder / "predictions.parquet")
     assert found.select(["question_id", "answer"]).equals(own.select(["question_id", "answer"]))
     assert "otherwise" not in caplog.text and "are among those" not in caplog.text
-    scored = read_with_origin(tmp_path / "run" / "seed-1" / "scored.parquet")
+    scored = w2s.read_table(tmp_path / "run" / "seed-1" / "scored.parquet")
     assert origin_of(scored) == learned.origin
     weak = trained_on(tmp_path / "run" / "seed-1" / "weak-supervisor")
     assert weak is not None and weak.model["name"] == str(tiny_llama)

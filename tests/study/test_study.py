@@ -118,6 +118,23 @@ def test_effects_are_pooled_over_the_cells_that_have_them(whole: Study) -> None:
     assert "filtering-sampled" in str(whole.result.table())
 
 
+def test_the_table_has_what_guessing_gets_and_a_notebook_shows_it(whole: Study) -> None:
+    runs = [result for _, result in whole.result.runs]
+    chance = [f"{run.guessing.chance:.3f}" for run in runs]
+    constant = [f"{run.guessing.constant_accuracy:.3f}" for run in runs]
+    assert len(chance) == 3 and "None" not in {*chance, *constant}
+    lines = str(whole.result.table()).splitlines()
+    assert [line.split(")")[1].split() for line in lines if line.startswith(("(chance)", "(always"))] == [
+        chance,
+        constant,
+    ]
+    shown = whole.result._repr_html_()
+    for part in ("(chance)", *chance, "(always one answer)", *constant, "gone.jsonl", "points over 2 experiments"):
+        assert part in shown and part in (whole.folder / "report.html").read_text()
+    assert "<html" not in shown and "<script" not in shown
+    assert repr(whole.result) == str(whole.result.table()) and len(repr(whole.result).splitlines()) <= 25
+
+
 def test_a_second_study_computes_nothing_and_writes_no_run_again(whole: Study) -> None:
     before = {path: path.stat().st_mtime_ns for path in (whole.folder / "cells").rglob("*") if path.is_file()}
     events: list[Event] = []

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from support.tiny import load_tiny
 from support.training import CITIES, Run, same, train, training_set
@@ -51,6 +53,23 @@ def test_a_run_from_an_adapter_that_is_killed_ends_in_the_same_adapter(
         train(lm, tmp_path / "2", init=init, progress=interrupted)
     again = train(lm, tmp_path / "2", init=init)
     assert again.said == ["going on from step 4 of 6"] and same(whole.adapter, again.adapter)
+
+
+def test_an_adapter_is_loaded_by_peft_alone_with_its_own_tokenizer(
+    tiny_llama: Path, lm: LanguageModel, learned: Run
+) -> None:
+    adapter = learned.out / "adapter"
+    assert str(tiny_llama) not in "".join(path.read_text() for path in adapter.glob("*.json"))
+    assert not (adapter / "README.md").exists()  # peft's form
+    tokenizer = AutoTokenizer.from_pretrained(adapter)
+    inputs = tokenizer("Question: one?", return_tensors="pt")
+    assert inputs["input_ids"].tolist() == lm.tokenizer("Question: one?", return_tensors="pt")["input_ids"].tolist()
+    assert tokenizer.chat_template == lm.tokenizer.chat_template
+    base = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32).eval()
+    with torch.no_grad():
+        before = base(**inputs).logits
+        after = PeftModel.from_pretrained(base, str(adapter)).eval()(**inputs).logits
+    assert after.shape == before.shape and not torch.allclose(after, before, atol=1e-3)
 
 
 def changed_config(folder: Path, **changes: Any) -> None:

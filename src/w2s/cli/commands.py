@@ -87,10 +87,10 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
 
 def _written(table: pa.Table, out: str | None) -> None:
     """A stage's table, with the task of its prompts, if a file for it is named."""
-    from w2s.pipeline.origin import write_with_origin
+    from w2s.pipeline.origin import write_table
 
     if out is not None:
-        write_with_origin(table, out)
+        write_table(table, out)
 
 
 def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> None:
@@ -114,13 +114,13 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
 def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
     from w2s.pipeline import stages
-    from w2s.pipeline.origin import read_with_origin, write_with_origin
+    from w2s.pipeline.origin import read_table, write_table
 
     out_file(arguments.out)
     with Display():
-        scored = read_with_origin(arguments.scored, encoding=arguments.encoding)
+        scored = read_table(arguments.scored, encoding=arguments.encoding)
     found = stages.select(scored, arguments.method, seed=arguments.seed, **named(arguments.settings))
-    write_with_origin(found.table, arguments.out)
+    write_table(found.table, arguments.out)
     selection = found.selection
     print(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")
     for reason, count in selection.dropped.items():
@@ -132,12 +132,12 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
 def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
     from w2s.pipeline import stages
-    from w2s.pipeline.origin import read_with_origin
+    from w2s.pipeline.origin import read_table
     from w2s.report.words import duration
 
     ready = parser.instantiate(arguments)
     with Display() as display:
-        table = read_with_origin(arguments.training_set, encoding=arguments.encoding)
+        table = read_table(arguments.training_set, encoding=arguments.encoding)
         report = stages.train(
             table,
             ready.model,

@@ -35,13 +35,13 @@ class _Found(NamedTuple):
 
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
-    from w2s.pipeline.origin import write_with_origin
+    from w2s.pipeline.origin import write_table
 
     out_file(arguments.out)
     with Display():
         found = _score(arguments)
     if arguments.out:
-        write_with_origin(found.scored, arguments.out)
+        write_table(found.scored, arguments.out)
     if arguments.report:
         from w2s.report.labels_page import write_labels_page
 
@@ -93,7 +93,7 @@ def _score(arguments: Namespace) -> _Found:
 
 def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
     """The answers to score, of a table or of a tool's export, and what that was read as."""
-    from w2s.pipeline.origin import read_with_origin
+    from w2s.pipeline.origin import read_table
     from w2s.reading.exports import TABLE, format_of, names_of, read_export
     from w2s.reading.labels import long_of
 
@@ -110,7 +110,7 @@ def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
         return found.table, found.notes
     if len(paths) > 1:
         raise InputError(f"{paths[0]} and {paths[1]} are tables: expected one, in which a column names the supervisor")
-    table = read_with_origin(paths[0], arguments.columns, encoding=arguments.encoding)
+    table = read_table(paths[0], arguments.columns, encoding=arguments.encoding)
     if arguments.annotators:
         table = long_of(table, arguments.annotators, str(paths[0]))
     for needed in (("question_id",), ("answer",), ("variation", "annotator", "supervisor")):

@@ -98,7 +98,8 @@ def rates_here(root: Path, *, device: str, dtype: str) -> RatesHere:
         return RatesHere(rates=measured.rates, told=f"measured here on {measured.date[:10]}, {measured.dtype}")
     threads = threads_here() if device == "cpu" else 1
     forward, training = _GPU if device != "cpu" else _AMX if dtype == "bfloat16" else _PLAIN
-    kind = "a GPU" if device != "cpu" else f"{threads} threads {'with' if dtype == 'bfloat16' else 'without'} AMX"
+    counted = f"{threads} thread{'s' if threads > 1 else ''}"
+    kind = "a GPU" if device != "cpu" else f"{counted} {'with' if dtype == 'bfloat16' else 'without'} AMX"
     rates = Rates(
         forward=forward * threads,
         training=training * threads,

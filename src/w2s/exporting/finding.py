@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from w2s.config import ModelSpec
 from w2s.errors import InputError, unknown_name
 from w2s.folders.layout import MethodFolder, RunFolder
@@ -83,18 +85,28 @@ def _of_run(folder: RunFolder, method: str | None, seed: int | None) -> FoundStu
         raise InputError(f"{own.adapter} is not there: the store that it leads to was pruned, or is on another machine")
     return FoundStudent(
         adapter=own.adapter,
-        base=_as_run(run),
+        base=_as_run(run, folder),
         prompts=_prompts_of(own),
         card=model_card(run, seed=seed, method=method),
         identity=run.info.get("student", {}).get("identity"),
     )
 
 
-def _as_run(run: RunRecords) -> ModelSpec:
+def _as_run(run: RunRecords, folder: RunFolder) -> ModelSpec:
     """The student's model, in the dtype that it was trained in."""
     known: dict[str, Any] = run.info.get("student", {})
     dtype = known.get("dtype", run.experiment.strong.dtype)
-    return replace(run.experiment.strong, dtype=dtype, device="auto")
+    return replace(run.experiment.strong, name=_name_from_here(run, folder), dtype=dtype, device="auto")
+
+
+def _name_from_here(run: RunRecords, folder: RunFolder) -> str:
+    """The student's model; one that was named from the folder in which the run began, by its whole path."""
+    name = run.experiment.strong.name
+    try:
+        whole = yaml.safe_load(folder.settings.read_text(encoding="utf-8"))["strong"]["name"]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return name
+    return whole if isinstance(whole, str) and Path(whole).exists() else name
 
 
 def _prompts_of(own: MethodFolder) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Votes: one example a question, with the answer that most of its variations gave, or that is trusted most."""
+"""Votes: one example a question, with the answer that was given most often; of all questions, or the certain ones."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ def majority(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
 
 
 def confident_majority(scored: pa.Table, *, quantile: float = 0.5, over: str = "parsed", seed: int = 0) -> TrainingSet:
-    """Take for each question that `filter_uncertain` keeps one row with its most confident answer; weight 1.
+    """Take for each question that `filter_uncertain` keeps one row that gave its modal answer; weight 1.
 
     Filtering keeps all answers to these questions, those of a minority among them: of people, who answer each
-    question once, that is a wrong label for every one who was outvoted.
+    question once, that is a wrong label for every one who was outvoted. Of answers with equally many votes the more
+    confident one wins, then the one given in the lowest variation. Unparsed answers cannot win.
 
     Args:
         scored: Scored answers.
@@ -48,9 +49,9 @@ def confident_majority(scored: pa.Table, *, quantile: float = 0.5, over: str = "
     candidates = candidates_from(scored)
     mask, rule = certain(candidates, quantile, over)
     ranked = candidates.keep(mask, otherwise="uncertain").parsed()
-    ranked = ranked.ordered(("question_id", "ascending"), ("confidence", "descending"))
+    ranked = ranked.ordered(("question_id", "ascending"), ("vote_share", "descending"), ("confidence", "descending"))
     winners = ranked.keep(first_rows(ranked), otherwise="other_variations")
-    return winners.training_set(f"the most confident answer to each of the {rule}")
+    return winners.training_set(f"the most frequent answer to each of the {rule}")
 
 
 METHODS = (
@@ -58,7 +59,8 @@ METHODS = (
         "confident-majority",
         confident_majority,
         reads=SELECTED_FROM,
-        summary="one answer a question of low uncertainty: the most confident one",
+        summary="one answer a question of low uncertainty: the most frequent one",
+        version=2,
     ),
     select_then_train(
         "majority",

@@ -194,6 +194,11 @@ def candidates_from(answers: pa.Table, *, scored: bool = True) -> Candidates:
     """
     name = "scored answers" if scored else "answers table"
     rows = check_scored(answers, name=name) if scored else check_answers(answers, name=name)
+    if "prompt" not in rows.column_names:
+        raise InputError(
+            f"{name} has no column 'prompt', from which a student learns; labels that came without get a task's own by "
+            "w2s label --model.source table"
+        )
     if "completion" not in rows.column_names:
         rows = rows.append_column("completion", pa.nulls(rows.num_rows, pa.string()))
     text = pa.schema({"prompt": pa.string(), "completion": pa.string()})

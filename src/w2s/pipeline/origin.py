@@ -16,13 +16,13 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from w2s import tables
 from w2s.config import AnsweringSpec, ModelSpec, TaskSpec
 from w2s.config_json import experiment_from_dict, task_spec_from_dict
 from w2s.errors import InputError
 from w2s.files import atomic_write, file_sha256
 from w2s.folders.layout import WEAK_FOLDER, MethodFolder, RunFolder
 from w2s.pipeline.task_rows import anywhere
-from w2s.tables import read_table, write_table
 from w2s.tasks import TASKS, Draw, Task, task_from
 
 __all__ = [
@@ -30,10 +30,10 @@ __all__ = [
     "Origin",
     "TrainedOn",
     "origin_of",
-    "read_with_origin",
+    "read_table",
     "trained_on",
     "with_origin",
-    "write_with_origin",
+    "write_table",
 ]
 
 logger = logging.getLogger(__name__)
@@ -147,31 +147,41 @@ def with_origin(table: pa.Table, origin: Origin | None) -> pa.Table:
     return table.replace_schema_metadata({**others, **said} or None)
 
 
-def write_with_origin(table: pa.Table, path: str | Path) -> None:
-    """Write a table, and beside one that is not Parquet what its metadata says of its prompts.
+def write_table(table: pa.Table, path: str | Path) -> None:
+    """Write Parquet, CSV, TSV or JSONL, by the name's suffix; `read_table` gives the same table back.
+
+    Which task made the prompts stands in the metadata of Parquet, and beside any other form in `NAME.task.json`. The
+    rest is as in `w2s.tables`.
 
     Raises:
-        InputError: As `write_table`.
+        InputError: The form has no way to say what is in a column.
     """
     path = Path(path).expanduser()
     origin, beside = origin_of(table), _beside(path)
-    write_table(table, path)
+    tables.write_table(table, path)
     beside.unlink(missing_ok=True)  # what was beside the table before is not of this one
     if origin is not None and path.suffix.lower() != ".parquet":
         said = {**origin.to_dict(), "table_sha256": file_sha256(path)}
         atomic_write(beside, json.dumps(said, indent=1) + "\n")
 
 
-def read_with_origin(
-    path: str | Path, columns: Mapping[str, str] | None = None, *, encoding: str | None = None
-) -> pa.Table:
-    """Read a table, which then says what it or the file beside it does of its prompts, or the run that it is of.
+def read_table(path: str | Path, columns: Mapping[str, str] | None = None, *, encoding: str | None = None) -> pa.Table:
+    """Read Parquet, CSV, TSV, JSONL or a JSON array, possibly gzipped, by the suffix of the file name.
+
+    Text stays text, as in `w2s.tables`. The table says which task made its prompts, where the file does, or the one
+    beside it (`NAME.task.json`), or the run that it is of.
+
+    Args:
+        path: The file.
+        columns: The file's names for the columns, by our names.
+        encoding: Of its text; by default UTF-8, or what a byte order mark says.
 
     Raises:
-        InputError: As `read_table`, or what is said is no task.
+        InputError: The file is missing, empty, of another kind or encoding, or broken, or has no such column; or what
+            is said of its prompts is no task.
     """
     path = Path(path).expanduser()
-    table, beside = read_table(path, columns, encoding=encoding), _beside(path)
+    table, beside = tables.read_table(path, columns, encoding=encoding), _beside(path)
     if origin_of(table) is not None:
         return table
     if not beside.is_file():
@@ -314,6 +324,6 @@ def _learned(path: Path) -> tuple[frozenset[str], str]:
     """The questions that a student of a run learned from, of all rounds, and its first prompt."""
     own = next((one for one in map(MethodFolder, (path, path.parent)) if one.training_set.is_file()), None)
     files = [] if own is None or not path.is_dir() else [*own.earlier_training_sets(), own.training_set]
-    tables = [read_table(file) for file in files]
-    ids = frozenset(id for table in tables for id in table["question_id"].to_pylist())
-    return ids, next((table["prompt"][0].as_py() for table in tables if table.num_rows), "")
+    learned = [tables.read_table(file) for file in files]
+    ids = frozenset(id for table in learned for id in table["question_id"].to_pylist())
+    return ids, next((table["prompt"][0].as_py() for table in learned if table.num_rows), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from w2s.report import words
 from w2s.report.page import flat_settings, pictures, template, write
@@ -13,7 +14,7 @@ from w2s.report.style import Plot
 from w2s.results.records import RunRecords
 from w2s.results.study import StudyRecords
 
-__all__ = ["write_study_page"]
+__all__ = ["study_html", "write_study_page"]
 
 
 def write_study_page(study: StudyRecords, path: str | Path, *, figures: Mapping[str, Plot] | None = None) -> Path:
@@ -27,19 +28,33 @@ def write_study_page(study: StudyRecords, path: str | Path, *, figures: Mapping[
     Returns:
         The file.
     """
-    runs, effects = study.runs, study.effects()
     page = template("study.html").render(
-        title=study.name,
-        experiments=runs,
-        failures=study.failures,
+        **_shown(study),
         unfinished=[cell.name for cell in study.cells if cell.state == "open"],
-        methods=list(dict.fromkeys(record.method for _, result in runs for record in result.pooled)),
         pictures=pictures(study_figures(study) if figures is None else figures),
-        effects=effects,
-        effect_of=words.effect,
-        differing=_differing(runs),
+        differing=_differing(study.runs),
     )
     return write(page, Path(path))
+
+
+def study_html(study: StudyRecords) -> str:
+    """The table of a study, to stand in a notebook."""
+    page: str = template("notebook_study.html").render(**_shown(study))
+    return page
+
+
+def _shown(study: StudyRecords) -> dict[str, Any]:
+    """What page and notebook both show."""
+    results = [result for _, result in study.runs]
+    return {
+        "title": study.name,
+        "experiments": study.runs,
+        "methods": list(dict.fromkeys(record.method for result in results for record in result.pooled)),
+        "guessing": words.guessing_rows(results),
+        "failures": study.failures,
+        "effects": study.effects(),
+        "effect_of": words.effect,
+    }
 
 
 def _differing(experiments: Sequence[tuple[str, RunRecords]]) -> list[tuple[str, list[str]]]:

@@ -28,8 +28,9 @@ def _rows(study: StudyRecords, cell: Callable[[Record], str]) -> list[list[str]]
 
 
 def study_table(study: StudyRecords) -> Group:
-    """Accuracy and PGR of each method in each cell, and the effects pooled over cells."""
+    """Accuracy and PGR of each method in each cell, what guessing gets there, and the effects pooled over cells."""
     rows = _rows(study, lambda record: f"{words.share(record.accuracy)} ({words.pgr_of(record)})")
+    rows += [[name, *cells] for name, cells in words.guessing_rows([result for _, result in study.runs])]
     table = plain_table(["method:", *(name for name, _ in study.runs)], rows)
     notes = [f"{effect.method} against {effect.reference}: {words.effect(effect.pooled)}" for effect in study.effects()]
     if notes:

@@ -193,6 +193,16 @@ def told_of_test(result: RunRecords) -> list[str]:
     return lines
 
 
+def guessing_rows(results: Sequence[RunRecords]) -> list[tuple[str, list[str]]]:
+    """Accuracies that need no knowledge: a name, and a number for each run; what no run defines is left out."""
+    found = [result.guessing for result in results]
+    rows = [
+        ("(chance)", [share(one.chance) for one in found]),
+        ("(always one answer)", [share(one.constant_accuracy) for one in found]),
+    ]
+    return [(name, cells) for name, cells in rows if set(cells) - {"–"}]
+
+
 def told_of_labels(result: RunRecords) -> list[str]:
     """The verdict of the diagnosis of the weak answers, a line for each seed."""
     lines = []

@@ -14,7 +14,7 @@ from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import write_figures
 from w2s.report.study_figure import study_figures
-from w2s.report.study_page import write_study_page
+from w2s.report.study_page import study_html, write_study_page
 from w2s.report.study_table import study_latex, study_table
 from w2s.report.tables import SCREEN, TextTable
 from w2s.results.settings_file import settings_text
@@ -42,6 +42,9 @@ class StudyResult(StudyRecords):
         return "\n".join(
             lines if len(lines) <= SCREEN else [*lines[:SCREEN], f"… {len(lines) - SCREEN} lines more: .table()"]
         )
+
+    def _repr_html_(self) -> str:
+        return study_html(self)
 
     def save_report(self, path: str | Path) -> Path:
         """Write the page that compares the cells: one HTML file that needs nothing else."""

@@ -67,7 +67,7 @@ def new_adapter(lm: LanguageModel, lora: LoraSpec, init: Path | None) -> Iterato
 
 
 def save_adapter(model: PeftModel, folder: Path, base: LanguageModel) -> None:
-    """Write an adapter's folder, whole or not at all.
+    """Write an adapter's folder with the tokenizer and its chat template, whole or not at all.
 
     Args:
         model: The model under the adapter.
@@ -81,12 +81,12 @@ def save_adapter(model: PeftModel, folder: Path, base: LanguageModel) -> None:
     config = _read_config(new)
     if isinstance(config["target_modules"], list):  # a set of peft's, in another order in every process
         config["target_modules"].sort()
-    here, called = config["base_model_name_or_path"], base.public_name
+    called = base.public_name
     if called is None:  # a folder or file: by its name, for its path means nothing anywhere else
-        called = Path(here or "").name
+        called = Path(config["base_model_name_or_path"] or "").name
     config |= {"base_model_name_or_path": called, "revision": base.revision}
-    if here and (card := new / "README.md").is_file():  # peft's
-        card.write_text(card.read_text(encoding="utf-8").replace(here, called), encoding="utf-8")
+    (new / "README.md").unlink(missing_ok=True)  # peft's, a form that nobody filled in
+    base.tokenizer.save_pretrained(new)
     (new / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
     put_in_place(new, folder)
 

@@ -1,4 +1,4 @@
-"""The jobs of docs/jobs, walked as the pages tell them: every command and program, with models of no size."""
+"""Jobs A and B, and the pool: walked as docs/jobs tells them, every command and program, with models of no size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ def walk(
     capsys: pytest.CaptureFixture[str],
 ) -> Walk:
     """Does what a page says in a copy of its folder; each command or program with what it printed."""
-    monkeypatch.setenv("W2S_HOME", str(here / "store"))
     models = {"path/to/model": tiny_llama, "smollm2-135m": tiny_llama, "gemma3-270m": tiny_gemma}
 
     def with_tiny(text: str) -> str:
