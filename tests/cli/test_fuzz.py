@@ -69,6 +69,23 @@ READS_A_FILE = f"""
     report FILE
     report . --format=WORD
     report FILE -o NEW
+    compare FILE FILE
+    compare set.csv FILE --json
+    power FILE --effect=WORD
+    power FILE --out=NEW
+    export FILE --to=trl --out=NEW
+    export FILE --to=WORD --out=FILE
+    study FILE --dry-run
+    study FILE --dry-run --out=FILE
+    store import FILE --dry-run
+    store import FILE
+    store verify --store=FILE
+    supervisor {_ANY_TASK} --model.name=none --out=NEW
+    supervisor --config=FILE --model.name=none --out=NEW
+    supervisor {_ANY_TASK} --model.name=none --out=FILE
+    score FILE --gold=FILE --report=NEW
+    score set.csv --normalize=FILE
+    score set.csv --gold=FILE --estimator=votes,dawid-skene
 """.strip().splitlines()
 READS_A_WORD = """
     WORD
