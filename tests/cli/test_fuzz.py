@@ -73,8 +73,8 @@ READS_A_FILE = f"""
     compare set.csv FILE --json
     power FILE --effect=WORD
     power FILE --out=NEW
-    export FILE --to=trl --out=NEW
-    export FILE --to=WORD --out=FILE
+    export FILE --for=trl --out=NEW
+    export FILE --for=WORD --out=FILE
     study FILE --dry-run
     study FILE --dry-run --out=FILE
     store import FILE --dry-run
@@ -124,6 +124,14 @@ READS_A_WORD = """
     train set.csv --out=WORD --model.name=none
     report WORD
     report WORD -o WORD
+    compare WORD set.csv
+    power WORD --effect=WORD
+    power --seed-sd=WORD --question-sd=0.1 --answer-sd=0.4
+    export WORD --for=WORD --out=WORD
+    export set.csv --for=alpaca --rows=WORD --weights=draw --out=NEW
+    study WORD --dry-run
+    store import WORD
+    supervisor ASKED --seed=WORD --model.name=none --out=NEW
     tasks WORD
     doctor WORD
     sources WORD
