@@ -69,6 +69,23 @@ READS_A_FILE = f"""
     report FILE
     report . --format=WORD
     report FILE -o NEW
+    compare FILE FILE
+    compare set.csv FILE --json
+    power FILE --effect=WORD
+    power FILE --out=NEW
+    export FILE --for=trl --out=NEW
+    export FILE --for=WORD --out=FILE
+    study FILE --dry-run
+    study FILE --dry-run --out=FILE
+    store import FILE --dry-run
+    store import FILE
+    store verify --store=FILE
+    supervisor {_ANY_TASK} --model.name=none --out=NEW
+    supervisor --config=FILE --model.name=none --out=NEW
+    supervisor {_ANY_TASK} --model.name=none --out=FILE
+    score FILE --gold=FILE --report=NEW
+    score set.csv --normalize=FILE
+    score set.csv --gold=FILE --estimator=votes,dawid-skene
 """.strip().splitlines()
 READS_A_WORD = """
     WORD
@@ -107,6 +124,14 @@ READS_A_WORD = """
     train set.csv --out=WORD --model.name=none
     report WORD
     report WORD -o WORD
+    compare WORD set.csv
+    power WORD --effect=WORD
+    power --seed-sd=WORD --question-sd=0.1 --answer-sd=0.4
+    export WORD --for=WORD --out=WORD
+    export set.csv --for=alpaca --rows=WORD --weights=draw --out=NEW
+    study WORD --dry-run
+    store import WORD
+    supervisor ASKED --seed=WORD --model.name=none --out=NEW
     tasks WORD
     doctor WORD
     sources WORD

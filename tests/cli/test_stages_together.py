@@ -39,7 +39,7 @@ def test_an_adapter_brings_its_task_and_model_along(
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert (found["questions"], found["rows"], found["out"]) == (12, 12, "p.parquet")
-    assert "otherwise" not in err and "among those" not in err
+    assert "otherwise" not in err and "among those" not in err and "other weights" not in err
     # The same predictions as those that the supervisor was tested by.
     own, again = read_table(f"{weak}/predictions.parquet"), read_table("p.parquet")
     assert own.select(["question_id", "answer"]).equals(again.select(["question_id", "answer"]))
@@ -55,6 +55,14 @@ def test_another_wording_is_said_and_so_are_questions_that_were_learned(
     err = " ".join(capsys.readouterr().err.split())
     assert "asked otherwise than it was trained: answer_format is 'letter', it was 'text'" in err
     assert "8 of 8 questions of weak_train are among those that the adapter was trained on" in err
+
+
+def test_an_adapter_on_other_weights_than_its_own_is_said(
+    weak: str, tiny_qwen: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["evaluate", "--adapter", weak, "--model.dtype=float32", f"--model.name={tiny_qwen}"])
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"the adapter was trained on other weights than those of {tiny_qwen}" in err
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])

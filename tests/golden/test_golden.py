@@ -37,7 +37,7 @@ def test_every_piece_gives_what_its_version_gave() -> None:
 
 def test_an_edited_parser_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TASKS["gsm8k"], "parse", lambda self, text, question, variation: "42")
-    assert complaints(outputs()) == ["task gsm8k gives another output than its version 1 did: raise the version"]
+    assert complaints(outputs()) == ["task gsm8k gives another output than its version 2 did: raise the version"]
 
 
 def test_an_edited_estimator_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

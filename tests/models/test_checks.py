@@ -19,6 +19,7 @@ from support.training import train
 from w2s.config import ModelSpec
 from w2s.engine.choose import choose_batches
 from w2s.engine.encoding import encode_pairs, encode_prompts
+from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
 from w2s.files import tree_sha256
 from w2s.models.adapters import adapted
@@ -72,7 +73,9 @@ def test_weights_that_have_no_place_are_refused(copy: Path) -> None:
 def test_a_configuration_of_another_width_is_refused(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "intermediate_size": 48}))
-    assert "model 'mine'" in refused(copy)
+    said = refused(copy)
+    assert "model 'mine': 6 of its weights have another shape than its configuration says: " in said
+    assert "model.layers.0.mlp.down_proj.weight" in said
 
 
 @pytest.mark.parametrize("content", ["[1]", '"text"', "{}"])
@@ -110,6 +113,35 @@ def test_no_token_for_padding_or_the_end_is_no_obstacle(copy: Path, tmp_path: Pa
     lm = load(copy)
     assert lm.tokenizer.eos_token_id is None and lm.tokenizer.pad_token_id == 0
     assert train(lm, tmp_path / "student", epochs=1).report.steps > 0
+
+
+def test_an_end_that_the_model_has_no_embedding_for_is_as_none(copy: Path, tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_special_tokens({"eos_token": "<end>", "pad_token": "<padding>"})
+    for number in range(10):  # the end is beyond the 304 embeddings
+        tokenizer.add_tokens(f"<more{number}>", special_tokens=True)
+    tokenizer.eos_token = tokenizer.pad_token = "<more9>"
+    tokenizer.save_pretrained(copy)
+    settings = {"eos_token_id": [2, 9999]}
+    (copy / "generation_config.json").write_text(json.dumps(settings))
+    lm = load(copy)
+    assert lm.tokenizer.eos_token_id is None and lm.tokenizer.pad_token_id == 0
+    assert len(generate_texts(lm, ["Lyon?", "12 plus 30 ="], max_new_tokens=3, tokens=100)) == 2
+    assert train(lm, tmp_path / "student", epochs=1).report.steps > 0
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_a_token_around_a_prompt_that_has_no_embedding_is_refused(copy: Path, chat: bool) -> None:
+    tokenizer = tiny_tokenizer()
+    for number in range(10):
+        tokenizer.add_tokens(f"<more{number}>", special_tokens=True)
+    tokenizer.chat_template = "<more9>{{ messages[0]['content'] }}"
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<more9> $A", special_tokens=[("<more9>", 309)]
+    )
+    tokenizer.save_pretrained(copy)
+    with pytest.raises(InputError, match=r"token '<more9>' with the id 309 is put around .* has 304 embeddings"):
+        encode_pairs(load(copy, chat_template=chat), ["Lyon?"], [" a"])
 
 
 def test_what_a_tokenizer_puts_after_a_text_stands_before_no_answer(copy: Path) -> None:

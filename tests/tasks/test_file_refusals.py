@@ -13,7 +13,7 @@ from w2s.errors import InputError
 from w2s.tasks import load_task
 
 from .own_questions import METAL, PERU, load
-from .support import write_text
+from .support import write_jsonl, write_text
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,8 @@ def test_chats_with_more_than_one_question_are_refused(tmp_path: Path, messages:
         "{'text': ['P|Q', 'b']}",
         "[True, False]",
         "['a' 'b']",
+        "[b'P|Q', b'c']",
+        "[array(['P|Q'], dtype=object)]",
     ],
 )
 def test_a_python_list_in_a_csv_cell_is_refused(tmp_path: Path, cell: str) -> None:
@@ -76,6 +78,39 @@ def test_a_python_list_in_a_csv_cell_is_refused(tmp_path: Path, cell: str) -> No
     path = write_text(tmp_path / "a.csv", f"question,choices,answer\nWhich is Bayes?,{quoted},0\n")
     with pytest.raises(InputError, match=r"row 1, column 'choices': a Python (list|dictionary), expected JSON"):
         load_task("file", data=path)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["('P|Q', 'R')", "array(['P|Q', 'R'], dtype=object)", "dict_values(['P|Q', 'R'])", "Counter({'P|Q': 1})", "b'P|Q'"],
+)
+@pytest.mark.parametrize("column", ["choices", "answer"])
+def test_no_object_as_python_writes_it_becomes_texts(tmp_path: Path, cell: str, column: str) -> None:
+    row = {"question": "Which?", "choices": "P|R", "answer": "P", column: cell}
+    path = write_text(tmp_path / "a.csv", "question;choices;answer\n" + ";".join(f'"{text}"' for text in row.values()))
+    with pytest.raises(InputError, match=f"row 1, column '{column}': an object as Python writes it, expected JSON"):
+        load_task("file", data=path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("[P(A|B), P(B|A)]", "a bar stands between brackets: expected a JSON list"),
+        ("P(A|B)|P(B|A)", "a bar stands between brackets: expected a JSON list"),
+        ('["P(A|B)", "P(B|A)"', "it begins as JSON does, and is none"),
+    ],
+)
+def test_a_bar_inside_a_choice_does_not_cut_it(tmp_path: Path, cell: str, message: str) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", [{"question": "Which?", "choices": cell, "answer": 0}])
+    with pytest.raises(InputError, match=f"row 1, column 'choices': {message}"):
+        load_task("file", data=path)
+
+
+@pytest.mark.parametrize("cell", ["[0, 1)|(1, 2]", ":-)|:-(", "f(x)|g(x)", "'tis|it's", "a (b)|c"])
+def test_brackets_and_quotes_of_the_choices_themselves_are_theirs(tmp_path: Path, cell: str) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", [{"question": "Which?", "choices": cell, "answer": 0}])
+    (example,) = load_task("file", data=path).examples()
+    assert example.question.choices == tuple(cell.split("|"))
 
 
 def test_a_json_cell_of_a_csv_file_that_lies_too_deep_is_refused(tmp_path: Path) -> None:

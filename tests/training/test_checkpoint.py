@@ -82,7 +82,8 @@ def test_a_damaged_checkpoint_changes_nothing_of_the_adapter(
     left = [step for step in (2, 3) if step not in files]
     dropped = [line for line in run.said if "damaged" in line]
     assert [line.split()[0] for line in dropped] == [f"checkpoint-{step}" for step in sorted(files)]
-    assert run.said[len(dropped) :] == [f"going on from step {step} of 4" for step in left[-1:]]
+    anew = ["no checkpoint is left to go on from: the training is begun anew"]
+    assert run.said[len(dropped) :] == ([f"going on from step {left[-1]} of 4"] if left else anew)
 
 
 def test_checksums_of_no_file_make_no_checkpoint(killed: Path, tmp_path: Path) -> None:
@@ -92,6 +93,17 @@ def test_checksums_of_no_file_make_no_checkpoint(killed: Path, tmp_path: Path) -
     assert last_checkpoint(tmp_path) is not None
     drop_damaged(tmp_path)
     assert last_checkpoint(tmp_path) is None and list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_of_another_adapter_is_not_gone_on_from_and_that_is_said(
+    lm: LanguageModel, killed: Path, tmp_path: Path
+) -> None:
+    other = SETTINGS | {"lora": {"dropout": 0.1, "rank": 2}}
+    shutil.copytree(killed, tmp_path / "out")
+    run = train(lm, tmp_path / "out", **other)
+    assert len(run.said) == 3 and all("of another adapter, by base_model.model." in line for line in run.said[:2])
+    assert run.said[2] == "no checkpoint is left to go on from: the training is begun anew"
+    assert same(run.adapter, train(lm, tmp_path / "whole", **other).adapter)
 
 
 @pytest.mark.parametrize("removal", [1, 2, 3])

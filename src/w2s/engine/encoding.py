@@ -64,8 +64,24 @@ def _tokenize(lm: LanguageModel, texts: Sequence[str], special: bool) -> list[li
     ids: list[list[int]] = lm.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)[
         "input_ids"
     ]
+    _check_embedded(lm, ids)
     extra = _appended(lm.tokenizer) if special else 0
     return [row[: len(row) - extra] for row in ids] if extra else ids
+
+
+def _check_embedded(lm: LanguageModel, ids: Sequence[Sequence[int]]) -> None:
+    """Make sure that what a tokenizer or a chat template puts around a text has an embedding.
+
+    Raises:
+        InputError: A token has none.
+    """
+    rows = int(lm.model.get_input_embeddings().weight.shape[0])
+    if (highest := max(map(max, filter(None, ids)), default=0)) >= rows:
+        token = lm.tokenizer.convert_ids_to_tokens(highest)
+        raise InputError(
+            f"token {token!r} with the id {highest} is put around every prompt, and the model has {rows} embeddings: "
+            "expected a tokenizer and weights of one model"
+        )
 
 
 def encode_prompts(lm: LanguageModel, prompts: Sequence[str]) -> list[list[int]]:

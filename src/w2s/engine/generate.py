@@ -13,7 +13,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from w2s.engine.batching import token_batches
 from w2s.engine.decoding import can_decode, decode
 from w2s.engine.encoding import encode_prompts
-from w2s.models.checks import check_length
+from w2s.models.checks import check_length, with_embedding
 from w2s.models.load import LanguageModel
 
 __all__ = ["Written", "generate_batches", "generate_texts", "sample_texts"]
@@ -67,7 +67,7 @@ class _Ending:
         self._breaks: dict[int, bool] = {}
         own = lm.model.generation_config.eos_token_id
         ids = {lm.tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
-        self.tokens = sorted(ids - {None})
+        self.tokens = sorted(with_embedding(ids, lm.model))
 
     def __call__(self, ids: Sequence[int]) -> bool:
         last = ids[-1]

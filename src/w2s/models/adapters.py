@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +19,8 @@ from w2s.models.checks import check_depth, check_finite, check_same_tensors
 from w2s.models.load import LanguageModel
 
 __all__ = ["adapted"]
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -39,7 +43,11 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
     own = set(base.model.parameters())
     wrong = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
     try:
-        config = PeftConfig.from_pretrained(str(adapter))
+        with warnings.catch_warnings(record=True) as said:  # of settings that this version of peft does not know
+            warnings.simplefilter("always")
+            config = PeftConfig.from_pretrained(str(adapter))
+        for warning in said:
+            logger.warning("adapter %s: %s", adapter, " ".join(str(warning.message).split())[:300])
         config.inference_mode = True
         _check_base(adapter, config, base)
         config.base_model_name_or_path = None  # checked: peft would warn of the name of any other folder

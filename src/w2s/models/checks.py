@@ -23,6 +23,7 @@ __all__ = [
     "check_vocabulary",
     "check_whole",
     "pad_id_for",
+    "with_embedding",
 ]
 
 logger = logging.getLogger(__name__)
@@ -131,11 +132,14 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel,
 
 def pad_id_for(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:
     """A token for padding, which is masked out or comes after everything that counts: any that has an embedding."""
+    ids = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
+    return next(iter(with_embedding(ids, model)), 0)
+
+
+def with_embedding(ids: Iterable[object], model: PreTrainedModel) -> list[int]:
+    """Of the ids of tokens those that the model can read and write."""
     rows = int(model.get_input_embeddings().weight.shape[0])
-    for found in (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id):
-        if isinstance(found, int) and 0 <= found < rows:
-            return found
-    return 0
+    return [id for id in ids if isinstance(id, int) and 0 <= id < rows]
 
 
 def check_length(model: PreTrainedModel, longest: int, what: str) -> None:

@@ -16,7 +16,7 @@ from w2s.errors import InputError
 from w2s.files import tree_sha256
 from w2s.hub import model_folder
 from w2s.models.bundled import BUNDLED
-from w2s.models.checks import check_finite, check_vocabulary, check_whole, pad_id_for
+from w2s.models.checks import check_finite, check_vocabulary, check_whole, pad_id_for, with_embedding
 from w2s.models.device import choose_dtype
 from w2s.models.memory import keep_freed_memory
 from w2s.models.placement import check_placement, devices_of, loading_options, return_to
@@ -77,7 +77,12 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         folder = location if here else model_folder(location, str(revision))
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, use_fast=True)
         model, info = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **common
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, by their names
+            **common,
         )
     except InputError:
         raise
@@ -91,6 +96,8 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     check_finite(model.named_parameters(), what)
     check_vocabulary(tokenizer, model, what)
     tokenizer.pad_token_id = pad_id_for(tokenizer, model)
+    if not with_embedding([tokenizer.eos_token_id], model):
+        tokenizer.eos_token = None
     if tokenizer.eos_token_id is None:
         logger.info("%s has no end-of-text token: answers end with their line", what)
     if spec.chat_template and not tokenizer.chat_template:

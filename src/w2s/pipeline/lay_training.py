@@ -11,7 +11,7 @@ from w2s.models.prepared import PreparedModel
 from w2s.pipeline.steps import KINDS
 from w2s.step import Json, Step
 
-__all__ = ["training_step"]
+__all__ = ["training_step", "weights_of"]
 
 
 def training_step(
@@ -63,3 +63,10 @@ def training_step(
             **(execution or {}),
         },
     )
+
+
+def weights_of(training: Step) -> str:
+    """What the content of a training's base model is named by."""
+    model = training.settings["model"]
+    assert isinstance(model, dict)
+    return str(model["identity"])

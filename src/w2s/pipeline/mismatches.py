@@ -13,7 +13,9 @@ __all__ = ["mismatches"]
 _CHARACTERS = 120  # of a prompt's end
 
 
-def mismatches(learned: TrainedOn | None, task: Task, splits: Splits, split: str, model: ModelSpec) -> Iterator[str]:
+def mismatches(
+    learned: TrainedOn | None, task: Task, splits: Splits, split: str, model: ModelSpec, weights: str
+) -> Iterator[str]:
     """Say in what an adapter is asked otherwise than it was trained, and whether it saw the questions.
 
     Args:
@@ -22,6 +24,7 @@ def mismatches(learned: TrainedOn | None, task: Task, splits: Splits, split: str
         splits: Of the task.
         split: That is asked.
         model: Its base model, as it is to be loaded.
+        weights: What the model's content is named by.
     """
     questions = questions_of(splits.questions, split)
     asked = _end(task.vary(questions[0], 1, 0)[0].prompt) if questions else ""
@@ -31,6 +34,11 @@ def mismatches(learned: TrainedOn | None, task: Task, splits: Splits, split: str
             "an adapter that learned another wording is wrong more often"
         )
         return
+    if learned.weights not in (None, weights):
+        yield (
+            f"the adapter was trained on other weights than those of {model.name}: on {learned.model['name']}, as that "
+            "was then; what it learned may be of no use on these"
+        )
     if learned.origin is None:
         then = _end(learned.prompt)
         yield (

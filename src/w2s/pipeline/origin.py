@@ -226,6 +226,7 @@ class TrainedOn:
         prompt: The first prompt.
         questions: Ids of the questions.
         answering: How its run asked it in the test.
+        weights: What the base model's content was named by; None where that is not known.
     """
 
     origin: Origin | None
@@ -233,16 +234,17 @@ class TrainedOn:
     prompt: str
     questions: frozenset[str]
     answering: AnsweringSpec | None = None
+    weights: str | None = None
 
     @classmethod
-    def of(cls, table: pa.Table, model: ModelSpec) -> Self:
-        """Of a training set with `prompt` and `question_id`."""
+    def of(cls, table: pa.Table, model: ModelSpec, weights: str | None = None) -> Self:
+        """Of a training set with `prompt` and `question_id`, and of a base model with the identity of its weights."""
         own = {name: getattr(model, name) for name in ("name", "revision", "chat_template")}
         path = Path(model.name).expanduser()
         own["name"] = str(path.absolute()) if path.is_dir() else model.name
         prompt = table["prompt"][0].as_py() if table.num_rows else ""
         ids = frozenset(table["question_id"].to_pylist()) if origin_of(table) else frozenset()
-        return cls(origin=origin_of(table), model=own, prompt=prompt, questions=ids)
+        return cls(origin=origin_of(table), model=own, prompt=prompt, questions=ids, weights=weights)
 
     def settings(self, *, name: str | None, data: str | None) -> dict[str, Any]:
         """The settings of a stage that asks the adapter, by their dotted names, where it is not told others.
@@ -265,6 +267,7 @@ class TrainedOn:
         said = {
             "origin": self.origin and self.origin.to_dict(),
             "model": dict(self.model),
+            "weights": self.weights,
             "prompt": self.prompt,
             "questions": sorted(self.questions),
         }
@@ -290,7 +293,8 @@ def _read(path: Path) -> TrainedOn:
         model = {name: data["model"][name] for name in ("name", "revision", "chat_template")}
         questions = frozenset(map(str, data["questions"]))
         origin = None if data["origin"] is None else Origin.from_dict(data["origin"])
-        return TrainedOn(origin=origin, model=model, prompt=str(data["prompt"]), questions=questions)
+        prompt, weights = str(data["prompt"]), data.get("weights")
+        return TrainedOn(origin=origin, model=model, prompt=prompt, questions=questions, weights=weights)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is not as w2s train writes it: {type(error).__name__} {error}") from None
 

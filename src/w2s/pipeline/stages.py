@@ -26,7 +26,7 @@ from w2s.models.prepared import PreparedModel
 from w2s.pipeline.devices import check_devices
 from w2s.pipeline.handing_out import check_out, hand_out
 from w2s.pipeline.lay import Lay
-from w2s.pipeline.lay_training import training_step
+from w2s.pipeline.lay_training import training_step, weights_of
 from w2s.pipeline.mismatches import mismatches
 from w2s.pipeline.origin import Origin, TrainedOn, origin_of, trained_on, with_origin
 from w2s.pipeline.source_stages import answers_of
@@ -153,10 +153,11 @@ def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: 
     learned = trained_on(folder)
     draw = learned.origin.draw(made) if learned and learned.origin else None
     lay = Lay(made, splits_of(made, draw), loaded_plugins(), draw=draw)
-    for line in mismatches(learned, made, lay.splits, split, model):
+    prepared = PreparedModel(model)
+    for line in mismatches(learned, made, lay.splits, split, model, str(prepared.settings["identity"])):
         logger.warning("%s", line)
     origin = learned.origin if draw is not None and learned and learned.origin else Origin.of(made)
-    return _Asked(lay, PreparedModel(model), given.adapter(folder), given, origin)
+    return _Asked(lay, prepared, given.adapter(folder), given, origin)
 
 
 def label(
@@ -275,11 +276,11 @@ def train(
     table = _complete(training_set)
     to = Path(out).expanduser()
     check_out(to)
-    given, prepared, learned = _Given(), PreparedModel(model), TrainedOn.of(table, model)
+    given, prepared = _Given(), PreparedModel(model)
     rows = given.training_set(table)
     step = training_step(f"training of {model.name}", prepared, training or TrainingSpec(), rows, seed=seed)
     with done_step(step, given, store, progress) as folder:
-        hand_out(folder, to, learned)
+        hand_out(folder, to, TrainedOn.of(table, model, weights_of(step)))
         return TrainingReport(**json.loads((folder / "training.json").read_text()))
 
 

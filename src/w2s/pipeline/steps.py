@@ -26,6 +26,7 @@ from w2s.methods import METHODS
 from w2s.models.prepared import CONVERSION, convert, loaded
 from w2s.paraphrasing.prompt import VERSION as PARAPHRASING
 from w2s.paraphrasing.step import build_paraphrases
+from w2s.pipeline.earlier_try import note_try
 from w2s.pipeline.score_file import score_file
 from w2s.pipeline.task_rows import rows_of
 from w2s.plugins import load_plugins, loaded_plugins
@@ -342,6 +343,7 @@ def _table_in(folder: Path, reads: Collection[str] | None) -> pa.Table:
 
 @_builds("training")
 def _training(settings: Settings, inputs: Folders, out: Path, context: Context) -> None:
+    note_try(out, _name(context), settings, inputs)
     call_others(
         {
             "settings": settings,

@@ -12,6 +12,7 @@ from w2s.errors import InputError
 from w2s.metrics import Interval, accuracy_interval
 from w2s.pipeline.handing_out import check_out, hand_out
 from w2s.pipeline.lay import Lay
+from w2s.pipeline.lay_training import weights_of
 from w2s.pipeline.origin import Origin, TrainedOn, with_origin
 from w2s.pipeline.source_stages import LaidSource
 from w2s.pipeline.stages import done_step, splits_of
@@ -90,7 +91,7 @@ def make_supervisor(
                 predictions = read_table(of_test / PREDICTIONS_FILE)
         with done_step(learned_from, None, store, no_progress) as rows:
             table = with_origin(read_table(rows / TRAINING_SET_FILE), Origin.of(made))
-        hand_out(folder, to, TrainedOn.of(table, model), predictions)
+        hand_out(folder, to, TrainedOn.of(table, model, weights_of(trained)), predictions)
         report = TrainingReport(**json.loads((folder / "training.json").read_text()))
     accuracy = None if predictions is None else accuracy_interval(predictions["correct"].to_numpy())
     return MadeSupervisor(report, accuracy, tested)

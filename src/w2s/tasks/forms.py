@@ -132,7 +132,7 @@ def _choices(record: Record, cell: Any) -> tuple[tuple[str, ...], tuple[str, ...
     if isinstance(cell, str):
         cell = record.structured("choices", cell)
     if isinstance(cell, str):
-        cell = cell.split("|") if cell.strip() else []
+        cell = _cut(record, cell) if cell.strip() else []
     labels: list[Any] = []
     if isinstance(cell, dict):  # ARC: {"text": [...], "label": [...]}
         cell, labels = cell.get("text"), cell.get("label") or []
@@ -161,6 +161,27 @@ def _choices(record: Record, cell: Any) -> tuple[tuple[str, ...], tuple[str, ...
             again = next(text for text in texts if texts.count(text) > 1)
             raise record.error("choices", f"{what}{again!r} is there more than once")
     return choices, named, all(isinstance(item, str) for item in items)
+
+
+def _cut(record: Record, cell: str) -> list[str]:
+    """A text cut at its bars, none of which may belong to a choice."""
+    parts = cell.split("|")
+    if cell.lstrip()[:2] in ('["', "[{", '{"'):
+        raise record.error("choices", f"it begins as JSON does, and is none: {cell[:40]!r}")
+    if _is_bracketed(cell) and not all(map(_is_bracketed, parts)):
+        raise record.error("choices", f"a bar stands between brackets: expected a JSON list, not {cell[:40]!r}")
+    return parts
+
+
+def _is_bracketed(text: str) -> bool:
+    """Whether every bracket in a text has its other half."""
+    begun: list[str] = []
+    for mark in text:
+        if mark in "([{":
+            begun.append(mark)
+        elif mark in ")]}" and (not begun or begun.pop() + mark not in ("()", "[]", "{}")):
+            return False
+    return not begun
 
 
 def _answers(record: Record, column: str, cell: Any) -> list[str]:

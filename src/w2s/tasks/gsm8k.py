@@ -38,6 +38,7 @@ class GSM8K(FreeAnswer):
     """
 
     name = "gsm8k"
+    version: ClassVar[int] = 2
     summary = "grade-school word problems, answered with a number"
     source = "openai/gsm8k"
     licence = "MIT"

@@ -3,7 +3,7 @@ r"""How a number is read out of a text: as the number that was written, or not a
 Read are thousands commas (also LaTeX's `9{,}500`, and thin spaces), decimals, every usual minus, currency before
 the number, exponents, fractions and mixed numbers; what follows as a unit does not count, and neither does "%".
 A decimal point is a point, as in English. What begins like a number and goes on as something else ("3,5", "10:30",
-"1.2.3", "2 million", "10^6") is no number: its beginning would be another one than was meant.
+"1.2.3", "2 million", "10^6", "5-7", "5 + 3") is no number: its beginning would be another one than was meant.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _AMOUNT = (
 _GOES_ON = "|".join(
     [
         rf"[^\s\w+*=×÷<>()\[\]|;&~—{_MINUS}{_SYMBOL}]\d|_\d",  # any separator that was not understood
+        rf"[^\S\n]?(?:[+*×÷·{_MINUS}]|\\times|\\cdot|\\div|[xX](?=\s))[^\S\n]?{_CURRENCY}[.\d]",  # sum, range, date
         r"[^\W\d_]+\d",  # "0x1F", "1e400"
         r"(?:\{,\}|,\\!|\\,|\s)\d{3}(?!\d)",  # "1 234", which may be one number or two
         rf"[\s{_MINUS}](?:and\s)?\d+{_OVER}\d",  # "2-1/2"

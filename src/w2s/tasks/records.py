@@ -42,7 +42,13 @@ class Hub:
 
 
 # ['a', "b"], {'text': [...]}: how Python writes a list or a dictionary of texts
-_PYTHON = re.compile(r"""\s*[\[{](?:\s*[\[{])*\s*(?:'|"[^"]*"\s*,\s*'|(?:True|False|None)\b)""")
+_PYTHON = re.compile(r"""\s*[\[{](?:\s*[\[{])*\s*(?:[bru]?'|"[^"]*"\s*,\s*'|(?:True|False|None)\b|array\()""")
+# ('a', 'b'), array(['a']), dict_values(['a']), b'a': other things of Python's, numpy's and pandas'
+_PYTHON_OBJECT = re.compile(
+    r"""\s*(?:(?:(?:(?:np|numpy)\.\w+|array|dict_(?:keys|values|items)|deque|Counter|OrderedDict|defaultdict|frozenset
+    |Decimal|Timestamp|datetime\.\w+)\(|\(\s*(?:'[^']*'|"[^"]*")\s*,).*\)|b'[^']*'|b"[^"]*")\s*""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +109,8 @@ class Record:
         Raises:
             InputError: It is one as Python writes it, or broken.
         """
+        if _PYTHON_OBJECT.fullmatch(cell):
+            raise self.error(column, f"an object as Python writes it, expected JSON: {cell[:40]!r}")
         if cell.lstrip()[:1] not in ("[", "{"):
             return cell
         try:

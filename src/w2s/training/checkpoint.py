@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import Trainer
@@ -25,6 +27,7 @@ from w2s.files import put_in_place, remove, sha256_of
 __all__ = ["SafeCheckpoints", "drop_damaged", "last_checkpoint"]
 
 _TENSORS, _REST, _CHECKSUMS = "state.safetensors", "state.json", "checksums.json"
+_MODEL = "model."  # before the names of what is trained
 _FILES = (_TENSORS, _REST, TRAINER_STATE_NAME)
 
 # Of a run, so that one remains where the newest is damaged.
@@ -38,13 +41,23 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(_checkpoints(folder), key=_step_of, default=None)
 
 
-def drop_damaged(folder: Path) -> None:
-    """Remove the checkpoints that are not as they were written, and say so."""
-    for path in sorted(_checkpoints(folder), key=_step_of):
+def drop_damaged(folder: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> None:
+    """Remove the checkpoints that are not as they were written, or of another adapter, and say so.
+
+    Args:
+        folder: Of the checkpoints.
+        shapes: Of what is trained, by name; None for any.
+    """
+    found = sorted(_checkpoints(folder), key=_step_of)
+    for path in found:
         fault = _find_fault(path)
+        if fault is None and shapes is not None:
+            fault = _find_misfit(path, shapes)
         if fault is not None:
             _log.info(f"{path.name} is damaged and left out: {fault}")
             remove(path)
+    if found and last_checkpoint(folder) is None:
+        _log.info("no checkpoint is left to go on from: the training is begun anew")
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -72,6 +85,17 @@ def _find_fault(checkpoint: Path) -> str | None:
     return None
 
 
+def _find_misfit(checkpoint: Path, shapes: Mapping[str, Sequence[int]]) -> str | None:
+    """What of a whole checkpoint is not of what is trained."""
+    with safe_open(checkpoint / _TENSORS, framework="pt") as tensors:
+        names = [name for name in map(str, tensors.keys()) if name.startswith(_MODEL)]
+        held = {name: tuple(tensors.get_slice(name).get_shape()) for name in names}
+    expected = {_MODEL + name: tuple(shape) for name, shape in shapes.items()}
+    if odd := sorted(name for name in held.keys() | expected.keys() if held.get(name) != expected.get(name)):
+        return f"it is of another adapter, by {odd[0].removeprefix(_MODEL)}"
+    return None
+
+
 class SafeCheckpoints(Trainer):
     """A Trainer whose checkpoints hold what is trained, in safetensors and JSON."""
 
@@ -93,7 +117,7 @@ class SafeCheckpoints(Trainer):
         """The newest checkpoint that can be gone on from; those that are damaged are removed."""
         folder = Path(self.args.output_dir)
         if self.is_world_process_zero() and not self._sharded:
-            drop_damaged(folder)
+            drop_damaged(folder, {name: parameter.shape for name, parameter in self._trained().items()})
         self.accelerator.wait_for_everyone()
         return last_checkpoint(folder)
 
@@ -109,7 +133,7 @@ class SafeCheckpoints(Trainer):
         remove(new)
         new.mkdir(parents=True)
 
-        tensors = {f"model.{name}": parameter.detach() for name, parameter in self._trained().items()}
+        tensors = {_MODEL + name: parameter.detach() for name, parameter in self._trained().items()}
         optimizer = self.optimizer.state_dict()
         scalars: dict[str, dict[str, Any]] = {}
         for index, state in optimizer["state"].items():
@@ -145,7 +169,7 @@ class SafeCheckpoints(Trainer):
         tensors = load_file(Path(resume_from_checkpoint) / _TENSORS)
         with torch.no_grad():
             for name, parameter in self._trained().items():
-                parameter.copy_(tensors[f"model.{name}"])
+                parameter.copy_(tensors[_MODEL + name])
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None or self._sharded:
