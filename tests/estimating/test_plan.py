@@ -21,6 +21,7 @@ from w2s.hub import without_hub
 from w2s.pipeline.graph import Graph
 from w2s.runners.base import Planned, order
 from w2s.step import Step
+from w2s.tasks import questions_of
 
 RATES = Rates(forward=1e6, training=5e5, start=5.0, step=1.0, load=1e-6, convert=1e-6)
 
@@ -140,6 +141,19 @@ def test_cells_of_the_same_questions_are_drawn_once_and_give_the_same_keys(exper
     assert [step.key for step in shared.targets()] == [step.key for step in Graph(other).targets()]
     fewer = replace(other, task=replace(other.task, transfer=8))
     assert Graph(fewer, like=first).task is not first.task
+
+
+def test_cells_and_seeds_of_the_same_questions_are_read_once(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph(replace(experiment, seeds=[0, 1]))
+    other = Graph(replace(graph.experiment, methods=["naive"]), like=graph)
+    read: list[str] = []
+    monkeypatch.setattr(
+        "w2s.estimating.steps.questions_of", lambda table, split: read.append(split) or questions_of(table, split)
+    )
+    StepWork([graph, other])
+    assert sorted(read) == ["test", "transfer", "weak_train"]
 
 
 def measured(**more: Any) -> Measured:
