@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from support.experiments import in_splits, questions, small_experiment, write_rows
@@ -21,6 +22,7 @@ from w2s.hub import without_hub
 from w2s.pipeline.graph import Graph
 from w2s.runners.base import Planned, order
 from w2s.step import Step
+from w2s.tasks import Question, questions_of
 
 RATES = Rates(forward=1e6, training=5e5, start=5.0, step=1.0, load=1e-6, convert=1e-6)
 
@@ -140,6 +142,22 @@ def test_cells_of_the_same_questions_are_drawn_once_and_give_the_same_keys(exper
     assert [step.key for step in shared.targets()] == [step.key for step in Graph(other).targets()]
     fewer = replace(other, task=replace(other.task, transfer=8))
     assert Graph(fewer, like=first).task is not first.task
+
+
+def test_cells_and_seeds_of_the_same_questions_are_read_once(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph(replace(experiment, seeds=[0, 1]))
+    other = Graph(replace(graph.experiment, methods=["naive"]), like=graph)
+    read: list[str] = []
+
+    def reading(table: pa.Table, split: str) -> list[Question]:
+        read.append(split)
+        return questions_of(table, split)
+
+    monkeypatch.setattr("w2s.estimating.steps.questions_of", reading)
+    StepWork([graph, other])
+    assert sorted(read) == ["test", "transfer", "weak_train"]
 
 
 def measured(**more: Any) -> Measured:

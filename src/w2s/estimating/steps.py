@@ -63,16 +63,14 @@ class StepWork:
         self.models: dict[tuple[str, ...], KnownModel] = {}
         self._questions: dict[str, _Questions] = {}
         self._asked: dict[tuple[Any, ...], Asked] = {}
-        for graph in graphs:
-            for run in graph.seed_runs:
-                rows = {
-                    split: questions_of(run.lay.splits.questions, split)
-                    for split in {split for split, _ in run.lay.shares().values()}
-                }
-                for key, (split, number) in run.lay.shares().items():
-                    share = number / max(1, len(rows[split]))
-                    known = _Questions(run.lay.task, rows[split], graph.experiment.paraphrases.count, share)
-                    self._questions.setdefault(key, known)
+        # Cells of the same questions share what lays them: each is read once.
+        lays = {run.lay: graph.experiment.paraphrases.count for graph in graphs for run in graph.seed_runs}
+        for lay, rewordings in lays.items():
+            shares = lay.shares()
+            rows = {split: questions_of(lay.splits.questions, split) for split in {one for one, _ in shares.values()}}
+            for key, (split, number) in shares.items():
+                known = _Questions(lay.task, rows[split], rewordings, number / max(1, len(rows[split])))
+                self._questions.setdefault(key, known)
 
     def of(self, step: Step) -> Work:
         """The work of a step; "unknown" where its model's size is, or where somebody else does it."""
