@@ -220,6 +220,8 @@ class TrainingSpec:
         micro_batch_size: Examples held in memory at once; by default as many as suit the device. Does not change the
             outcome.
         learning_rate: The peak learning rate.
+        order: What is shuffled in each epoch: "rows", or "questions", whose rows then follow each other, so that a
+            batch holds fewer questions, and what variations of one begin with is computed once.
         schedule: How the rate falls.
         warmup_ratio: Share of the steps in which the rate rises.
         weight_decay: Of AdamW.
@@ -243,6 +245,7 @@ class TrainingSpec:
     batch_size: int = 16
     micro_batch_size: int | None = None
     learning_rate: float = 5e-4
+    order: Literal["rows", "questions"] = "rows"
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_ratio: float = 0.0
     weight_decay: float = 0.0

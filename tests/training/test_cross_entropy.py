@@ -37,3 +37,17 @@ def test_bfloat16_logits_are_summed_in_float32() -> None:
     found = token_cross_entropy(logits, targets)
     assert found.dtype == torch.float32
     assert torch.allclose(found, functional.cross_entropy(logits.float(), targets, reduction="none"), atol=1e-4)
+
+
+@given(st.integers(1, 5), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=12))
+def test_tokens_predicted_by_one_row_are_as_by_copies_of_it(rows: int, tokens: list[tuple[int, int]]) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(rows, 7, requires_grad=True)
+    sources = torch.tensor([source % rows for source, _ in tokens])
+    targets = torch.tensor([target for _, target in tokens])
+    weights = torch.arange(1.0, 1 + len(tokens))
+    found = token_cross_entropy(logits, targets, sources)
+    (grad,) = torch.autograd.grad((found * weights).sum(), logits)
+    expected = functional.cross_entropy(logits[sources], targets, reduction="none")
+    (expected_grad,) = torch.autograd.grad((expected * weights).sum(), logits)
+    assert torch.allclose(found, expected, atol=1e-5) and torch.allclose(grad, expected_grad, atol=1e-4)

@@ -82,6 +82,13 @@ def test_a_run_killed_twice_ends_in_the_same_adapter(lm: LanguageModel, undistur
     assert same(run.adapter, undisturbed.adapter) and run.log == undisturbed.log
 
 
+def test_a_run_in_the_order_of_questions_goes_on_in_that_order(lm: LanguageModel, tmp_path: Path) -> None:
+    whole = train(lm, tmp_path / "whole", order="questions", **SETTINGS)
+    killed_at(lm, tmp_path / "killed", 7, order="questions")
+    run = train(lm, tmp_path / "killed", order="questions", **SETTINGS)
+    assert run.said == [f"going on from step 6 of {STEPS}"] and same(run.adapter, whole.adapter)
+
+
 def test_a_run_killed_between_its_last_step_and_its_adapter_has_nothing_left_to_train(
     lm: LanguageModel, undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,14 +38,12 @@ def batches_seen(lm: LanguageModel, rows: list[TrainingRow]):  # type: ignore[no
     seen: list[list[int]] = []
 
     def note(model: Any, args: Any, kwargs: dict[str, Tensor]) -> None:
-        found = []
-        for line in kwargs["input_ids"].tolist():
-            # One after the other, up to the padding; every row begins with the beginning-of-text token.
-            while line and line[0] == rows[0].ids[0]:
-                (match,) = [number for number, row in enumerate(rows) if line[: len(row.ids)] == row.ids]
-                found.append(match)
-                line = line[len(rows[match].ids) :]
-        seen.append(found)
+        ids, mask = kwargs["input_ids"], kwargs.get("attention_mask")
+        mask = mask["full_attention"] if isinstance(mask, dict) else mask
+        visible = torch.ones(ids.shape[1], ids.shape[1]).tril().bool() if mask is None else mask.squeeze(1) == 0
+        nodes = zip(ids, visible.expand(len(ids), -1, -1), strict=True)
+        paths = [line[sees].tolist() for line, of_nodes in nodes for sees in of_nodes]
+        seen.append([number for number, row in enumerate(rows) if row.ids[:-1] in paths])
 
     hook = lm.model.register_forward_pre_hook(note, with_kwargs=True)
     try:
@@ -176,6 +174,9 @@ def test_a_step_in_parts_is_the_step_as_a_whole(
 ) -> None:
     model = load_tiny(request.getfixturevalue(f"tiny_{architecture}"))
     table = training_set(UNEVEN)
+    prompts = [prompt.removeprefix("Which country is ") for prompt in table["prompt"].to_pylist()]
+    table = table.set_column(0, "prompt", pa.array(prompts))
+    monkeypatch.setattr("w2s.training.batches._WIDE", 1)  # nothing to share: a packed row each
     with shapes_seen(model) as wholes:
         whole = train(model, tmp_path / "whole", table)
     monkeypatch.setitem(weighted_trainer._TOKENS, "cpu", tokens)
@@ -301,6 +302,7 @@ def test_examples_that_share_a_row_do_not_see_each_other(
 ) -> None:
     model = load_tiny(request.getfixturevalue(f"tiny_{architecture}"))
     rows = [TrainingRow(list(range(10, 10 + length)), length - 3, 1.0) for length in (60, 42, 17, 7, 50)]
+    rows += [TrainingRow([*range(10, 30), 90 + number, 7, 8], 21, 1.0) for number in range(3)]
     batch = Collator(pad_token_id=0, packs=True)([(row,) for row in rows])
     assert len(batch["input_ids"]) < len(rows)
     model.model.set_attn_implementation(attention)
@@ -313,9 +315,8 @@ def test_examples_that_share_a_row_do_not_see_each_other(
                 use_cache=False,
             ).logits.log_softmax(-1)
         for index, row in enumerate(rows):
-            here = (batch["row"] == index) & (batch["input_ids"] != 0)
-            predicted = logprobs[here][row.start - 1 : -1]
-            found = -predicted.gather(-1, torch.tensor(row.ids[row.start :])[:, None]).squeeze(-1)
+            here = batch["row"] == index
+            found = -logprobs[batch["place"][index], batch["slot"][here], batch["target"][here]]
             with torch.no_grad():
                 expected = loss_of(model, row.ids, row.start)
             assert torch.allclose(found, expected, atol=1e-5)
@@ -336,3 +337,21 @@ def test_rows_shared_or_apart_train_the_same_adapter(
     assert sum(shared) < sum(single)
     assert together.losses == pytest.approx(apart.losses, abs=2e-5)
     assert same(together.adapter, apart.adapter, 1e-4)
+
+
+def test_in_the_order_of_questions_a_batch_holds_whole_ones_and_shares_their_beginning(
+    lm: LanguageModel, tmp_path: Path
+) -> None:
+    cities = [("Lyon", "France"), ("Oslo", "Norway"), ("Lima", "Peru"), ("Vigo", "Spain"), ("Arica", "Chile")]
+    asked = [(f"{city} (asked in way {number})", country) for city, country in cities for number in range(4)]
+    table = training_set(rows=asked)
+    ids = [f"q{number // 4}" for number in range(len(asked))]
+    table = table.set_column(table.column_names.index("question_id"), "question_id", pa.array(ids))
+    rows = rows_of(lm, table)
+    with batches_seen(lm, rows) as seen:
+        run = train(lm, tmp_path, table, order="questions")
+    assert all(len(batch) == 4 and len({row // 4 for row in batch}) == 1 for batch in seen)
+    assert sorted(row for batch in seen[:5] for row in batch) == list(range(20)) and seen[:5] != seen[5:]
+    losses, adapter = by_hand(lm, rows, seen)
+    assert run.losses == pytest.approx(losses, abs=2e-5)
+    assert same(run.adapter, adapter, 1e-4)

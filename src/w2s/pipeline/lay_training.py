@@ -13,6 +13,9 @@ from w2s.step import Json, Step
 
 __all__ = ["training_step", "weights_of"]
 
+# Settings that trainings of earlier versions did not have, and the values that leave those as they were.
+_ADDED: dict[str, Json] = {"order": "rows"}
+
 
 def training_step(
     label: str,
@@ -51,7 +54,11 @@ def training_step(
         kind="training",
         label=label,
         settings={
-            "training": {name: value for name, value in fields.items() if name not in EXECUTION_ONLY},
+            "training": {
+                name: value
+                for name, value in fields.items()
+                if name not in EXECUTION_ONLY and _ADDED.get(name) != value
+            },
             "seed": seed,
             "model": model.settings,
         },

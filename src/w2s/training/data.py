@@ -12,9 +12,7 @@ from w2s.engine.encoding import encode_pairs
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 
-__all__ = ["IGNORED", "Example", "Tokens", "TrainingRow", "encode_training_set"]
-
-IGNORED = -100  # a label that is not learned from
+__all__ = ["Example", "Tokens", "TrainingRow", "encode_training_set"]
 
 
 class TrainingRow(NamedTuple):

@@ -29,7 +29,7 @@ from w2s.models.load import LanguageModel
 from w2s.progress import Progress, no_progress
 from w2s.training.adapters import new_adapter, save_adapter
 from w2s.training.batches import Collator
-from w2s.training.data import Example, Tokens, TrainingRow, encode_training_set
+from w2s.training.data import Tokens, TrainingRow, encode_training_set
 from w2s.training.fused_lora import fused_lora
 from w2s.training.losses import get_loss
 from w2s.training.watch import Watch
@@ -68,17 +68,17 @@ class TrainingReport:
     seconds: float
 
 
-def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[Example], list[Example]]:
+def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[int], list[int]]:
     """Split examples into trained and watched, by question: those of one question never land on both sides."""
     if fraction == 0:
-        return tokens.examples, []
+        return list(range(len(tokens.examples))), []
     questions = sorted(set(tokens.question_ids))
     count = round(len(questions) * fraction)
     drawn = np.random.default_rng(seed).permutation(len(questions))[:count]
     held = {questions[index] for index in drawn}
-    sides: tuple[list[Example], list[Example]] = ([], [])
-    for example, question_id in zip(tokens.examples, tokens.question_ids, strict=True):
-        sides[question_id in held].append(example)
+    sides: tuple[list[int], list[int]] = ([], [])
+    for index, question_id in enumerate(tokens.question_ids):
+        sides[question_id in held].append(index)
     if not sides[0]:
         raise InputError(f"eval_fraction {fraction} of {len(questions)} questions leaves none to train on")
     return sides
@@ -108,7 +108,7 @@ def _arguments(
         eval_strategy="epoch" if evaluates else "no",
         remove_unused_columns=False,
         prediction_loss_only=True,
-        label_names=["labels"],
+        label_names=["target"],
         disable_tqdm=True,
         report_to=[],
         dataloader_pin_memory=lm.device.type == "cuda",
@@ -199,7 +199,8 @@ def train_student(
     tokens = encode_training_set(
         lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text, whole_groups=loss.form == "options"
     )
-    examples, held = _hold_out(tokens, spec.eval_fraction, seed)
+    trained, watched = _hold_out(tokens, spec.eval_fraction, seed)
+    examples, held = ([tokens.examples[index] for index in side] for side in (trained, watched))
     if tokens.truncated:
         _log.info(
             f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens"
@@ -228,6 +229,7 @@ def train_student(
             lm=lm,
             spec=spec,
             loss=loss,
+            question_ids=[tokens.question_ids[index] for index in trained],
             data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
             train_dataset=examples,
             eval_dataset=held or None,

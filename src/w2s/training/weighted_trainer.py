@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -16,9 +16,8 @@ from w2s.config import TrainingSpec
 from w2s.engine.masks import attention_mask
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
-from w2s.training.batches import Share, is_idle, largest_block, longest_of, micro_batches_of
+from w2s.training.batches import QuestionSampler, Share, is_idle, largest_block, longest_of, micro_batches_of
 from w2s.training.checkpoint import SafeCheckpoints
-from w2s.training.data import IGNORED
 from w2s.training.losses import Loss, token_cross_entropy
 from w2s.training.relabel import relabel, shares_of
 
@@ -57,7 +56,7 @@ def denominator(batches: list[dict[str, Tensor]], normalization: str, form: str 
         width = max(longest_of(batch) for batch in batches)
         return torch.tensor(float(sum(len(batch["weight"]) for batch in batches) * width))
     for batch in batches:
-        total = total + batch["weight"][batch["row"][batch["labels"] != IGNORED]].sum().cpu()
+        total = total + batch["weight"][batch["row"]].sum().cpu()
     return total
 
 
@@ -72,8 +71,17 @@ class WeightedTrainer(SafeCheckpoints):
     loss_is_scaled_for_ga = True
     data_collator: Any
 
-    def __init__(self, *args: Any, lm: LanguageModel, spec: TrainingSpec, loss: Loss, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lm: LanguageModel,
+        spec: TrainingSpec,
+        loss: Loss,
+        question_ids: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._question_ids = question_ids
         self._lm = lm
         self._spec = spec
         self._loss = loss
@@ -109,6 +117,11 @@ class WeightedTrainer(SafeCheckpoints):
             return _not_sharded(super().get_train_dataloader())
         finally:
             self.data_collator = whole
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self._spec.order == "questions":
+            return QuestionSampler(self._question_ids, self.args.seed)
+        return super()._get_train_sampler(train_dataset)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Every process evaluates on all that is held out: in the batches of a single one, whose mean is taken."""
@@ -175,13 +188,15 @@ class WeightedTrainer(SafeCheckpoints):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        outputs, targets, rows = self._forward(model, inputs)
+        outputs, sources = self._forward(model, inputs)
+        logits, targets, rows = outputs.logits, inputs["target"], inputs["row"]
         if is_idle(inputs):
-            return outputs.logits.sum() * 0.0
+            return logits.sum() * 0.0
         if self._loss.form == "options":
-            losses = self._option_losses(_completions(outputs.logits, targets, rows, inputs), inputs)
+            losses = self._option_losses(_completions(logits, sources, inputs), inputs)
         else:
-            losses = self._loss(outputs.logits, targets, inputs["weight"][rows], self._done)
+            shared = len(logits) < len(targets)
+            losses = self._loss(logits[sources] if shared else logits, targets, inputs["weight"][rows], self._done)
         if not model.training:  # Trainer then gives a plain count of tokens
             num_items_in_batch = self._denominator([inputs])
         total = torch.as_tensor(num_items_in_batch, device=losses.device)
@@ -194,18 +209,19 @@ class WeightedTrainer(SafeCheckpoints):
         """Share of the training that is done."""
         return float(self.state.global_step / max(1, self.state.max_steps))
 
-    def _forward(self, model: nn.Module, inputs: dict[str, Tensor]) -> tuple[Any, Tensor, Tensor]:
-        """What the model says of the supervised tokens: its output, (tokens,) targets, (tokens,) training rows."""
-        labels = inputs["labels"]
-        predicts = torch.zeros_like(labels, dtype=torch.bool)
-        predicts[:, :-1] = labels[:, 1:] != IGNORED
+    def _forward(self, model: nn.Module, inputs: dict[str, Tensor]) -> tuple[Any, Tensor]:
+        """What the model says where a token is learned: its output, and (tokens,) the row of its logits for each."""
+        predicts = torch.zeros_like(inputs["input_ids"], dtype=torch.bool)
+        place = inputs["place"][inputs["row"]]
+        predicts[place, inputs["slot"]] = True
+        logits_of = (predicts.flatten().cumsum(0) - 1).view_as(predicts)
         apart: dict[str, Any] = {}
         if "ends" in inputs:
             apart["attention_mask"] = attention_mask(self._lm, ends=inputs["ends"], positions=inputs["positions"])
             apart["position_ids"] = inputs["positions"]
         with self._compute_dtype():
             outputs = model(input_ids=inputs["input_ids"], logits_to_keep=predicts, use_cache=False, **apart)
-        return outputs, labels[:, 1:][predicts[:, :-1]], inputs["row"][predicts]
+        return outputs, logits_of[place, inputs["slot"]]
 
     def _own_logprobs(self, batch: dict[str, Tensor]) -> Tensor:
         """(training rows,) log-probability of each completion by the student as it is: no dropout, no gradient."""
@@ -214,8 +230,8 @@ class WeightedTrainer(SafeCheckpoints):
         try:
             with torch.no_grad():
                 for part in micro_batches_of(batch, tokens=self._tokens):
-                    outputs, targets, rows = self._forward(self.model, part)
-                    logprobs += _completions(outputs.logits, targets, rows, part)
+                    outputs, sources = self._forward(self.model, part)
+                    logprobs += _completions(outputs.logits, sources, part)
         finally:
             self.model.train()
         return logprobs
@@ -231,9 +247,9 @@ class WeightedTrainer(SafeCheckpoints):
             inputs: The part.
         """
         weights, example = inputs["weight"], inputs["example"]
-        inside = torch.arange(inputs["row"].shape[1], device=weights.device) < inputs["used"][:, None]
+        place = inputs["place"]
         # In the table's order: the options of a question one after the other.
-        here = inputs["row"][inside].unique()  # type: ignore[no-untyped-call]
+        here = ((place >= 0) & (place < len(inputs["used"]))).nonzero().squeeze(-1)
         _, question, options = torch.unique(example[here], return_inverse=True, return_counts=True)
         losses = []
         for count in options.unique().tolist():
@@ -259,14 +275,13 @@ def _not_sharded(loader: Any) -> DataLoader[Any]:
     return found
 
 
-def _completions(logits: Tensor, targets: Tensor, rows: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+def _completions(logits: Tensor, sources: Tensor, inputs: dict[str, Tensor]) -> Tensor:
     """(training rows,) log-probability of a row's whole completion; 0 where none of it is in this part of a batch.
 
     Args:
-        logits: (tokens, vocabulary) of the supervised tokens.
-        targets: (tokens,)
-        rows: (tokens,) the training row that a token is of.
+        logits: (positions, vocabulary) where a token is learned.
+        sources: (tokens,) the row of the logits that predicts each token.
         inputs: The part.
     """
     logprobs = torch.zeros(len(inputs["weight"]), device=logits.device)
-    return logprobs.index_add(0, rows, -token_cross_entropy(logits, targets))
+    return logprobs.index_add(0, inputs["row"], -token_cross_entropy(logits, inputs["target"], sources))

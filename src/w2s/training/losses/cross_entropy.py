@@ -14,39 +14,44 @@ __all__ = ["LOSSES", "token_cross_entropy"]
 
 
 class _TokenCrossEntropy(torch.autograd.Function):
-    """Cross-entropy of each row, computed in float32 block by block; logits are kept in their own dtype."""
+    """Cross-entropy of each token, computed in float32 block by block; logits are kept in their own dtype."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, sources: Tensor) -> Tensor:
         normalizer = log_normalizer(logits)
-        ctx.save_for_backward(logits, targets, normalizer)
-        return normalizer - logits.gather(-1, targets[:, None]).squeeze(-1).float()
+        ctx.save_for_backward(logits, targets, sources, normalizer)
+        return normalizer[sources] - logits[sources, targets].float()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        logits, targets, normalizer = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        logits, targets, sources, normalizer = ctx.saved_tensors
         grad = torch.empty_like(logits)
+        of_row = torch.zeros_like(normalizer).index_add_(0, sources, grads[0])
         step = block_rows(logits)
         for start in range(0, len(logits), step):
             rows = slice(start, start + step)
             # A copy even of float32 logits, which are not ours to write to. Subtracting across dtypes is slow.
             block = logits[rows].to(torch.float32, copy=True).sub_(normalizer[rows, None]).exp_()
-            block.scatter_add_(-1, targets[rows, None], block.new_full((len(block), 1), -1.0))
-            grad[rows] = block.mul_(grads[0][rows, None])
-        return grad, None
+            block.mul_(of_row[rows, None])
+            here = (sources >= start) & (sources < start + step)
+            block.index_put_((sources[here] - start, targets[here]), -grads[0][here], accumulate=True)
+            grad[rows] = block
+        return grad, None, None
 
 
-def token_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def token_cross_entropy(logits: Tensor, targets: Tensor, sources: Tensor | None = None) -> Tensor:
     """Cross-entropy of each token: `torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")`.
 
     Args:
-        logits: (tokens, vocabulary), in any float dtype.
+        logits: (rows, vocabulary), in any float dtype.
         targets: (tokens,)
+        sources: (tokens,) the row of the logits that predicts each token; by default its own.
 
     Returns:
         (tokens,) in nats, float32.
     """
-    losses: Tensor = _TokenCrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
+    sources = torch.arange(len(targets), device=targets.device) if sources is None else sources
+    losses: Tensor = _TokenCrossEntropy.apply(logits, targets, sources)  # type: ignore[no-untyped-call]
     return losses
 
 
