@@ -94,6 +94,20 @@ def test_weights_that_are_no_numbers_are_refused(copy: Path, value: float) -> No
     assert "weight model.layers.1.mlp.up_proj.weight holds NaN or infinity" in refused(copy)
 
 
+def test_whole_numbers_without_a_scale_are_refused_as_weights(copy: Path) -> None:
+    def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: (value * 100).to(torch.int8) if "up_proj" in name else value for name, value in tensors.items()}
+
+    rewrite(copy, rounded)
+    assert "up_proj.weight in model.safetensors is stored as I8, without a quantization_config" in refused(copy)
+
+
+def test_weights_whose_sum_overflows_are_loaded(copy: Path) -> None:
+    large = torch.finfo(torch.float32).max / 2
+    rewrite(copy, lambda tensors: {n: v.fill_(large) if n.endswith("norm.weight") else v for n, v in tensors.items()})
+    load(copy)
+
+
 # Vocabulary and tokens
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from w2s.errors import InputError
 from w2s.models.targets import check_targets
@@ -20,6 +22,7 @@ __all__ = [
     "check_length",
     "check_lora_targets",
     "check_same_tensors",
+    "check_stored",
     "check_vocabulary",
     "check_whole",
     "pad_id_for",
@@ -54,6 +57,30 @@ def check_whole(info: Mapping[str, Any], what: str) -> None:
             raise InputError(f"{what}: {len(keys)} of its weights {problem}: {_some(keys)}")
 
 
+def check_stored(folder: Path, config: PreTrainedConfig, what: str) -> None:
+    """Make sure that weights are numbers that mean themselves: whole numbers need a scale, which quantizers keep.
+
+    Args:
+        folder: With the weights in safetensors.
+        config: The model's configuration.
+        what: The model, for the message.
+
+    Raises:
+        InputError: Weights are whole numbers, and the configuration names no quantization.
+    """
+    if getattr(config, "quantization_config", None) is not None:
+        return
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - no dictionary
+                stored = file.get_slice(name).get_dtype()
+                if name.endswith(".weight") and not stored.startswith(("F", "BF")):
+                    raise InputError(
+                        f"{what}: weight {name} in {path.name} is stored as {stored}, without a quantization_config "
+                        "that says what its numbers stand for: expected floating-point weights"
+                    )
+
+
 def check_finite(tensors: Iterable[tuple[str, Tensor]], what: str) -> None:
     """Make sure that no weight is NaN or infinite.
 
@@ -61,7 +88,10 @@ def check_finite(tensors: Iterable[tuple[str, Tensor]], what: str) -> None:
         InputError: One is.
     """
     for name, tensor in tensors:
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        # A sum is finite only if all of it is, and one pass; it may overflow where no weight is infinite.
+        if not tensor.is_floating_point() or torch.isfinite(tensor.sum()):
+            continue
+        if not torch.isfinite(tensor).all():
             raise InputError(f"{what}: weight {name} holds NaN or infinity")
 
 

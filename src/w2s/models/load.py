@@ -16,7 +16,7 @@ from w2s.errors import InputError
 from w2s.files import tree_sha256
 from w2s.hub import model_folder
 from w2s.models.bundled import BUNDLED
-from w2s.models.checks import check_finite, check_vocabulary, check_whole, pad_id_for, with_embedding
+from w2s.models.checks import check_finite, check_stored, check_vocabulary, check_whole, pad_id_for, with_embedding
 from w2s.models.device import choose_dtype
 from w2s.models.memory import keep_freed_memory
 from w2s.models.placement import check_placement, devices_of, loading_options, return_to
@@ -93,6 +93,7 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         ) from error
     what = f"model {spec.name!r}"
     check_whole(info, what)
+    check_stored(Path(folder), model.config, what)
     check_finite(model.named_parameters(), what)
     check_vocabulary(tokenizer, model, what)
     tokenizer.pad_token_id = pad_id_for(tokenizer, model)
