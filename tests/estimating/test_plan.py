@@ -105,8 +105,12 @@ def test_a_rehearsal_keeps_what_the_method_would(method: str, rows: float) -> No
     from w2s.methods import METHODS
 
     kept = rehearse(method, method, METHODS[method].settings, {"scored": "scored"}, 5)
-    assert kept == (rows, False)
-    assert rehearse(method, method, {"no": 1}, {"scored": "scored"}, 5) == (5, True), "a bound, where it refuses"
+    assert kept == (rows, rows, False)
+    assert rehearse(method, method, {"no": 1}, {"scored": "scored"}, 5) == (5, 5, True), "a bound, where it refuses"
+
+
+def test_a_rehearsal_counts_the_options_of_a_question_behind_one_prompt() -> None:
+    assert rehearse("soft-labels", "soft_labels", {}, {"scored": "scored"}, 5) == (4, 1, False)
 
 
 def test_a_hub_model_is_planned_by_its_name_without_the_hub(experiment: Experiment) -> None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from w2s.methods import METHODS
 from w2s.reliability import score_answers
@@ -18,13 +19,15 @@ __all__ = ["Rehearsed", "rehearse"]
 
 _QUESTIONS = 200
 _OPTIONS = ("A", "B", "C", "D")
+_ESTIMATORS = ("votes", "probability")  # the second says how likely each option is, as methods of soft labels ask
 _HARD, _EASY = 0.3, 1.0  # how often a question is answered rightly lies evenly between these
 
 
 class Rehearsed(NamedTuple):
-    """Rows a question, and whether that is only a bound from above."""
+    """Rows a question, how many of them have a prompt of their own, and whether that is only a bound from above."""
 
     rows: float
+    prompts: float
     at_most: bool
 
 
@@ -50,16 +53,22 @@ def rehearse(
 def _rehearsed(
     method: str, selector: str, settings: str, kinds: tuple[tuple[str, str], ...], answers: int
 ) -> Rehearsed:
-    tables = {name: _gold() if kind in ("gold", "fold") else _scored(answers) for name, kind in kinds}
-    try:
-        table, _ = METHODS.find(method).selectors[selector](**tables, seed=0, **json.loads(settings))
-    except Exception:  # a plug-in's selector may ask for columns of its own; that is no reason not to plan
-        return Rehearsed(float(answers), True)
-    return Rehearsed(table.num_rows / _QUESTIONS, False)
+    for estimator in _ESTIMATORS:
+        tables = {name: _gold() if kind in ("gold", "fold") else _scored(answers, estimator) for name, kind in kinds}
+        try:
+            table, _ = METHODS.find(method).selectors[selector](**tables, seed=0, **json.loads(settings))
+            break
+        except Exception:  # a plug-in's selector may ask for columns of its own; that is no reason not to plan
+            continue
+    else:
+        return Rehearsed(float(answers), float(answers), True)
+    groups = table["group"] if "group" in table.column_names else pa.nulls(table.num_rows)
+    prompts = groups.null_count + pc.count_distinct(groups, mode="only_valid").as_py()
+    return Rehearsed(table.num_rows / _QUESTIONS, prompts / _QUESTIONS, False)
 
 
 @lru_cache(maxsize=8)
-def _scored(answers: int) -> pa.Table:
+def _scored(answers: int, estimator: str) -> pa.Table:
     rng = random.Random(0)
     rows = []
     for question in range(_QUESTIONS):
@@ -67,7 +76,7 @@ def _scored(answers: int) -> pa.Table:
         for variation in range(answers):
             answer = _OPTIONS[0] if rng.random() < right else rng.choice(_OPTIONS[1:])
             rows.append(_row(question, variation, answer, right))
-    return score_answers(pa.Table.from_pylist(rows, schema=ANSWERS))
+    return score_answers(pa.Table.from_pylist(rows, schema=ANSWERS), estimator=estimator)
 
 
 @lru_cache(maxsize=1)

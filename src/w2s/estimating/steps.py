@@ -169,10 +169,12 @@ class StepWork:
     def _trains(self, step: Step) -> Work:
         training: Any = step.settings["training"]
         training_set = step.inputs["training_set"]
-        rows, at_most = self._rows(training_set)
+        rows, prompts, at_most = self._rows(training_set)
         known = self._below(training_set)
         asked = self._sample(known, 1, 0)
-        each = min(training["max_length"], asked.prompt + asked.completion + training["end_of_text"])
+        learned = asked.completion + training["end_of_text"]
+        # Options of one question stand behind one prompt, and a last token is predicted, not read.
+        tokens = prompts * (min(training["max_length"], asked.prompt + learned) - 1) + (rows - prompts) * (learned - 1)
         model = self.model_of(step)
         trained = 0.0
         if model is not None and model.size is not None:
@@ -184,8 +186,8 @@ class StepWork:
             step,
             does="trains",
             rows=rows,
-            tokens=rows * each * training["epochs"],
-            read=rows * (asked.completion + training["end_of_text"]) * training["epochs"],
+            tokens=tokens * training["epochs"],
+            read=rows * learned * training["epochs"],
             trained=trained,
             bytes=4 * trained + _TOKENIZER,
             at_most=at_most,
@@ -198,7 +200,8 @@ class StepWork:
         answers = max((_ways(step) for step in inputs.values()), default=1)
         kinds = {name: step.kind for name, step in inputs.items()}
         kept = rehearse(settings["method"], settings["selector"], settings["settings"], kinds, answers)
-        return Rehearsed(kept.rows * self._below(training_set).number, kept.at_most)
+        number = self._below(training_set).number
+        return Rehearsed(kept.rows * number, kept.prompts * number, kept.at_most)
 
     def _asking(self, step: Step) -> tuple[Asked, _Questions]:
         settings: Any = step.settings
