@@ -44,6 +44,7 @@ def test_the_temperature_and_the_unparsed_rule_are_used(say: Say, tmp_path: Path
     assert [row["reliability"] for row in rows] == pytest.approx([power[i] / sum(power) for i in (0, 0, 1)])
     summary = json.loads(say("score", tmp_path / "a.csv", "--json"))
     assert (summary["questions"], summary["rows"], summary["unparsed_rate"]) == (1, 4, 0.25)
+    assert "4 answers; 1 could not be parsed" in say("score", tmp_path / "a.csv")
 
 
 def test_the_stages_one_after_another_in_every_form_of_table(

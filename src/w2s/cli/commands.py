@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from w2s.cli.limits import limited
 from w2s.cli.options import store_of
-from w2s.cli.said import named, out_file, print_json, said_where
+from w2s.cli.said import named, out_file, print_json, said_unparsed, said_where
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +82,7 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         print_json(dataclasses.asdict(summary) | {"unparsed": table["answer"].null_count}, arguments.out)
         return
     show(reliability_table(summary))
-    print(f"\n{table.num_rows} answers: {said_where(arguments.out)}")
+    print(f"\n{table.num_rows} answers{said_unparsed(table)}: {said_where(arguments.out)}")
 
 
 def _written(table: pa.Table, out: str | None) -> None:
@@ -177,7 +177,7 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
         print_json({**ends, **counts, "unparsed": unparsed}, arguments.out)
         return
     print(_accuracy(found, table.num_rows), end="")
-    print(f"; {unparsed} answers could not be parsed" if unparsed else "")
+    print(said_unparsed(table))
     if arguments.out:
         print(f"{table.num_rows} predictions: {arguments.out}")
 

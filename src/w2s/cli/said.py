@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["named", "out_file", "print_json", "said_where"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["named", "out_file", "print_json", "said_unparsed", "said_where"]
 
 
 def out_file(path: str | None) -> None:
@@ -26,6 +29,12 @@ def named(settings: Mapping[Any, Any]) -> dict[str, Any]:
 def said_where(out: str | None) -> str:
     """The file that a table went to."""
     return out or "not written (--out FILE writes them)"
+
+
+def said_unparsed(table: pa.Table) -> str:
+    """How many answers of a table are none that could be read, to follow on a count; empty where all are."""
+    unparsed = table["answer"].null_count
+    return f"; {unparsed} could not be parsed" if unparsed else ""
 
 
 def print_json(found: Mapping[str, Any], out: str | None) -> None:

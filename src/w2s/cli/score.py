@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2s.cli.said import named, out_file, print_json
+from w2s.cli.said import named, out_file, print_json, said_unparsed
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         return
     _print(found)
     if arguments.out:
-        print(f"\n{found.scored.num_rows} scored answers: {arguments.out}")
+        print(f"\n{found.scored.num_rows} scored answers{said_unparsed(found.scored)}: {arguments.out}")
+    elif said_unparsed(found.scored):
+        print(f"\n{found.scored.num_rows} answers{said_unparsed(found.scored)}")
     if arguments.report:
         print(f"page: {arguments.report}")
 
