@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.experiments import ancestors, compute
+from support.experiments import ALONE, ancestors, asked_in_shards, compute
 from support.keys import changed
 from w2s.config import AnsweringSpec, Experiment, ModelSpec, TaskSpec, WeakSpec
 from w2s.errors import InputError
@@ -23,8 +22,6 @@ from w2s.runners import local
 from w2s.step import Step
 from w2s.store import Store
 from w2s.tables import read_table
-
-ALONE = 1  # token: every prompt is a batch of its own, so that what else is asked changes no bit
 
 
 @given(count=st.integers(0, 500), size=st.integers(1, 60))
@@ -42,13 +39,6 @@ def test_a_longer_split_keeps_all_shards_but_the_last(count: int, more: int, siz
     assert [one[:3] for one in before[:-1]] == [one[:3] for one in after[: len(before) - 1]]
 
 
-def prompted(base: Experiment, shard_size: int, **fields: Any) -> Experiment:
-    """An experiment with an untrained supervisor, asked in shards."""
-    spec = AnsweringSpec(shard_size=shard_size, tokens_per_batch=ALONE, **fields)
-    weak = replace(base.weak, source="prompted", examples=0)
-    return replace(base, weak=weak, answering=spec, evaluation=spec, methods=["zero-shot", "naive", "ceiling"])
-
-
 def shards_below(step: Step) -> Iterator[Step]:
     return (one for one in step.inputs.values() if one.kind == "answers")
 
@@ -59,7 +49,7 @@ def test_a_split_of_one_shard_is_laid_as_ever(base: Experiment) -> None:
 
 
 def test_each_shard_is_a_step_that_knows_its_own_questions_alone(base: Experiment) -> None:
-    run = Graph(prompted(base, 5)).seed_runs[0]
+    run = Graph(asked_in_shards(base, 5)).seed_runs[0]
     parts = list(shards_below(run.supervision.answers))
     assert [part.inputs["questions"].execution["rows"] for part in parts] == [[0, 5], [5, 10], [10, 15], [15, 16]]
     assert len({part.key for part in parts}) == 4
@@ -70,15 +60,15 @@ def test_each_shard_is_a_step_that_knows_its_own_questions_alone(base: Experimen
 
 def test_the_first_shard_is_the_whole_of_a_smaller_split(base: Experiment) -> None:
     small = replace(base, task=replace(base.task, transfer=5))
-    (first, *_) = shards_below(Graph(prompted(base, 5)).seed_runs[0].supervision.answers)
-    assert first.key == Graph(prompted(small, 5)).seed_runs[0].supervision.answers.key
+    (first, *_) = shards_below(Graph(asked_in_shards(base, 5)).seed_runs[0].supervision.answers)
+    assert first.key == Graph(asked_in_shards(small, 5)).seed_runs[0].supervision.answers.key
 
 
 def test_shards_give_the_numbers_of_one_step_bit_for_bit(base: Experiment, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     runs = []
     for size in (5000, 5):
-        experiment = replace(prompted(base, size), methods=["zero-shot"])
+        experiment = replace(asked_in_shards(base, size), methods=["zero-shot"])
         compute(experiment, store)
         runs.append(Graph(experiment).seed_runs[0])
     whole, cut = runs
@@ -133,7 +123,7 @@ def test_a_larger_split_asks_only_what_is_new(data: str, tiny_llama: Path, tmp_p
 def test_a_lost_shard_is_all_that_is_asked_again(base: Experiment, tmp_path: Path) -> None:
     import shutil
 
-    store, experiment = Store(tmp_path / "store"), prompted(base, 5)
+    store, experiment = Store(tmp_path / "store"), asked_in_shards(base, 5)
     experiment = replace(experiment, methods=["zero-shot"])
     compute(experiment, store)
     answers = Graph(experiment).seed_runs[0].supervision.answers

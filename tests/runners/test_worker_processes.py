@@ -9,12 +9,15 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from support.experiments import asked_in_shards, assert_same_answers, questions, small_experiment, write_rows
 from support.made_up import begun, made_up_step, write_plugin
 from w2s.errors import InputError
+from w2s.pipeline.graph import Graph
 from w2s.runners import local
 from w2s.runners.base import Event
 from w2s.runners.processes import runner_of
@@ -75,6 +78,20 @@ def test_a_killed_process_costs_its_own_step_once(plugin: str, log: Path, tmp_pa
     assert runner_of(2)([long, other], store, on_event=lambda _: None) == {}
     killer.join()
     assert begun(log) == [1, 1, 2] and store.is_done(long) and store.is_done(other)
+
+
+def test_shards_asked_in_two_processes_are_the_table_of_one(tiny_llama: Path, tiny_gemma: Path, tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "questions.jsonl", questions())
+    experiment = asked_in_shards(small_experiment(data, tiny_llama, tiny_gemma), 5)
+    targets = Graph(replace(experiment, methods=["zero-shot"])).targets()
+    alone, shared = Store(tmp_path / "alone"), Store(tmp_path / "shared")
+    local.run(targets, alone)
+    done: list[str] = []
+    at_once = runner_of(2)(
+        targets, shared, on_event=lambda event: done.append(event.step.key) if event.kind == "finished" else None
+    )
+    assert at_once == {} and len(done) == len(set(done))
+    assert_same_answers(targets, alone, shared)
 
 
 DRIVER = """

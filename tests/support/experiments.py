@@ -6,23 +6,29 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from w2s.config import Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
+from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.pipeline.graph import Graph
 from w2s.runners import local
 from w2s.running import Result
 from w2s.step import Step
 from w2s.store import Store
+from w2s.tables import read_table
 
 __all__ = [
+    "ALONE",
     "SIZES",
     "STAYS",
     "TRAINS",
     "ancestors",
+    "asked_in_shards",
+    "assert_same_answers",
     "compute",
     "in_splits",
     "questions",
@@ -37,6 +43,7 @@ WORDS = ("Oslo", "Lima", "Rome", "Kyiv", "Bonn", "Cork", "Nice", "Pisa")
 SIZES = {"weak_train": 8, "transfer": 16, "test": 12}
 # A rate at which a few steps move a tiny model, and one at which they do not.
 TRAINS, STAYS = 2e-2, 1e-9
+ALONE = 1  # token: every prompt is a batch of its own, so that what else is asked changes no bit
 
 
 def questions(count: int = 36, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -87,6 +94,13 @@ def small_experiment(data: str, weak: Path, strong: Path, **fields: Any) -> Expe
     return Experiment(**{**defaults, **fields})
 
 
+def asked_in_shards(base: Experiment, shard_size: int, **fields: Any) -> Experiment:
+    """An experiment with an untrained supervisor, asked in shards."""
+    spec = AnsweringSpec(shard_size=shard_size, tokens_per_batch=ALONE, **fields)
+    weak = replace(base.weak, source="prompted", examples=0)
+    return replace(base, weak=weak, answering=spec, evaluation=spec, methods=["zero-shot", "naive", "ceiling"])
+
+
 @contextmanager
 def without_pages() -> Iterator[None]:
     """Runs and studies end without page and figures, which have tests of their own and take longer than all else."""
@@ -134,3 +148,16 @@ def compute(experiment: Experiment, store: Store) -> list[str]:
         on_event=lambda event: done.append(event.step.label) if event.kind == "finished" else None,
     )
     return done
+
+
+def assert_same_answers(targets: Sequence[Step], one: Store, other: Store) -> None:
+    """All answers and predictions that the targets are made from are the same in both stores, rounding apart."""
+    steps = {step.key: step for target in targets for step in ancestors(target)}
+    asked = [step for step in steps.values() if step.kind in ("answers", "joined", "judged")]
+    assert {step.kind for step in asked} == {"answers", "joined", "judged"}
+    for step in asked:
+        (found,) = one.path(step).glob("*.parquet")
+        tables = [read_table(store.path(step) / found.name) for store in (one, other)]
+        assert tables[0].drop_columns("choice_logprobs").equals(tables[1].drop_columns("choice_logprobs"))
+        logprobs = [np.array(table["choice_logprobs"].to_pylist()) for table in tables]
+        assert np.allclose(*logprobs, atol=1e-5)
