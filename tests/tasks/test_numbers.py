@@ -170,6 +170,7 @@ def test_only_a_whole_number_is_a_number() -> None:
         ("The answer is 9:30, that is 570 minutes", None),
         ("#### unknown\n5", None),
         ("####\n5\n6", "5"),
+        ("24 answers * 2 points/answer = 48 points\n#### 66", "66"),
     ],
 )
 def test_the_said_number_follows_its_cue(text: str, number: str | None) -> None:

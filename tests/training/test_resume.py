@@ -179,7 +179,7 @@ def test_no_file_of_a_run_is_a_pickle(lm: LanguageModel, tmp_path: Path) -> None
     }
     train(lm, out, **SETTINGS)
     files += [path for path in out.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".json", ".jsonl", ".safetensors", ".md", ".lock"}
+    assert {path.suffix for path in files} <= {".json", ".jinja", ".jsonl", ".safetensors", ".md", ".lock"}
     assert not [path for path in files if path.exists() and is_pickle(path)]
 
 

@@ -49,7 +49,10 @@ _GOES_ON = "|".join(
     ]
 )
 _NUMBER = re.compile(rf"{_START}{_CURRENCY}(?P<minus>[{_MINUS}])?{_CURRENCY}{_AMOUNT}(?!{_GOES_ON})")
-_SAID = re.compile(r"####\s*(?=.)|\banswer(?:\s+is)?\s*[:=]?\s*(?=[^\w\n]*\d)", re.IGNORECASE)
+_SAID = [  # the first of them that a text has
+    re.compile(r"####\s*(?=.)"),
+    re.compile(r"\banswer(?:\s+is)?\s*[:=]?\s*(?=[^\w\n]*\d)", re.IGNORECASE),
+]
 
 _FRACTION = re.compile(
     r"(?:(?P<whole>\d)\s?)?(?:\\[dt]?frac\s*\{(?P<upper>\d+)\}\s*\{(?P<lower>\d+)\}|(?P<sign>[¼-¾⅐-⅞]))"
@@ -74,9 +77,9 @@ def as_number(text: str) -> str | None:
 
 
 def said_number(text: str) -> str | None:
-    """The number that follows "####" or "the answer is"."""
+    """The number that follows "####", or else "the answer is"."""
     text = _inline(text)
-    match = _SAID.search(text)
+    match = next((match for said in _SAID if (match := said.search(text))), None)
     if match is None:
         return None
     end = text.find("\n", match.end())
