@@ -72,7 +72,7 @@ class SourceStages(Protocol):
 
     @property
     def account(self) -> str:
-        """The name of what is charged where answers are paid for: one of a whole command."""
+        """What is charged where answers are paid for, by its name; a whole command has one."""
 
     @property
     def orders(self) -> int:
