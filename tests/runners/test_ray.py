@@ -8,17 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.experiments import asked_in_shards, assert_same_answers, questions, small_experiment, write_rows
+from support.held import assert_as_in_one_process, held_shards, lost_while_asking
 from support.made_up import begun, made_up_step, write_plugin
 from w2s.errors import InputError
-from w2s.pipeline.graph import Graph
-from w2s.runners import local
 from w2s.runners.base import Event
 from w2s.runners.ray import runner_of
 from w2s.store import Store
@@ -115,28 +112,19 @@ def test_a_node_that_goes_away_costs_what_it_had_at_work(cluster: Any, plugin: s
     assert len(begun(log)) == 6  # the two that were at work there once more, and nothing else
 
 
-def test_a_node_that_goes_away_while_shards_are_asked_costs_those_alone(
+def test_a_node_that_goes_away_while_shards_are_asked_costs_the_one_that_it_asked(
     cluster: Any, tiny_llama: Path, tiny_gemma: Path, tmp_path: Path
 ) -> None:
     node = cluster.add_node(num_cpus=1)
-    data = write_rows(tmp_path / "questions.jsonl", questions())
-    experiment = asked_in_shards(small_experiment(data, tiny_llama, tiny_gemma), 2)
-    targets = Graph(replace(experiment, methods=["zero-shot"])).targets()
-    alone, shared = Store(tmp_path / "alone"), Store(tmp_path / "shared")
-    local.run(targets, alone)
-    removed: list[bool] = []
-    finished: list[str] = []
+    task, store = tmp_path / "task", Store(tmp_path / "store")
+    answers = held_shards(task, tiny_llama, tiny_gemma)
 
-    def remove_while_asking(event: Event) -> None:
-        if event.kind != "finished":
-            return
-        finished.append(event.step.key)
-        if event.step.kind == "answers" and not removed:
-            removed.append(cluster.remove_node(node, allow_graceful=False))
+    def lose(_: int) -> None:
+        cluster.remove_node(node, allow_graceful=False)
 
-    assert runner_of()(targets, shared, on_event=remove_while_asking) == {}
-    assert removed and len(finished) == len(set(finished))  # what was done is not done again
-    assert_same_answers(targets, alone, shared)
+    asked = lost_while_asking(task, answers, store, runner_of(), workers=3, lose=lose)
+    assert asked == [1] * 7 + [2]
+    assert_as_in_one_process(answers, store, Store(tmp_path / "alone"))
 
 
 def test_a_kind_of_step_that_does_not_exist_is_refused() -> None:

@@ -9,15 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from support.experiments import asked_in_shards, assert_same_answers, questions, small_experiment, write_rows
+from support.held import assert_as_in_one_process, held_shards, lost_while_asking
 from support.made_up import begun, made_up_step, write_plugin
 from w2s.errors import InputError
-from w2s.pipeline.graph import Graph
 from w2s.runners import local
 from w2s.runners.base import Event
 from w2s.runners.processes import runner_of
@@ -80,18 +78,16 @@ def test_a_killed_process_costs_its_own_step_once(plugin: str, log: Path, tmp_pa
     assert begun(log) == [1, 1, 2] and store.is_done(long) and store.is_done(other)
 
 
-def test_shards_asked_in_two_processes_are_the_table_of_one(tiny_llama: Path, tiny_gemma: Path, tmp_path: Path) -> None:
-    data = write_rows(tmp_path / "questions.jsonl", questions())
-    experiment = asked_in_shards(small_experiment(data, tiny_llama, tiny_gemma), 5)
-    targets = Graph(replace(experiment, methods=["zero-shot"])).targets()
-    alone, shared = Store(tmp_path / "alone"), Store(tmp_path / "shared")
-    local.run(targets, alone)
-    done: list[str] = []
-    at_once = runner_of(2)(
-        targets, shared, on_event=lambda event: done.append(event.step.key) if event.kind == "finished" else None
+def test_a_process_killed_while_shards_are_asked_costs_the_one_that_it_asked(
+    tiny_llama: Path, tiny_gemma: Path, tmp_path: Path
+) -> None:
+    task, store = tmp_path / "task", Store(tmp_path / "store")
+    answers = held_shards(task, tiny_llama, tiny_gemma)
+    asked = lost_while_asking(
+        task, answers, store, runner_of(2), workers=2, lose=lambda process: os.kill(process, signal.SIGKILL)
     )
-    assert at_once == {} and len(done) == len(set(done))
-    assert_same_answers(targets, alone, shared)
+    assert asked == [1] * 7 + [2]
+    assert_as_in_one_process(answers, store, Store(tmp_path / "alone"))
 
 
 DRIVER = """

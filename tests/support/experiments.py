@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
@@ -19,7 +18,6 @@ from w2s.runners import local
 from w2s.running import Result
 from w2s.step import Step
 from w2s.store import Store
-from w2s.tables import read_table
 
 __all__ = [
     "ALONE",
@@ -28,7 +26,6 @@ __all__ = [
     "TRAINS",
     "ancestors",
     "asked_in_shards",
-    "assert_same_answers",
     "compute",
     "in_splits",
     "questions",
@@ -148,16 +145,3 @@ def compute(experiment: Experiment, store: Store) -> list[str]:
         on_event=lambda event: done.append(event.step.label) if event.kind == "finished" else None,
     )
     return done
-
-
-def assert_same_answers(targets: Sequence[Step], one: Store, other: Store) -> None:
-    """All answers and predictions that the targets are made from are the same in both stores, rounding apart."""
-    steps = {step.key: step for target in targets for step in ancestors(target)}
-    asked = [step for step in steps.values() if step.kind in ("answers", "joined", "judged")]
-    assert {step.kind for step in asked} == {"answers", "joined", "judged"}
-    for step in asked:
-        (found,) = one.path(step).glob("*.parquet")
-        tables = [read_table(store.path(step) / found.name) for store in (one, other)]
-        assert tables[0].drop_columns("choice_logprobs").equals(tables[1].drop_columns("choice_logprobs"))
-        logprobs = [np.array(table["choice_logprobs"].to_pylist()) for table in tables]
-        assert np.allclose(*logprobs, atol=1e-5)

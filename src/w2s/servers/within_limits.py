@@ -48,10 +48,11 @@ def have_answered(
     asks = f"{count} requests to {model!r} at {execution['url']}"
     about = f"about {tokens_in} tokens in and {tokens_out} out at most"
     cost = limits.cost(tokens_in, tokens_out)
+    secret = secret_of(execution["key_env"])
     spent = answered.charge(execution["account"], count, cost)  # now, so that others who ask for it know
     before = Spent(spent.requests - count, spent.cost - cost)
     left = replace(limits, max_cost=limits.max_cost - before.cost) if limits.max_cost else limits
-    client = Client(execution["url"], secret_of(execution["key_env"]), left, answered)
+    client = Client(execution["url"], secret, left, answered)
     try:
         _check(limits, Spent(count, cost), before, asks, about)
         logger.info("%s, %s%s", asks, about, f": {in_money(cost)} at most" if cost else "")

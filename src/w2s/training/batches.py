@@ -216,7 +216,6 @@ def _cheapest(read: Sequence[list[int]], examples: Sequence[Sequence[int]]) -> t
     """
     sizes = [len(grow_tree([read[index] for index in indices]).ids) for indices in examples]
     common = reduce(lambda length, pair: min(length, shared_length(*pair)), pairwise(read), max(map(len, read)))
-    common = common if len(examples) > 1 else 0
     narrowest = _rounded(max(map(len, read)))
     widths = {_rounded(width) for width in range(narrowest, max(narrowest, _WIDE) + 1)}
     wider = list(sizes)
