@@ -16,11 +16,13 @@ from unittest import mock
 
 from w2s.config import ModelSpec
 from w2s.errors import InputError
-from w2s.models.load import LanguageModel
+from w2s.models.device import choose_device, choose_dtype
+from w2s.models.load import LanguageModel, forget_model
 from w2s.models.prepared import PreparedModel, convert, loaded
 from w2s.store import Store, default_root
 
 __all__ = [
+    "SHAPES",
     "Side",
     "device_name",
     "in_own_process",
@@ -30,15 +32,59 @@ __all__ = [
     "run_script",
 ]
 
+_RANDOM = "random-"
+
+SHAPES: dict[str, dict[str, int]] = {
+    "llama-7b": {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+    },
+    "llama-1b": {
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+    },
+}
+"""Shapes of models that are made of random numbers: `random-` and the name stands for such a model."""
+
 
 @contextmanager
 def language_model(name: str, *, dtype: str = "auto", device: str = "auto") -> Iterator[LanguageModel]:
-    """A model in memory: a bundled name, a hub id, a folder or a `.gguf` file."""
+    """A model in memory: a bundled name, a hub id, a folder, a `.gguf` file, or random weights: `random-llama-7b`."""
+    if name.startswith(_RANDOM):
+        yield _random_model(name, dtype, device)
+        return
     model = PreparedModel(ModelSpec(name=name, dtype=dtype, device=device))  # type: ignore[arg-type]
     store = Store(default_root())
     inputs = {key: store.run(step, convert) for key, step in model.inputs.items()}
     with loaded(model.settings, model.execution, inputs, None) as lm:
         yield lm
+
+
+def _random_model(name: str, dtype: str, device: str) -> LanguageModel:
+    """A model of a well-known shape, made where it computes, with the tokenizer of SmolLM2: for times, not answers."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    shape = name.removeprefix(_RANDOM)
+    if shape not in SHAPES:
+        raise InputError(f"unknown shape {name!r}: expected {', '.join(_RANDOM + known for known in SHAPES)}")
+    place = choose_device(device)
+    with language_model("smollm2-135m", dtype=dtype, device="cpu") as small:
+        tokenizer = small.tokenizer
+    forget_model()
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=4096, **SHAPES[shape])
+    with place:
+        model = AutoModelForCausalLM.from_config(config, dtype=choose_dtype(dtype, place))
+    model.requires_grad_(False)
+    model.eval()
+    return LanguageModel(model=model, tokenizer=tokenizer, device=place, dtype=model.dtype, chat_template=False)
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def test_rows_of_an_ablation_share_the_students_of_the_folds(one: Experiment) ->
 
 
 def test_each_row_of_the_ablation_has_one_part_taken_out(one: Experiment) -> None:
-    methods = yaml.safe_load((REPOSITORY / "studies" / "ablation.yaml").read_text(encoding="utf-8"))["methods"]
+    methods = yaml.safe_load((REPOSITORY / "studies" / "ablation.yaml").read_text(encoding="utf-8"))["base"]["methods"]
     runs = Graph(replace(one, methods=methods)).seed_runs[0].methods
     rows = {label: run for label, run in runs.items() if run.spec.method.name == "posterior"}
     whole = rows.pop("posterior").spec
