@@ -39,7 +39,10 @@ def test_a_table_says_who_gives_one_answer_to_all_and_who_is_below_chance(
     ]
     run = "run --task.name file --task.data q.jsonl --methods naive,ceiling --store store --out run"
     said = say(*run.split(), *sizes.split(), *trains, *models)
-    assert "Without reading the questions: chance 0.500, always “no” 1.000" in said
+    assert re.search(r"^\(chance\) +0\.500$", said, re.MULTILINE), said
+    assert re.search(r"^\(always “no”\) +1\.000$", said, re.MULTILINE), said
+    latex = say("report", "run", "--format", "latex")
+    assert r"(always “no”) & 1.000 &  &  &  &  \\" in latex and "(chance) & 0.500" in latex
     assert re.search(r"^Below chance: .*weak supervisor", said, re.MULTILINE), said
     assert re.search(r"^One answer to almost all: .*gives “yes” to \d+% of the test questions", said, re.MULTILINE), (
         said

@@ -24,6 +24,7 @@ from w2s.exporting.merging import compare
 from w2s.models.load import load_model
 from w2s.running import Result, run
 from w2s.store import Store
+from w2s.tables import read_table
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "student.py"
 
@@ -163,6 +164,22 @@ def test_an_adapter_alone_needs_its_base_and_tells_what_is_wrong(
     (alone / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": None}))
     with pytest.raises(InputError, match="expected --base"):
         base_of(find_student(alone), None, "auto")
+
+
+def test_the_card_of_an_adapter_that_train_wrote_says_what_it_learned(
+    result: Result, tiny_gemma: Path, tmp_path: Path
+) -> None:
+    rows = result.folder / "seed-0" / "naive" / "training_set.parquet"
+    words = ["--model.name", str(tiny_gemma), "--model.dtype", "float32", "--training.epochs", "1"]
+    words += ["--training.compile", "off", "--store", str(tmp_path / "store")]
+    main(["train", str(rows), *words, "--out", str(tmp_path / "mine")])
+    base = ["--base", str(tiny_gemma), "--dtype", "float32"]
+    main(["export", str(tmp_path / "mine"), *base, "--out", str(tmp_path / "out")])
+    card = (tmp_path / "out" / "README.md").read_text()
+    prompt = read_table(rows)["prompt"][0].as_py()
+    examples = read_table(rows).num_rows
+    assert f"* task: `{result.experiment.task.name}`" in card and f"* training set: {examples} examples of" in card
+    assert json.dumps(prompt, ensure_ascii=False) in card and "of no run" in card and str(tmp_path) not in card
 
 
 def test_a_damaged_adapter_leaves_nothing(result: Result, tmp_path: Path, tiny_gemma: Path) -> None:

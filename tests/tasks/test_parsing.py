@@ -61,6 +61,14 @@ def test_answers_that_name_different_letters_are_not_read() -> None:
         ("Nigeria\nAnswer: C", "B"),
         ("A. Niger\nB. Nigeria\nThe answer is B.", "B"),
         ("B. Nigeria\nQuestion: which?", "B"),
+        ("A - no\nB - yes", "B"),
+        ("answer: A. Wait, no, B.", "B"),
+        ("The answer is B. Oh, sorry, no: C", "C"),
+        ("A? No, B.", "B"),
+        ("Niger? No. Nigeria.", "B"),
+        ("A. No doubt.", "A"),
+        ("A. Actually, that was easy.", "A"),
+        ("B - the largest", "B"),
     ],
 )
 def test_a_letter_is_chosen_and_not_merely_mentioned(text: str, letter: str) -> None:
@@ -104,6 +112,15 @@ def test_what_is_ruled_out_before_changes_nothing(
     before = "".join(writing.format(letter) for writing, letter in zip(ruled_out, others, strict=False))
     assert parse_letter(before + choosing.format(chosen), options) == "ABCD".index(chosen)
     assert parse_letter(before, options) not in {"ABCD".index(letter) for letter in others[: len(ruled_out)]}
+
+
+def test_an_option_that_is_taken_back_is_not_chosen() -> None:
+    cities = ["Paris", "Lyon", "Rome"]
+    assert parse_option("Paris? No. Lyon.", cities) == 1
+    assert parse_option("Paris. Wait, no, Rome.", cities) == 2
+    assert parse_option("Paris, no doubt.", cities) == 0
+    assert parse_option("Lyon. Hmm, no.", cities) is None
+    assert parse_option("Yes? No.", ["Yes", "No"]) == 0  # "No" is an option here, and no word of ours
 
 
 def test_words_of_an_option_rule_nothing_out() -> None:

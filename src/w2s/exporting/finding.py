@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import yaml
 from w2s.config import ModelSpec
 from w2s.errors import InputError, unknown_name
 from w2s.folders.layout import MethodFolder, RunFolder
-from w2s.report.card import model_card
+from w2s.pipeline.origin import trained_on
+from w2s.report.card import data_lines, model_card
 from w2s.results.records import RunRecords
 from w2s.tables import read_table
 
@@ -32,6 +34,7 @@ class FoundStudent:
         prompts: Some that it was trained on; empty where its training set is not there.
         card: Its model card, where it is one of a run.
         identity: Of the content of its base model, where the run tells it.
+        trained: What it was trained on, as lines of a list; of an adapter that is of no run.
     """
 
     adapter: Path
@@ -39,6 +42,7 @@ class FoundStudent:
     prompts: tuple[str, ...] = ()
     card: str | None = None
     identity: str | None = None
+    trained: tuple[str, ...] = ()
 
 
 def find_student(folder: str | Path, *, method: str | None = None, seed: int | None = None) -> FoundStudent:
@@ -66,7 +70,7 @@ def find_student(folder: str | Path, *, method: str | None = None, seed: int | N
         )
     if inside is not None and inside.seed is not None and inside.names[2:] in ((), ("adapter",)):
         return _of_run(inside.run, inside.names[1], inside.seed)
-    return FoundStudent(adapter=adapter, base=_named_in(adapter))
+    return FoundStudent(adapter=adapter, base=_named_in(adapter), trained=tuple(_trained(adapter)))
 
 
 def _of_run(folder: RunFolder, method: str | None, seed: int | None) -> FoundStudent:
@@ -114,6 +118,23 @@ def _prompts_of(own: MethodFolder) -> tuple[str, ...]:
         return ()
     table = read_table(own.training_set)
     return tuple(dict.fromkeys(table["prompt"].to_pylist()))[:_PROMPTS]
+
+
+def _trained(adapter: Path) -> Iterator[str]:
+    """What `train` wrote beside an adapter of what it learned."""
+    learned = trained_on(adapter)
+    if learned is None:
+        return
+    if learned.origin is not None:
+        yield from data_lines(learned.origin.spec)
+    report = adapter.parent / "training.json"
+    if report.is_file():
+        found = json.loads(report.read_bytes())
+        of = f" of {len(learned.questions):,} questions" if learned.questions else ""
+        steps = f"{found['steps']:,} steps, loss at the end {found['loss']:.4f}"
+        yield f"* training set: {found['rows']:,} examples{of}; {steps}"
+    if learned.prompt:
+        yield f"* a prompt of it: {json.dumps(learned.prompt, ensure_ascii=False)}"
 
 
 def _named_in(adapter: Path) -> ModelSpec | None:

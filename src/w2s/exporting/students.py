@@ -86,7 +86,7 @@ def export_student(
                 _copy_adapter(student.adapter, new, called, lm.revision)
             lm.tokenizer.save_pretrained(new)
         lines = base_lines(base, identity, licence_of(base))
-        card = student.card if student.card is not None else plain_card(called, lines)
+        card = student.card if student.card is not None else plain_card(called, lines, student.trained)
         if merge:
             card = card.replace("library_name: peft", "library_name: transformers", 1)
         (new / "README.md").write_text(card, encoding="utf-8")

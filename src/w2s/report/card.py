@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from w2s.config import Experiment, ModelSpec
+from w2s.config import Experiment, ModelSpec, TaskSpec
 from w2s.files import atomic_write
 from w2s.folders.layout import MethodFolder
 from w2s.methods import METHODS
@@ -18,7 +18,7 @@ from w2s.report import words
 from w2s.results.records import Record, RunRecords
 from w2s.tasks import TASKS
 
-__all__ = ["base_lines", "model_card", "plain_card", "write_cards"]
+__all__ = ["base_lines", "data_lines", "model_card", "plain_card", "write_cards"]
 
 
 def write_cards(result: RunRecords, *, before: Callable[[Path], object]) -> None:
@@ -49,7 +49,7 @@ def model_card(result: RunRecords, *, seed: int, method: str) -> str:
         "## Base model",
         "\n".join(base_lines(experiment.strong, info.get("identity"), info.get("licence"), info.get("dtype"))),
         "## Data",
-        "\n".join(_data(experiment)),
+        "\n".join(data_lines(experiment.task)),
         "## Weak supervisor and method",
         "\n".join(_learned(result, method, seed, own)),
         "## Results",
@@ -61,10 +61,20 @@ def model_card(result: RunRecords, *, seed: int, method: str) -> str:
     return words.visible("\n\n".join(sections) + "\n")
 
 
-def plain_card(base: str, lines: list[str]) -> str:
-    """The card of an adapter of which no run tells anything but its base model."""
-    text = "This adapter was exported without the run that it is of: its data and results are not known here."
-    return "\n\n".join([f"# An adapter of {base}", text, "## Base model", "\n".join(lines)]) + "\n"
+def plain_card(base: str, lines: Sequence[str], trained: Sequence[str] = ()) -> str:
+    """The card of an adapter that is of no run.
+
+    Args:
+        base: What its base model is called.
+        lines: What that is.
+        trained: What it was trained on, where that is known.
+    """
+    text = "This adapter is of no run: how well it does is not known here."
+    if not trained:
+        text = "This adapter was exported without the run that it is of: its data and results are not known here."
+    sections = [f"# An adapter of {base}", text, "## Base model", "\n".join(lines)]
+    sections += ["## Training", "\n".join(trained)] if trained else []
+    return words.visible("\n\n".join(sections) + "\n")
 
 
 def called(name: str) -> str:
@@ -100,9 +110,8 @@ def _supervisor(result: RunRecords) -> str:
     return called(str(result.info.get("supervisor", result.experiment.weak.name)))
 
 
-def _data(experiment: Experiment) -> Iterator[str]:
-    """The task and its splits."""
-    task = experiment.task
+def data_lines(task: TaskSpec) -> Iterator[str]:
+    """The task and its splits, as lines of a list."""
     kind = TASKS.get(task.name)
     yield f"* task: `{task.name}`" + (f" ({kind.summary})" if kind else "")
     if task.data:

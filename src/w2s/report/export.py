@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from w2s.report import words
 from w2s.results.records import Record, RunRecords
 
-__all__ = ["in_latex", "to_csv", "to_latex", "with_interval"]
+__all__ = ["guessing_lines", "in_latex", "to_csv", "to_latex", "with_interval"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -62,6 +63,7 @@ def to_latex(result: RunRecords) -> str:
         " & ".join(header) + r" \\",
         r"\midrule",
         *(" & ".join(_cells(record, weighted=weighted)) + r" \\" for record in result.pooled),
+        *guessing_lines([result], columns=1, width=len(header)),
         r"\bottomrule",
     ]
     notes = sorted({record.pgr_note for record in result.pooled if record.pgr_note})
@@ -70,6 +72,18 @@ def to_latex(result: RunRecords) -> str:
     notes += words.told_of_test(result)
     lines += [rf"\multicolumn{{{len(header)}}}{{l}}{{\footnotesize {in_latex(note)}}} \\" for note in notes]
     return "\n".join([*lines, r"\end{tabular}", ""])
+
+
+def guessing_lines(results: Sequence[RunRecords | None], *, columns: int, width: int) -> list[str]:
+    """What guessing gets in each run, below a rule; a run has as many columns, the accuracy in the first."""
+    found = words.guessing_rows([result for result in results if result is not None])
+    lines = []
+    for name, given in found:
+        left = iter(given)
+        cells = [in_latex(next(left)) if result is not None else "--" for result in results]
+        row = [in_latex(name), *(part for cell in cells for part in [cell, *[""] * (columns - 1)])]
+        lines.append(" & ".join([*row, *[""] * (width - len(row))]) + r" \\")
+    return [r"\midrule", *lines] if lines else []
 
 
 def _cells(record: Record, *, weighted: bool) -> list[str]:

@@ -81,6 +81,7 @@ def write_page(result: RunRecords, path: str | Path, *, max_bytes: int = MAX_BYT
         missing=words.missing(result, checked=checked, answered=browser.total > 0),
         records=result.pooled,
         against=words.against(result),
+        guessing=words.guessing_rows([result]),
         told_of_test=words.told_of_test(result),
         by_seed=_by_seed(result),
         several=len(result.experiment.seeds) > 1,
@@ -105,7 +106,11 @@ def result_html(result: RunRecords) -> str:
     notes += sorted({f"PGR not defined: {record.pgr_note}" for record in result.pooled if record.pgr_note})
     notes += [f"The weak supervisor: {labels.title}" for labels in result.labels[:1] if labels.rows]
     page: str = template("notebook.html").render(
-        records=result.pooled, caption=words.title(result), against=words.against(result), notes=notes
+        records=result.pooled,
+        caption=words.title(result),
+        against=words.against(result),
+        guessing=words.guessing_rows([result]),
+        notes=notes,
     )
     return page
 

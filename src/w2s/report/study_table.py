@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from w2s.report import words
-from w2s.report.export import in_latex, with_interval
+from w2s.report.export import guessing_lines, in_latex, with_interval
 from w2s.report.tables import plain_table
 from w2s.results.records import Record
 from w2s.results.study import Pair, StudyRecords
@@ -77,7 +77,7 @@ def _block(pair: Pair, names: Sequence[str]) -> list[str]:
         own = [found.get(name, {}).get(method) for name in names]
         star = "*" if any(record is not None and record.uses_gold for record in own) else ""
         rows.append(" & ".join([in_latex(method) + star, *map(_cells, own)]) + r" \\")
-    return rows
+    return rows + guessing_lines([pair.cells.get(name) for name in names], columns=2, width=1 + 2 * len(names))
 
 
 def _cells(record: Record | None) -> str:

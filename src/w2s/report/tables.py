@@ -62,7 +62,7 @@ def _with(value: str, ends: str) -> str:
 
 
 def results_table(result: RunRecords) -> Group:
-    """The table of a run: one line a method, all seeds together, 95% intervals in brackets."""
+    """The table of a run: a line a method, all seeds together, 95% intervals in brackets; then what guessing gets."""
     seeds = len(result.experiment.seeds)
     weighted = words.weights_matter(result.pooled)
     rows = []
@@ -89,6 +89,7 @@ def results_table(result: RunRecords) -> Group:
     notes += words.told_of_test(result)
     columns = ["method:", "accuracy", "PGR", words.against(result), "rows", "labels right"]
     columns += ["by weight"] if weighted else []
+    rows += [[name, *cells, *[""] * (len(columns) - 2)] for name, cells in words.guessing_rows([result])]
     return Group(Text(title, style="bold"), plain_table(columns, rows), *(Text(note) for note in notes))
 
 

@@ -177,15 +177,8 @@ def not_covered(result: RunRecords) -> str | None:
 
 
 def told_of_test(result: RunRecords) -> list[str]:
-    """What the test questions give away to who does not read them, and who is no better than that, a line each."""
-    found, lines = result.guessing, []
-    parts = [] if found.chance is None else [f"chance {share(found.chance)}"]
-    if found.constant is not None:
-        parts.append(f"always {quoted(found.constant)} {share(found.constant_accuracy)}")
-    if parts:
-        lines.append(f"Without reading the questions: {', '.join(parts)}")
-    if found.chance is not None:
-        lines += _against_chance(result.pooled, found.chance)
+    """Who is no better on the test questions than who does not read them, a line each."""
+    lines = [] if result.guessing.chance is None else _against_chance(result.pooled, result.guessing.chance)
     for record in result.pooled:
         if record.same_answer is not None and record.same_answer_share is not None:
             same = f"{quoted(record.same_answer)} to {record.same_answer_share:.0%} of the test questions"
@@ -196,9 +189,11 @@ def told_of_test(result: RunRecords) -> list[str]:
 def guessing_rows(results: Sequence[RunRecords]) -> list[tuple[str, list[str]]]:
     """Accuracies that need no knowledge: a name, and a number for each run; what no run defines is left out."""
     found = [result.guessing for result in results]
+    constants = {one.constant for one in found if one.constant is not None}
+    always = f"(always {quoted(constants.pop())})" if len(constants) == 1 else "(always one answer)"
     rows = [
         ("(chance)", [share(one.chance) for one in found]),
-        ("(always one answer)", [share(one.constant_accuracy) for one in found]),
+        (always, [share(one.constant_accuracy) for one in found]),
     ]
     return [(name, cells) for name, cells in rows if set(cells) - {"–"}]
 

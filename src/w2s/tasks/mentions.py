@@ -18,6 +18,7 @@ _VERBS = (
 _NOT = r"(?:\bnot\b|\bcannot\b|\bnever\b|n['’]t\b)"
 _WRONG = r"\b(?:incorrect|wrong|false|inaccurate|untrue|invalid|impossible|implausible|unlikely)\b"
 _DISMISSED = r"(?:rul(?:e|es|ed|ing)\s+out|(?:exclud|eliminat|reject|discard|dismiss)(?:e|es|s|ed|ing)?)"
+_HESITATION = r"(?:wait|hold\s+on|hm+|oh|oops|sorry|actually|correction)\b"
 _FILL = (
     r"(?:an?|the|it|it['’]s|that|this|to|both|either|any|all|of|in|as|for|also|then|so|just|simply|too|therefore"
     r"|answers?|options?|choices?|letters?|think|believe|say|choose|pick|select|go|with|\w+ly"
@@ -33,7 +34,9 @@ _BEFORE = re.compile(
 _AFTER = re.compile(
     rf"[)\]\"'”*]*(?:\s+{_FILL})*?"
     rf"(?:\s+{_VERBS}{_NOT}|\s+(?:won|can)['’]t\b|\s+{_NOT}|\s+{_WRONG}|\s+(?:{_DISMISSED}|out|fails?)\b)"
-    rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|no\b)|\.\s*{_WRONG}",
+    rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|no\b)|\.\s*{_WRONG}"
+    # "A. Wait, no, B.", "Paris? No. Lyon.": taken back.
+    rf"|[)\]\"'”*]*(?:\s*\?|(?:[\s.,;:!…–—-]+{_HESITATION})+)[\s.,;:!…–—-]*no(?:pe)?\b",
     re.IGNORECASE,
 )
 _SINGULAR = re.compile(r"\W*(?:is|was|does|has|seems|looks|sounds|makes|isn|wasn|doesn|hasn)\b", re.IGNORECASE)
@@ -69,7 +72,7 @@ def letters_in(text: str, letters: str) -> list[Mention]:
     others = "".join(letter for letter in letters if letter not in "AI") or "\0"
     either_case = letters + letters.lower()
     verb = rf"\s+(?:and|or|nor|but|so|because|since|{_VERBS}(?:n['’]t)?|can['’]t|cannot|won['’]t|rather|instead)\b"
-    bare = rf"[{others}]" + (rf"|[{words}](?=\s*$|\s*[^\w\s'’-]|{verb})" if words else "")
+    bare = rf"[{others}]" + (rf"|[{words}](?=\s*$|\s*[^\w\s'’-]|\s+[-–—]\s|{verb})" if words else "")
     pattern = re.compile(rf"(?<![\w'’.-])(?:{bare}|(?<=\()[{either_case}](?=\)))(?![\w'’-]|\.\w)")
     return [Mention(match.start(), match.end(), letters.index(match[0].upper())) for match in pattern.finditer(text)]
 

@@ -10,6 +10,7 @@ from w2s.tasks.numbers import as_number, first_number, said_number
 
 __all__ = [
     "LETTERS",
+    "VERSION",
     "as_number",
     "first_line",
     "first_number",
@@ -17,6 +18,9 @@ __all__ = [
     "parse_option",
     "said_number",
 ]
+
+VERSION = 2
+"""Raised when another answer is read out of a text. 2: what is taken back ("A. Wait, no, B.") is not chosen."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -90,7 +94,8 @@ _CONFIRMED = re.compile(
 )
 # What is not more than the beginning of a sentence or clause, or of a conclusion.
 _CONCLUDING = re.compile(
-    r"(?:^|[.!?;:\n…]|\b(?:so|but|rather|therefore|thus|hence|instead|then|leaves|leaving|is|it['’]s|must be)\b,?)"
+    r"(?:^|[.!?;:\n…]|\bno(?:pe)?[,:]"
+    r"|\b(?:so|but|rather|therefore|thus|hence|instead|then|leaves|leaving|is|it['’]s|must be)\b,?)"
     r"[\s(\[\"'“*]*(?:(?:option|choice)\s+\(?)?$",
     re.IGNORECASE,
 )
