@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from w2s.files import atomic_write, file_sha256, tree_sha256
+from support.killed import killed_while_writing
+from w2s.files import atomic_write, file_sha256, is_left_behind, remove_left_behind, tree_sha256, written_beside
 
 TREE = {"a.txt": b"alpha", "sub/b.bin": b"\x00\x01beta", "sub/deep/empty": b""}
 
@@ -43,6 +44,18 @@ def test_atomic_write_follows_the_users_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    killed_while_writing(tmp_path / "table.csv")
+    (tmp_path / ".mine.w2s-tmp").write_text("the user's")
+    (left,) = (path for path in tmp_path.iterdir() if is_left_behind(path))
+    with written_beside(tmp_path / "other.csv") as file:
+        file.write(b"whole")
+        remove_left_behind(tmp_path)
+    assert not left.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {".mine.w2s-tmp", "other.csv"}
+    remove_left_behind(tmp_path / "no folder")
 
 
 def test_file_hash_is_of_the_content(tmp_path: Path) -> None:

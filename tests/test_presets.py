@@ -37,6 +37,8 @@ def test_the_paper_preset_has_the_papers_settings() -> None:
         assert (training.schedule, training.normalization, training.eval_fraction) == ("linear", "paper", 0.2)
         assert (training.lora.rank, training.lora.alpha, training.lora.dropout) == (16, 32, 0.05)
     assert (experiment.answering.mode, experiment.answering.max_new_tokens) == ("generate", 50)
+    over = {one["method"]: one["over"] for one in experiment.methods if isinstance(one, dict)}
+    assert over == {"filtering": "all", "filtering-sampled": "all"}  # the quantile counts unparsed answers there
     assert experiment.weak.name.endswith("Llama-2-7b-chat-hf") and experiment.strong.name.endswith("13b-chat-hf")
 
 

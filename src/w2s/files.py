@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,13 +14,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # not there on Windows
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = [
     "TEMPORARY",
     "atomic_write",
     "file_sha256",
     "files_below",
+    "is_left_behind",
     "put_in_place",
     "remove",
+    "remove_left_behind",
     "sha256_of",
     "sync_folder",
     "tree_sha256",
@@ -27,6 +35,7 @@ __all__ = [
 ]
 
 TEMPORARY = ".w2s-tmp"
+_OURS = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(TEMPORARY)}")
 
 
 @contextmanager
@@ -43,16 +52,49 @@ def written_beside(path: Path) -> Iterator[BinaryIO]:
     temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
     try:
         with temporary.open("xb") as file:
+            if fcntl is not None:
+                with suppress(OSError):  # some file systems have no locks
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            if fcntl is not None:  # while it is held, so that nobody takes it for left behind
+                temporary.replace(path)
+        if fcntl is None:
+            temporary.replace(path)
     except OSError as error:
         error.filename = str(path)  # a full disk names no file, and the temporary one says nothing to anybody
         raise
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def is_left_behind(path: Path) -> bool:
+    """Whether a killed process left this of what it wrote or removed: its name is such a one, and nobody holds it."""
+    if fcntl is None or not _OURS.fullmatch(path.name) or path.is_symlink():
+        return False
+    if path.is_dir():  # only what was being removed has such a name
+        return True
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # who writes it holds it; where there are no locks, nobody can tell
+        return False
+    return True
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Remove what killed processes left in a folder, not below it, of what they wrote or removed."""
+    if not folder.is_dir():
+        return
+    for path in folder.glob(f".*{TEMPORARY}"):
+        if not is_left_behind(path):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def atomic_write(path: Path, data: bytes | str) -> None:

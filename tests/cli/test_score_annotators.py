@@ -59,6 +59,15 @@ def test_a_column_an_annotator_says_what_a_row_an_answer_says(
     assert "no column 'answer', it has question_id, ann, bob, carl: --columns says" in refused(words, capsys)
 
 
+def test_no_name_in_a_table_or_of_a_file_commands_the_terminal(say: Say, here: Path) -> None:
+    rows = [f"q{number},{who},{'yes' if number % 3 else 'no'}" for number in range(6) for who in ("ann", "\x1b[31mbob")]
+    (here / "labels.csv").write_text("\n".join(["question_id,annotator,answer", *rows]) + "\n")
+    out = "\x1b]0;mine\x07.csv"
+    said = say("score", "labels.csv", "--out", out)
+    assert "␛[31mbob" in said and "␛]0;mine␇.csv" in said and not set(said) & {"\x1b", "\x07"}
+    assert (here / out).is_file()
+
+
 def test_json_has_the_summary_and_the_annotators(say: Say, tickets: Path) -> None:
     found = json.loads(say("score", tickets, "--columns", COLUMNS, "--normalize", "[space, case]", "--json"))
     assert (found["questions"], found["rows"], found["missing"]) == (294, 882, 18)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.experiments import in_splits, questions, small_experiment, write_rows
+from support.killed import killed_while_writing
 from w2s.config import Experiment
 from w2s.errors import InputError
 from w2s.folders.layout import RunFolder
@@ -159,6 +160,18 @@ def test_a_second_writer_is_refused_until_the_first_is_done(folder: RunFolder) -
         assert folder.results.read_text() == "the first's"
     write(folder, "results.json", text="the second's")
     assert folder.results.read_text() == "the second's"
+
+
+def test_a_run_that_was_killed_before_or_while_it_wrote_a_file_leaves_nothing(folder: RunFolder) -> None:
+    killed_while_writing(folder.root / ".w2s-run")  # the first that it writes
+    assert any(path.name.endswith(".w2s-tmp") for path in folder.root.iterdir())
+    folder.check()
+    write(folder, "results.json", "figures/one.svg")
+    killed_while_writing(folder.root / "results.json")
+    killed_while_writing(folder.root / "figures" / "one.svg")
+    write(folder, "results.json")
+    assert files_in(folder.root) == {"results.json": "a run's"}
+    assert not (folder.root / "figures").exists()
 
 
 def test_a_run_that_died_leaves_a_folder_that_the_next_one_clears(folder: RunFolder) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,15 +17,16 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from support.tiny import load_tiny, save_tiny_llama, tiny_tokenizer
 from support.training import train
-from w2s.config import ModelSpec
+from w2s.config import ModelSpec, TrainingSpec
 from w2s.engine.choose import choose_batches
 from w2s.engine.encoding import encode_pairs, encode_prompts
-from w2s.engine.generate import generate_texts
+from w2s.engine.generate import generate_batches, generate_texts
 from w2s.errors import InputError
 from w2s.files import tree_sha256
 from w2s.models.adapters import adapted
 from w2s.models.checks import check_lora_targets
 from w2s.models.load import LanguageModel, load_model
+from w2s.training.student import train_student
 
 
 @pytest.fixture
@@ -182,6 +184,12 @@ def test_a_prompt_beyond_the_positions_of_gpt2_is_refused_with_the_numbers(tmp_p
     lm = load(tmp_path)
     with pytest.raises(InputError, match=r"a prompt with an option has \d+ tokens, the model has positions for 16"):
         choose_batches(lm, ["Which country is the city of Lyon in? " * 3], [[" A", " B"]], tokens=1000)
+    with pytest.raises(InputError, match=r"a prompt with its answer has \d+ tokens, the model has positions for 16"):
+        generate_batches(lm, ["Which country is the city of Lyon in?"], tokens=1000, max_new_tokens=8)
+    rows = {"prompt": ["Which country is the city of Lyon in?"], "completion": [" France"], "weight": [1.0]}
+    table = pa.table({**rows, "question_id": ["q"]})
+    with pytest.raises(InputError, match=r"an example with its .* positions for 16: expected a lower max_length"):
+        train_student(lm, table, TrainingSpec(), seed=0, out=tmp_path / "out")
 
 
 def test_a_prompt_beyond_rotary_positions_is_said_once(

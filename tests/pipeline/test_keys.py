@@ -18,6 +18,7 @@ from support.keys import changed, steps_of, with_settings
 from w2s.config import AnsweringSpec, Experiment, LoraSpec, ReliabilitySpec
 from w2s.methods import METHODS
 from w2s.store import Store
+from w2s.tasks import parsing
 
 
 def edited(spec: Any, **fields: Any) -> Any:
@@ -156,6 +157,24 @@ def test_a_setting_changes_the_steps_that_it_concerns_and_no_other(base: Experim
     change, concerned = RELEVANT[name]
     expected = {label for label in steps_of(base) if concerned(label)}
     assert expected and changed(base, change(base)) == expected
+
+
+@pytest.mark.parametrize("change", [{"max_new_tokens": 7}, {"sampling_temperature": 0.5}, {"samples": 2}])
+def test_what_decides_a_written_answer_changes_it_and_what_follows(base: Experiment, change: dict[str, Any]) -> None:
+    drawn = {"mode": "generate", "sampling_temperature": 1.0}
+    base = replace(base, answering=AnsweringSpec(**drawn), methods=["naive", "ceiling"])
+    found = changed(base, replace(base, answering=AnsweringSpec(**{**drawn, **change})))
+    assert {"weak answers · seed 0", "naive: training · seed 0", "naive: test · seed 0"} <= found
+    assert not any(label.startswith(("ceiling", "questions", "ground truth")) for label in found)
+
+
+def test_answers_that_are_written_hang_on_how_texts_are_read(base: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = replace(base, methods=["naive", "ceiling"])
+    written = replace(chosen, answering=AnsweringSpec(mode="generate"))
+    before = [steps_of(experiment) for experiment in (chosen, written)]
+    monkeypatch.setattr(parsing, "VERSION", parsing.VERSION + 1)
+    assert steps_of(chosen) == before[0]
+    assert steps_of(written)["weak answers · seed 0"] != before[1]["weak answers · seed 0"]
 
 
 def test_a_seed_changes_all_but_the_questions_the_truth_and_the_untrained_model(base: Experiment) -> None:

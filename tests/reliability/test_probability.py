@@ -103,6 +103,15 @@ def test_log_probabilities_that_are_none_are_refused_with_their_row(row: list[fl
         scored(answers)
 
 
+@pytest.mark.parametrize("estimator", ["probability", "debiased", "margin", "mutual-information"])
+@pytest.mark.parametrize(("column", "cell"), [("choices", "a|b"), ("choices", 7), ("choice_logprobs", "x")])
+def test_a_cell_that_is_no_list_is_refused_with_its_column(estimator: str, column: str, cell: object) -> None:
+    row = {"question_id": "q", "variation": 0, "answer": "a", "choices": ["a", "b"], "choice_logprobs": [-1.0, -2.0]}
+    answers = pa.Table.from_pylist([{**row, column: cell}, {**row, "variation": 1, column: cell}])
+    with pytest.raises(InputError, match=f"answers table, column '{column}': expected a list in every row, not "):
+        score_answers(answers, estimator=estimator)
+
+
 def test_an_option_that_is_never_chosen_has_probability_zero() -> None:
     rows = scored(table([[0.0, -math.inf, -math.inf]]))
     assert rows[0]["posterior"] == [1, 0, 0] and rows[0]["uncertainty"] == 0

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from made_up import write_run
 
+from w2s.config import ModelSpec
 from w2s.report.export import to_csv, to_latex
+from w2s.report.tables import render, results_table
 
 
 def test_csv_has_a_row_a_method_and_full_precision(tmp_path: Path) -> None:
@@ -35,6 +37,17 @@ def test_latex_escapes_what_means_something_to_it(tmp_path: Path) -> None:
     escaped = r"a\_b \& 50\% \$x\$ \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{}\#"
     assert escaped in text
     assert "not defined" in text and "not clearly above 0" in text
+
+
+def test_no_name_commands_a_terminal_or_a_spreadsheet(tmp_path: Path) -> None:
+    result = write_run(tmp_path)
+    odd = dataclasses.replace(result.pooled[2], method="=naive\x1b[31m")
+    experiment = dataclasses.replace(result.experiment, strong=ModelSpec(name="model\x1b]0;x\x07"))
+    result = dataclasses.replace(result, pooled=[*result.pooled[:2], odd], experiment=experiment)
+    told = {"csv": to_csv(result), "latex": to_latex(result), "table": render(results_table(result))}
+    for text in told.values():
+        assert "naive␛[31m" in text and not set(text) & {"\x1b", "\x07"}
+    assert "'=naive" in told["csv"] and "model␛]0;x␇" in told["table"] and "model␛]0;x␇" in told["latex"]
 
 
 def test_latex_is_a_booktabs_table_with_as_many_cells_in_each_row(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from w2s.cli.limits import limited
 from w2s.cli.options import store_of
-from w2s.cli.said import named, out_file, print_json, said_unparsed, said_where
+from w2s.cli.said import named, out_file, print_json, said_unparsed, said_where, say
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,7 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         if arguments.json:
             print_json({"questions": table.num_rows, "rows": table.num_rows}, arguments.out)
             return
-        print(f"{table.num_rows} right answers: {said_where(arguments.out)}")
+        say(f"{table.num_rows} right answers: {said_where(arguments.out)}")
         return
     if arguments.responses:
         with Display() as display:  # which shows what is wrong with some
@@ -61,7 +61,7 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
                 store=store,
             )
             text = f"{taken.answers} answers from {arguments.responses}"
-            display.say(text) if arguments.json else print(text)
+            display.say(text) if arguments.json else say(text)
     if arguments.requests_out:
         _write_requests(arguments, ready, store)
         return
@@ -82,7 +82,7 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         print_json(dataclasses.asdict(summary) | {"unparsed": table["answer"].null_count}, arguments.out)
         return
     show(reliability_table(summary))
-    print(f"\n{table.num_rows} answers{said_unparsed(table)}: {said_where(arguments.out)}")
+    say(f"\n{table.num_rows} answers{said_unparsed(table)}: {said_where(arguments.out)}")
 
 
 def _written(table: pa.Table, out: str | None) -> None:
@@ -106,9 +106,9 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
         store=store,
     )
     for file, count in written.items():
-        print(f"{count} requests: {file}")
+        say(f"{count} requests: {file}")
     if not written:
-        print("all is answered: nothing to ask")
+        say("all is answered: nothing to ask")
 
 
 def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -122,11 +122,11 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     found = stages.select(scored, arguments.method, seed=arguments.seed, **named(arguments.settings))
     write_table(found.table, arguments.out)
     selection = found.selection
-    print(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")
+    say(f"{selection.rule}: {selection.rows} of {selection.rows_in} answers, to {selection.questions} questions")
     for reason, count in selection.dropped.items():
         if count:
-            print(f"  {count} {reason.replace('_', ' ')}")
-    print(f"training set: {arguments.out}")
+            say(f"  {count} {reason.replace('_', ' ')}")
+    say(f"training set: {arguments.out}")
 
 
 def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -147,8 +147,8 @@ def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
             store=store_of(arguments.store),
             progress=display.bar("training"),
         )
-    print(f"{report.rows} rows, {report.steps} steps in {duration(report.seconds)}; loss at the end {report.loss:.4f}")
-    print(f"adapter: {Path(arguments.out) / 'adapter'}")
+    say(f"{report.rows} rows, {report.steps} steps in {duration(report.seconds)}; loss at the end {report.loss:.4f}")
+    say(f"adapter: {Path(arguments.out) / 'adapter'}")
 
 
 def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -176,10 +176,10 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
         counts = {"questions": table.num_rows, "rows": table.num_rows, "unparsed_rate": unparsed / table.num_rows}
         print_json({**ends, **counts, "unparsed": unparsed}, arguments.out)
         return
-    print(_accuracy(found, table.num_rows), end="")
-    print(said_unparsed(table))
+    say(_accuracy(found, table.num_rows), end="")
+    say(said_unparsed(table))
     if arguments.out:
-        print(f"{table.num_rows} predictions: {arguments.out}")
+        say(f"{table.num_rows} predictions: {arguments.out}")
 
 
 def _ends(found: Interval | None) -> dict[str, float | None]:
@@ -215,9 +215,9 @@ def supervisor_command(arguments: Namespace, parser: ArgumentParser, words: Sequ
         counts = {"questions": made.tested, "rows": training.rows, "steps": training.steps, "loss": training.loss}
         print_json({**ends, **counts}, arguments.out)
         return
-    print(f"{training.rows} rows, {training.steps} steps in {duration(training.seconds)}; loss {training.loss:.4f}")
-    print("test is 0: its accuracy is not known" if tested is None else _accuracy(tested, made.tested))
-    print(f"weak supervisor: {arguments.out} (w2s label --adapter {arguments.out} has its answers)")
+    say(f"{training.rows} rows, {training.steps} steps in {duration(training.seconds)}; loss {training.loss:.4f}")
+    say("test is 0: its accuracy is not known" if tested is None else _accuracy(tested, made.tested))
+    say(f"weak supervisor: {arguments.out} (w2s label --adapter {arguments.out} has its answers)")
 
 
 def compare_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -232,7 +232,7 @@ def compare_command(arguments: Namespace, parser: ArgumentParser, words: Sequenc
     if arguments.json:
         print_json(dataclasses.asdict(found), None)
     else:
-        print(paired_text(found))
+        say(paired_text(found))
 
 
 def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -251,7 +251,7 @@ def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     study = StudyRecords.of_runs(results)
     if arguments.format == "html":
         page = out or (first.files.page if len(results) == 1 else Path("study.html"))
-        print(first.save_report(page) if len(results) == 1 else write_study_page(study, page))
+        say(first.save_report(page) if len(results) == 1 else write_study_page(study, page))
         return
     if arguments.format == "figures":
         for name, result in zip(run_names(results), results, strict=True):
@@ -259,7 +259,7 @@ def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
             if len(results) > 1 and out is not None:
                 folder = out / name  # one folder each, whatever the runs' own are called
             for path in save_figures(result, folder):
-                print(path)
+                say(path)
         return
     writers: dict[str, Callable[[], str]] = {
         "table": lambda: "\n".join("\n".join([result.table(), *told_of_labels(result), ""]) for result in results),
@@ -272,4 +272,4 @@ def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
         print(text, end="")
     else:
         atomic_write(out, text)
-        print(out)
+        say(out)

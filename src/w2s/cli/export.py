@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from w2s.cli.options import encoding_option, store_of
+from w2s.cli.said import say
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _export_set(arguments: Namespace, path: Path) -> None:
     found = export_training_set(table, out, form=form, weights=arguments.weights, rows=arguments.rows, seed=seed)
     how = f", drawn in proportion to the weights with seed {seed}" if found.drawn else ""
     left_out = f" ({found.left_out} of its {found.rows_in} rows are not among them)" if found.left_out else ""
-    print(f"{found.rows} rows for {form}{how}{left_out}: {arguments.out}")
+    say(f"{found.rows} rows for {form}{how}{left_out}: {arguments.out}")
 
 
 def _export_student(arguments: Namespace) -> None:
@@ -98,4 +99,4 @@ def _export_student(arguments: Namespace) -> None:
             f"loaded again: logits differ by {apart.largest:.2g} at most ({apart.typical:.2g} of their standard "
             f"deviation); the same most probable token at {apart.same_top:.1%} of {apart.positions} positions"
         )
-    print(f"{'model' if found.merged else f'adapter of {found.base}'}, tokenizer and card: {arguments.out}")
+    say(f"{'model' if found.merged else f'adapter of {found.base}'}, tokenizer and card: {arguments.out}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from w2s.cli.said import say
+
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
@@ -28,9 +30,9 @@ def tasks_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         show(plain_table(["task:", "source:", "licence:", "what is asked:"], rows), 140)
         return
     task = TASKS.find(arguments.name)
-    print(f"{task.name}: {task.summary}\nsource: {task.source}; licence: {task.licence}")
+    say(f"{task.name}: {task.summary}\nsource: {task.source}; licence: {task.licence}")
     for name, template in task.templates.items():
-        print(f"\n── template {name} ──\n{template}")
+        say(f"\n── template {name} ──\n{template}")
 
 
 def methods_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -47,7 +49,7 @@ def methods_command(arguments: Namespace, parser: ArgumentParser, words: Sequenc
         for name, method in METHODS.items()
     ]
     show(plain_table(["method:", "role:", "settings:", "trained on:"], rows), 140)
-    print("\n* sees ground truth of the questions that it learns from")
+    say("\n* sees ground truth of the questions that it learns from")
 
 
 def sources_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2s.cli.limits import limit_options, limited
 from w2s.cli.options import add_fields, config_option, encoding_option, store_of
+from w2s.cli.said import say
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -50,7 +51,7 @@ def paraphrase_command(arguments: Namespace, parser: ArgumentParser, words: Sequ
     if arguments.responses:
         with Display():
             count = stage.take_texts(Path(arguments.responses), store)
-        print(f"{count} answers from {arguments.responses}")
+        say(f"{count} answers from {arguments.responses}")
     if arguments.requests_out:
         _write_requests(ready, spec, store, Path(arguments.requests_out), arguments.split)
         return
@@ -66,9 +67,9 @@ def paraphrase_command(arguments: Namespace, parser: ArgumentParser, words: Sequ
     by = f"{spec.model.name}, prompt {VERSION}"
     write_paraphrases(out, found.paraphrases, by=by, encoding=ready.task.encoding)
     for question, paraphrases in list(found.paraphrases.items())[: arguments.show]:
-        print("\n".join([_line(question), *(f"  - {_line(text)}" for text in paraphrases), ""]))
+        say("\n".join([_line(question), *(f"  - {_line(text)}" for text in paraphrases), ""]))
     _summarize(found.report)
-    print(f"paraphrases: {out}")
+    say(f"paraphrases: {out}")
 
 
 def _spec(ready: Namespace) -> ParaphraseSpec:
@@ -84,9 +85,9 @@ def _write_requests(ready: Namespace, spec: ParaphraseSpec, store: Store, out: P
 
     written = write_paraphrase_requests(ready.task, spec, out, split=split, store=store)
     for file, count in written.items():
-        print(f"{count} requests: {file}")
+        say(f"{count} requests: {file}")
     if not written:
-        print("all is answered: nothing to ask")
+        say("all is answered: nothing to ask")
 
 
 def _line(text: str) -> str:
@@ -97,20 +98,20 @@ def _line(text: str) -> str:
 
 
 def _show_plan(plan: Plan, spec: ParaphraseSpec) -> None:
-    print(f"{plan.questions} questions, {spec.count} rewordings each: {plan.most} texts at most")
+    say(f"{plan.questions} questions, {spec.count} rewordings each: {plan.most} texts at most")
     if not plan.first:
-        print("all is answered: nothing to ask")
+        say("all is answered: nothing to ask")
         return
-    print(f"{plan.first} texts to ask {spec.model.name} for first; what fails is asked for again. The first prompt:\n")
-    print("\n".join(f"    {_line(line)}" for line in plan.example.splitlines()))
+    say(f"{plan.first} texts to ask {spec.model.name} for first; what fails is asked for again. The first prompt:\n")
+    say("\n".join(f"    {_line(line)}" for line in plan.example.splitlines()))
 
 
 def _summarize(report: Report) -> None:
     short = report.questions - report.complete
-    print(f"{report.complete} of {report.questions} questions have {report.wanted} rewordings", end="")
-    print(f"; {short} have fewer, {report.none} of them none" if short else "")
-    print(f"{report.good} of {report.texts} texts are good")
+    say(f"{report.complete} of {report.questions} questions have {report.wanted} rewordings", end="")
+    say(f"; {short} have fewer, {report.none} of them none" if short else "")
+    say(f"{report.good} of {report.texts} texts are good")
     for reason, count in report.faults.items():
-        print(f"  {count} {reason}")
+        say(f"  {count} {reason}")
     if short:
-        print("task.missing_paraphrases says what becomes of questions that have too few: refuse (default), or fill")
+        say("task.missing_paraphrases says what becomes of questions that have too few: refuse (default), or fill")

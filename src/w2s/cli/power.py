@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from w2s.cli.said import say
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ def power_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         return
     for plan, table in zip(plans, tables, strict=True):
         for line in _told(plan, arguments):
-            print(line)
+            say(line)
         show(_grid(table, arguments))
         print()
     if arguments.out:
-        print(f"{sum(table.num_rows for table in tables)} sizes: {arguments.out}")
+        say(f"{sum(table.num_rows for table in tables)} sizes: {arguments.out}")
 
 
 def _plans(arguments: Namespace) -> list[Planned]:

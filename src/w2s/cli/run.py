@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.cli.limits import limited
 from w2s.cli.options import runner_from, store_of
+from w2s.cli.said import say
 from w2s.cli.settings_file import value_of, with_files_read
 from w2s.cli.track import tracked, tracked_table
 
@@ -63,16 +64,16 @@ def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[st
     else:
         show(results_table(result))
         for line in told_of_labels(result):
-            print(f"\n{line}", end="")
+            say(f"\n{line}", end="")
         for compared in result.supervisors[:1]:
             others = f" (seed {compared.seed}; the others: results.json)" if len(result.supervisors) > 1 else ""
-            print("\n")
+            say("\n")
             show(supervisors_table(compared))
-            print(f"verdict{others}: {supervisors_verdict(compared)}", end="")
+            say(f"verdict{others}: {supervisors_verdict(compared)}", end="")
         if (best := best_estimator(result.compared)) is not None:
-            print(f"\n\n{best}", end="")
-        print(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
-        print(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
+            say(f"\n\n{best}", end="")
+        say(f"\n\n{display.computed} steps computed, {display.reused} found done in {store.root}")
+        say(f"Results: {out / 'results.json'} · page: {out / 'report.html'}")
 
 
 def _announce(display: Display, graph: Graph, store: Store) -> None:
@@ -180,9 +181,9 @@ def _dry_run(experiment: Experiment, store: Store, arguments: Namespace) -> None
     show(plain_table(["state:", "kind:", "step:", "key:"], rows))
     print()
     for line in [*_told(graph), *_examples(graph)]:
-        print(line)
+        say(line)
     show_estimate([graph], planned, store, arguments)
-    print(f"\n{sum(one.needed for one in planned)} of {len(planned)} steps to do; store: {store.root}")
+    say(f"\n{sum(one.needed for one in planned)} of {len(planned)} steps to do; store: {store.root}")
 
 
 def _examples(graph: Graph) -> list[str]:

@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["named", "out_file", "print_json", "said_unparsed", "said_where"]
+__all__ = ["named", "out_file", "print_json", "said_unparsed", "said_where", "say"]
+
+
+def say(text: object = "", end: str = "\n") -> None:
+    """Print a text; names in it may come from anywhere, so what would command a terminal is made visible."""
+    from w2s.report.words import visible
+
+    print(visible(str(text)), end=end)
 
 
 def out_file(path: str | None) -> None:
-    """Make sure, before an hour's work, that its result can be written."""
+    """Make sure, before an hour's work, that its result can be written; what a killed one left beside it goes."""
+    from w2s.files import remove_left_behind
     from w2s.tables import check_suffix
 
     if path is not None:
         check_suffix(Path(path))
+        remove_left_behind(Path(path).expanduser().parent)
 
 
 def named(settings: Mapping[Any, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2s.cli.said import named, out_file, print_json, said_unparsed
+from w2s.cli.said import named, out_file, print_json, said_unparsed, say
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         return
     _print(found)
     if arguments.out:
-        print(f"\n{found.scored.num_rows} scored answers{said_unparsed(found.scored)}: {arguments.out}")
+        say(f"\n{found.scored.num_rows} scored answers{said_unparsed(found.scored)}: {arguments.out}")
     elif said_unparsed(found.scored):
-        print(f"\n{found.scored.num_rows} answers{said_unparsed(found.scored)}")
+        say(f"\n{found.scored.num_rows} answers{said_unparsed(found.scored)}")
     if arguments.report:
-        print(f"page: {arguments.report}")
+        say(f"page: {arguments.report}")
 
 
 def _score(arguments: Namespace) -> _Found:
@@ -157,12 +157,12 @@ def _print(found: _Found) -> None:
     from w2s.report.tables import reliability_table, show
 
     for note in (*found.notes, *labels_notes(found.labels)):
-        print(note)
+        say(note)
     show(reliability_table(found.summary))
     if found.annotators:
         print()
         show(annotators_tables(found.annotators))
-        print(f"\nverdict: {annotators_verdict(found.annotators)}")
+        say(f"\nverdict: {annotators_verdict(found.annotators)}")
     if found.estimators:
         print()
         show(estimators_table(found.estimators))

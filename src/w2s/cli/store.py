@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s.cli.options import store_of
+from w2s.cli.said import say
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ def import_options(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 def store_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.report.tables import plain_table, show
-    from w2s.report.words import visible
 
     found = store_of(arguments.store).contents()
     runs = _runs(found, arguments.runs)
@@ -100,7 +100,7 @@ def store_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         print(json.dumps(_as_json(found, runs, named), indent=1))
         return
     unnamed = _size(found.size(found.by_address.keys() - named))
-    print(f"{found.root}: {_size(found.size())} in {len(found.results)} results, {unnamed} of no run\n")
+    say(f"{found.root}: {_size(found.size())} in {len(found.results)} results, {unnamed} of no run\n")
     kinds = [
         [kind, str(len(of)), _size(found.size(of)), _size(found.size(of - named)), _ago(_newest(found, of))]
         for kind, of in _by_kind(found).items()
@@ -121,12 +121,11 @@ def store_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         print()
         show(plain_table(["run:", "state:", "last", "results", "size", "of it alone"], rows), 140)
     for line in _beside(found):
-        print(visible(line))
+        say(line)
 
 
 def prune_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.report.tables import plain_table, show
-    from w2s.report.words import visible
 
     pruned = store_of(arguments.store).prune(
         unused=arguments.unused,
@@ -143,23 +142,22 @@ def prune_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         show(plain_table(["kind:", "what:", "size", "age"], rows), 140)
         print()
     for one, reason in pruned.kept:
-        print(visible(f"stays: {one.folder}: {reason}"))
-    print(_said(pruned, done=arguments.yes))
+        say(f"stays: {one.folder}: {reason}")
+    say(_said(pruned, done=arguments.yes))
 
 
 def verify_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
-    from w2s.report.words import visible
 
     store = store_of(arguments.store)
     with Display() as display:
         found = store.verify(remove_damaged=arguments.remove_damaged, progress=display.bar("checked"))
     for one in found.damaged:
         label = f" ({one.label})" if one.label else ""
-        print(visible(f"{'removed' if one.removed else 'damaged'}: {one.address}{label}: {one.fault}"))
+        say(f"{'removed' if one.removed else 'damaged'}: {one.address}{label}: {one.fault}")
     for path in found.others:
-        print(visible(f"left alone: {path}: this version of w2s did not write it"))
-    print(f"{found.whole} results are whole, {len(found.damaged)} damaged: {store.root}")
+        say(f"left alone: {path}: this version of w2s did not write it")
+    say(f"{found.whole} results are whole, {len(found.damaged)} damaged: {store.root}")
     if found.damaged:
         sys.exit(1)
 
@@ -171,8 +169,8 @@ def export_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     with Display():
         found = export_run(arguments.run, arguments.out, store=store_of(arguments.store), models=arguments.models)
     left_out = f"; {found.left_out} that no run reads left out" if found.left_out else ""
-    print(f"{found.results} results, {found.files} files of the run{left_out}")
-    print(f"{found.file}: {_size(found.file.stat().st_size)}")
+    say(f"{found.results} results, {found.files} files of the run{left_out}")
+    say(f"{found.file}: {_size(found.file.stat().st_size)}")
 
 
 def import_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -185,9 +183,9 @@ def import_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
             arguments.file, store=store, out=arguments.out, adapters=arguments.adapters, keep_own=arguments.keep_own
         )
     kept = f", {len(found.kept)} with another content kept as they were" if found.kept else ""
-    print(f"{len(found.new)} results are new in {store.root}, {len(found.same)} were there{kept}")
+    say(f"{len(found.new)} results are new in {store.root}, {len(found.same)} were there{kept}")
     if arguments.out:
-        print(f"Results: {Path(arguments.out) / 'results.json'}")
+        say(f"Results: {Path(arguments.out) / 'results.json'}")
 
 
 # What they say

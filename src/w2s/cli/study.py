@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s.cli.options import adapters_option, named_plugins, runner_from, runner_options, store_of
+from w2s.cli.said import say
 from w2s.cli.settings_file import settings_in
 from w2s.cli.track import track_option, tracked, tracked_table
 
@@ -81,8 +82,8 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         from w2s.report.study_table import study_table
 
         show(study_table(result), width=160)
-        print(f"\n{display.computed} steps computed, {display.reused} found done in {store.root}")
-        print(f"Results: {out / 'results.csv'} · page: {out / 'report.html'}")
+        say(f"\n{display.computed} steps computed, {display.reused} found done in {store.root}")
+        say(f"Results: {out / 'results.csv'} · page: {out / 'report.html'}")
     if result.failures:
         for cell, error in result.failures.items():
             print(f"w2s: {visible(f'cell {cell} failed: {error}')}", file=sys.stderr)
@@ -128,4 +129,4 @@ def _show_plan(plan: Plan, store: Store, arguments: Namespace) -> None:
     planned = _planned(plan, store)
     show_estimate(list(plan.graphs.values()), planned, store, arguments)
     to_do = sum(one.needed for one in planned)
-    print(f"\n{to_do} of {len(planned)} steps to do; store: {store.root}")
+    say(f"\n{to_do} of {len(planned)} steps to do; store: {store.root}")

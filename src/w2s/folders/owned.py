@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from w2s.errors import InputError
-from w2s.files import atomic_write
+from w2s.files import atomic_write, is_left_behind, remove_left_behind
 
 __all__ = ["OwnedFolder"]
 
@@ -38,7 +38,7 @@ class OwnedFolder:
         if self.root.exists() and not self.root.is_dir():
             raise InputError(f"{self.root} is a file: expected a folder for the results, or a name for a new one")
         if self.root.is_dir() and not (self.root / MARKER).is_file():
-            others = sorted(path.name for path in self.root.iterdir() if path.name != LOCK)
+            others = sorted(path.name for path in self.root.iterdir() if path.name != LOCK and not is_left_behind(path))
             if others:
                 raise InputError(
                     f"{self.root} holds {others[0]!r}, which this version of w2s did not write: expected an empty "
@@ -107,7 +107,8 @@ class OwnedFolder:
         return [self.root / folder for folder in list(Path(name).parents)[-2::-1]]
 
     def _remove_own(self) -> None:
-        """Remove the files that earlier runs wrote, and the folders that are empty then."""
+        """Remove the files that earlier runs wrote, whole or not, and the folders that are empty then."""
+        remove_left_behind(self.root)
         folders: set[Path] = set()
         for name in self._own_files():
             if any(folder.is_symlink() for folder in self._folders(name)):
@@ -118,6 +119,8 @@ class OwnedFolder:
             folders |= set(Path(name).parents)
         for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
             own = self.root / folder
+            if own.is_dir() and not own.is_symlink():
+                remove_left_behind(own)
             if own != self.root and own.is_dir() and not own.is_symlink() and not any(own.iterdir()):
                 own.rmdir()
         atomic_write(self.root / MARKER, HEADER)

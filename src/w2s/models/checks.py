@@ -172,13 +172,14 @@ def with_embedding(ids: Iterable[object], model: PreTrainedModel) -> list[int]:
     return [id for id in ids if isinstance(id, int) and 0 <= id < rows]
 
 
-def check_length(model: PreTrainedModel, longest: int, what: str) -> None:
+def check_length(model: PreTrainedModel, longest: int, what: str, *, expected: str = "shorter questions") -> None:
     """Make sure that a sequence is not longer than the positions that the model knows.
 
     Args:
         model: The model.
         longest: Tokens of the longest sequence.
         what: What is so long, for the message.
+        expected: What helps.
 
     Raises:
         InputError: It is, and the model has no embedding for such a position. Rotary positions go on, beyond what the
@@ -195,7 +196,7 @@ def check_length(model: PreTrainedModel, longest: int, what: str) -> None:
                 "%s has %d tokens, the model was made for %d: its answers may be worse", what, longest, known
             )
         return
-    raise InputError(f"{what} has {longest} tokens, the model has positions for {known}: expected shorter questions")
+    raise InputError(f"{what} has {longest} tokens, the model has positions for {known}: expected {expected}")
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

@@ -111,6 +111,8 @@ def option_scores(answers: pa.Table, estimator: str) -> OptionScores:
                 f"estimator {estimator} needs {column} in every row: expected answers of a model that chooses among "
                 "options (answering.mode choose)"
             )
+        if not _is_list(kind := answers[column].type):
+            raise InputError(f"answers table, column {column!r}: expected a list in every row, not {kind}")
     listed = answers["choice_logprobs"].combine_chunks()
     sizes = pc.list_value_length(listed).to_numpy(zero_copy_only=False)
     expected = pc.list_value_length(answers["choices"]).to_numpy()
@@ -131,6 +133,10 @@ def option_scores(answers: pa.Table, estimator: str) -> OptionScores:
         for options, answer in zip(choices, answers["answer"].to_pylist(), strict=True)
     ]
     return OptionScores(question, num_questions, logprobs, sizes, np.array(given, np.int64))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
 
 
 def add_posterior(

@@ -10,7 +10,7 @@ from rich.text import Text
 from w2s.reading.labels import Labels
 from w2s.reliability.annotators import Annotator, Annotators
 from w2s.report import words
-from w2s.report.tables import plain_table
+from w2s.report.tables import heading, plain_table
 
 __all__ = ["annotators_tables", "annotators_title", "annotators_verdict", "labels_notes"]
 
@@ -34,7 +34,7 @@ def annotators_tables(found: Annotators) -> Group:
         for one in _both_ends(found.annotators)
     ]
     columns = ["annotator:", "questions", "agrees", "with majority", "Dawid-Skene [95%]"]
-    parts: list[RenderableType] = [Text(annotators_title(found), style="bold"), plain_table(columns, rows)]
+    parts: list[RenderableType] = [heading(annotators_title(found)), plain_table(columns, rows)]
     if len(rows) < len(found.annotators):
         parts.append(Text(f"({len(found.annotators) - len(rows):,} annotators between these: in --json)"))
     if found.form:

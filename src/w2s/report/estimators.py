@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from w2s.report import words
-from w2s.report.tables import plain_table
+from w2s.report.tables import heading, plain_table
 from w2s.results.comparison import ComparedEstimator, Measure
 
 __all__ = ["estimators_table"]
@@ -30,7 +30,7 @@ def estimators_table(found: Sequence[ComparedEstimator]) -> Group:
     ]
     answers = f"{found[0].rows:,} answers to {found[0].questions:,} questions with a known right answer"
     note = "AURC: error rate of the most confident answers, the mean over all coverages; lower is better"
-    return Group(Text(f"estimators on {answers}", style="bold"), plain_table(_COLUMNS, rows), Text(note))
+    return Group(heading(f"estimators on {answers}"), plain_table(_COLUMNS, rows), Text(note))
 
 
 def _difference(measure: Measure) -> str:

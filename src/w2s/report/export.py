@@ -57,7 +57,7 @@ def to_latex(result: RunRecords) -> str:
     header = ["Method", "Accuracy", "PGR", in_latex(words.against(result).capitalize()), "Examples", "Labels right"]
     header += ["By weight"] if weighted else []
     lines = [
-        f"% {' '.join(words.title(result).split())}; 95% intervals. Needs \\usepackage{{booktabs}}.",
+        f"% {' '.join(words.visible(words.title(result)).split())}; 95% intervals. Needs \\usepackage{{booktabs}}.",
         rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
         r"\toprule",
         " & ".join(header) + r" \\",
@@ -107,4 +107,4 @@ def with_interval(value: str, ends: str) -> str:
 
 def in_latex(text: str) -> str:
     """Text in which no character means anything to LaTeX, on one line."""
-    return " ".join("".join(_SPECIAL.get(character, character) for character in text).split())
+    return " ".join("".join(_SPECIAL.get(character, character) for character in words.visible(text)).split())

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from w2s.report import words
 from w2s.report.export import guessing_lines, in_latex, with_interval
-from w2s.report.tables import plain_table
+from w2s.report.tables import heading, plain_table
 from w2s.results.records import Record
 from w2s.results.study import Pair, StudyRecords
 
@@ -38,7 +38,7 @@ def study_table(study: StudyRecords) -> Group:
     if any(record.uses_gold for _, result in study.runs for record in result.pooled):
         notes.insert(0, "* trained on ground truth")
     title = f"{study.name}: accuracy (PGR), all seeds together"
-    return Group(Text(title, style="bold"), table, *(Text(note) for note in notes))
+    return Group(heading(title), table, *(Text(words.visible(note)) for note in notes))
 
 
 def study_latex(study: StudyRecords) -> str:
@@ -52,8 +52,9 @@ def study_latex(study: StudyRecords) -> str:
     width = 1 + 2 * len(names)
     heads = [rf"\multicolumn{{2}}{{c}}{{{in_latex(name)}}}" for name in names]
     rules = [rf"\cmidrule(lr){{{column}-{column + 1}}}" for column in range(2, width, 2)]
+    name = " ".join(words.visible(study.name).split())
     lines = [
-        f"% {' '.join(study.name.split())}: accuracy, 95% interval, PGR. Needs \\usepackage{{booktabs}}.",
+        f"% {name}: accuracy, 95% interval, PGR. Needs \\usepackage{{booktabs}}.",
         rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"\toprule",
         " & ".join(["", *heads]) + r" \\",

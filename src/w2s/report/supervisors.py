@@ -11,7 +11,7 @@ from rich.text import Text
 from w2s.reliability.annotators import Annotator, Annotators, Disputed, Pair
 from w2s.report import words
 from w2s.report.annotators import annotators_title, annotators_verdict
-from w2s.report.tables import plain_table
+from w2s.report.tables import heading, plain_table
 from w2s.results.supervisors import Member, SupervisorComparison
 
 __all__ = ["ShownSupervisors", "shown_supervisors", "supervisors_table", "supervisors_verdict"]
@@ -50,7 +50,7 @@ def supervisors_table(found: SupervisorComparison) -> Group:
     title = annotators_title(found.compared, _WHO) if found.compared else f"{len(found.members)} supervisors"
     more = len(found.members) - len(rows)
     notes = [Text(f"({more:,} supervisors more: in results.json)")] if more else []
-    return Group(Text(title, style="bold"), plain_table(columns, rows), *notes)
+    return Group(heading(title), plain_table(columns, rows), *notes)
 
 
 def supervisors_verdict(found: SupervisorComparison, who: str = _WHO) -> str:

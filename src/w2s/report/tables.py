@@ -15,7 +15,7 @@ from w2s.report import words
 if TYPE_CHECKING:
     from w2s.results.records import RunRecords
 
-__all__ = ["SCREEN", "TextTable", "plain_table", "reliability_table", "render", "results_table", "show"]
+__all__ = ["SCREEN", "TextTable", "heading", "plain_table", "reliability_table", "render", "results_table", "show"]
 
 SCREEN = 24  # lines, of what a prompt shows by itself
 
@@ -47,13 +47,18 @@ def show(table: RenderableType, width: int = 120) -> None:
         print(render(table, width))
 
 
+def heading(text: str) -> Text:
+    """What stands above a table."""
+    return Text(words.visible(text), style="bold")
+
+
 def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table of text; the columns whose names end in a colon are words, the others numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.rstrip(":"), justify="left" if column.endswith(":") else "right")
+        table.add_column(words.visible(column.rstrip(":")), justify="left" if column.endswith(":") else "right")
     for row in rows:
-        table.add_row(*map(Text, row))  # as a text: a name in brackets is no markup
+        table.add_row(*(Text(words.visible(cell)) for cell in row))  # as a text: a name in brackets is no markup
     return table
 
 
@@ -90,7 +95,7 @@ def results_table(result: RunRecords) -> Group:
     columns = ["method:", "accuracy", "PGR", words.against(result), "rows", "labels right"]
     columns += ["by weight"] if weighted else []
     rows += [[name, *cells, *[""] * (len(columns) - 2)] for name, cells in words.guessing_rows([result])]
-    return Group(Text(title, style="bold"), plain_table(columns, rows), *(Text(note) for note in notes))
+    return Group(heading(title), plain_table(columns, rows), *(Text(words.visible(note)) for note in notes))
 
 
 def reliability_table(summary: ReliabilitySummary) -> Group:
@@ -102,4 +107,4 @@ def reliability_table(summary: ReliabilitySummary) -> Group:
     fewest, most = summary.variations
     asked = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     title = f"{summary.questions:,} questions, {asked} answers each; {summary.unanimity_rate:.1%} unanimous"
-    return Group(Text(title, style="bold"), plain_table(["entropy (nats)", "questions", "share"], rows))
+    return Group(heading(title), plain_table(["entropy (nats)", "questions", "share"], rows))

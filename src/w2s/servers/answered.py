@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import sqlite3
@@ -61,7 +62,7 @@ class Answered:
         """The reply to a request, be it an answer or not; None where there is none."""
         with self._explained(), self._lock:
             row = self._database.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else Reply(**json.loads(row[0]))
+        return None if row is None else self._read(row[0])
 
     def __contains__(self, key: str) -> bool:
         """Whether a request has an answer."""
@@ -71,7 +72,7 @@ class Answered:
 
     def put(self, replies: Mapping[str, Reply]) -> None:
         """Keep replies; on disk when this returns. The first answer to a request stays; a refusal is replaced."""
-        rows = [(key, json.dumps(asdict(reply), ensure_ascii=False), reply.is_answer) for key, reply in replies.items()]
+        rows = [(key, _written(reply), reply.is_answer) for key, reply in replies.items()]
         statement = (
             "INSERT INTO replies VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
             "SET reply = excluded.reply, is_answer = excluded.is_answer WHERE NOT replies.is_answer"
@@ -98,6 +99,20 @@ class Answered:
         """Let the file go."""
         self._database.close()
 
+    def _read(self, row: str) -> Reply:
+        digest, _, text = row.partition(" ")
+        if row.startswith("{"):  # of an earlier version, without a hash
+            digest, text = _digest(row), row
+        try:
+            if digest == _digest(text):
+                return Reply(**json.loads(text))
+        except (ValueError, TypeError):
+            pass
+        raise self._damaged("a reply in it is not as it was written")
+
+    def _damaged(self, why: object) -> InputError:
+        return InputError(f"{self._path} is damaged ({why}): move it away; the answers in it will be asked again")
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
@@ -108,6 +123,14 @@ class Answered:
                     raise OSError(number, os.strerror(number), str(self._path)) from None
             raise InputError(f"{self._path} cannot be used: {error}") from None
         except sqlite3.DatabaseError as error:
-            raise InputError(
-                f"{self._path} is damaged ({error}): move it away; the answers in it will be asked again"
-            ) from None
+            raise self._damaged(error) from None
+
+
+def _written(reply: Reply) -> str:
+    """A reply as a row: a hash of its text, by which damage shows, and the text."""
+    text = json.dumps(asdict(reply), ensure_ascii=False)
+    return f"{_digest(text)} {text}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]

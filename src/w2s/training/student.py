@@ -207,7 +207,8 @@ def train_student(
         )
     rows = [row for example in examples for row in example]
     count = sum(len(row.ids) for row in rows)
-    check_length(lm.model, max(len(row.ids) for row in rows), "an example with its completion")
+    longest = max(len(row.ids) for row in rows)
+    check_length(lm.model, longest, "an example with its completion", expected="a lower max_length")
     # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
     steps = math.ceil(len(examples) / spec.batch_size) * spec.epochs
     compiles = spec.compile == "on" or (
