@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,8 +55,8 @@ def test_every_public_name_is_there_and_sorted() -> None:
 
 def test_a_type_checker_sees_what_is_there() -> None:
     tree = ast.parse(Path(w2s.__file__).read_text(encoding="utf-8"))
-    (guarded,) = [node for node in tree.body if isinstance(node, ast.If)]
-    assert ast.unparse(guarded.test) == "TYPE_CHECKING"
+    conditions = [node for node in tree.body if isinstance(node, ast.If)]
+    (guarded,) = [node for node in conditions if ast.unparse(node.test) == "TYPE_CHECKING"]
     seen = {
         (node.module, alias.name) for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
@@ -72,3 +73,16 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 def test_the_package_tells_type_checkers_that_it_has_types() -> None:
     assert (Path(w2s.__file__).parent / "py.typed").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_wait_as_the_user_says_and_else_not_long(given: dict[str, str], expected: str | None) -> None:
+    plain = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    code = "import os, w2s; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**plain, **given}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(expected)]

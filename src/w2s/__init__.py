@@ -12,7 +12,14 @@ that is heavy.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+# How long threads of OpenMP (GNU's, which torch uses) wait for each other in a loop, before they sleep; read when torch
+# is imported. By default so long that beside one other busy process a training takes three times as long; with this
+# it takes twice as long, and alone no longer than before (benchmarks/neighbours.py).
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
     from w2s.config import (
