@@ -74,17 +74,17 @@ def _random_model(name: str, dtype: str, device: str) -> LanguageModel:
     shape = name.removeprefix(_RANDOM)
     if shape not in SHAPES:
         raise InputError(f"unknown shape {name!r}: expected {', '.join(_RANDOM + known for known in SHAPES)}")
-    place = choose_device(device)
+    computes_on = choose_device(device)
     with language_model("smollm2-135m", dtype=dtype, device="cpu") as small:
         tokenizer = small.tokenizer
     forget_model()
     torch.manual_seed(0)
     config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=4096, **SHAPES[shape])
-    with place:
-        model = AutoModelForCausalLM.from_config(config, dtype=choose_dtype(dtype, place))
+    with computes_on:
+        model = AutoModelForCausalLM.from_config(config, dtype=choose_dtype(dtype, computes_on))
     model.requires_grad_(False)
     model.eval()
-    return LanguageModel(model=model, tokenizer=tokenizer, device=place, dtype=model.dtype, chat_template=False)
+    return LanguageModel(model=model, tokenizer=tokenizer, device=computes_on, dtype=model.dtype, chat_template=False)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def seconds(environment: Mapping[str, str], neighbours: int) -> float:
         done = subprocess.run(
             [sys.executable, __file__, "--train"],
             env={**plain, **environment},
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
             check=True,
         )

@@ -6,10 +6,11 @@ The rate that is compared with is measured first: the product of two square matr
 are the operations that the work needs with the weights of the linear layers, two for each weight and token; attention
 and adapters are not in it. Labelling needs one pass over each different token: what the orders of a question share is
 counted once, padding never. Training needs two, forward and for the gradient of each layer's input, since the weights
-themselves are frozen, and one where nothing before a layer is learned. The output head counts where it is read.
+themselves are frozen: so all layers are counted, those below the first adapter too. The output head counts where it
+is read.
 
-Labels are letters, of each question in five orders of its options. Training is of one epoch on the questions with
-their right answers, after one that is not timed. `--dense` also labels with each prompt alone.
+Labels are letters, of each question in five orders of its options. Training is of three epochs on the questions with
+their right answers; the faster of the last two counts. `--dense` also labels with each prompt alone.
 """
 
 from __future__ import annotations
@@ -74,19 +75,19 @@ def matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
 
 
 class _Tokens:
-    """Counts the tokens that go into a model, and the positions that its head reads."""
+    """Counts the tokens that go into a model, and the positions from which its head predicts."""
 
     def __init__(self, lm: LanguageModel) -> None:
-        self.tokens = self.read = 0
+        self.tokens = self.head_positions = 0
         self._padding = [0, lm.tokenizer.pad_token_id or 0]
         lm.model.get_input_embeddings().register_forward_hook(self._embedded)
-        lm.model.get_output_embeddings().register_forward_hook(self._read)
+        lm.model.get_output_embeddings().register_forward_hook(self._predicted)
 
     def _embedded(self, module: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) -> None:
         self.tokens += int((~torch.isin(inputs[0], torch.tensor(self._padding, device=inputs[0].device))).sum())
 
-    def _read(self, module: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) -> None:
-        self.read += inputs[0].shape[:-1].numel()
+    def _predicted(self, module: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) -> None:
+        self.head_positions += inputs[0].shape[:-1].numel()
 
 
 def _weights(lm: LanguageModel) -> tuple[int, int]:
@@ -109,13 +110,13 @@ def label(model: str, spec: TaskSpec, dense: bool) -> Used:
         counter = _Tokens(lm)
         answer_all(supervisor, asked)
         layers, head = _weights(lm)
-        flops = 2.0 * (layers * counter.tokens + head * counter.read)
+        flops = 2.0 * (layers * counter.tokens + head * counter.head_positions)
         given = count_tokens(lm, [one.variation.prompt for one in asked])
         return _used(lm, seconds, given, flops)
 
 
 def train(job: Job) -> Used:
-    """The second of two epochs."""
+    """The faster of the epochs after the first."""
     ends: list[float] = []
     with language_model(job.model) as lm, tempfile.TemporaryDirectory() as folder:
         counter = _Tokens(lm)
@@ -126,7 +127,7 @@ def train(job: Job) -> Used:
         layers, head = _weights(lm)
         taken = [end - start for start, end in pairwise(ends[steps - 1 :: steps])]
         epochs = job.spec.epochs
-        flops = 4.0 * (layers * counter.tokens + head * counter.read) / epochs
+        flops = 4.0 * (layers * counter.tokens + head * counter.head_positions) / epochs
         return _used(lm, min(taken), report.tokens, flops)
 
 

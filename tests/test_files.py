@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from w2s.files import atomic_write, file_sha256, is_left_behind, remove_left_beh
 TREE = {"a.txt": b"alpha", "sub/b.bin": b"\x00\x01beta", "sub/deep/empty": b""}
 
 
-def fail(*args: object) -> None:
+def fail(*args: object, **kwargs: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -52,10 +53,28 @@ def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(
     (left,) = (path for path in tmp_path.iterdir() if is_left_behind(path))
     with written_beside(tmp_path / "other.csv") as file:
         file.write(b"whole")
-        remove_left_behind(tmp_path)
+        remove_left_behind(tmp_path, older_than=0)
     assert not left.exists()
     assert {path.name for path in tmp_path.iterdir()} == {".mine.w2s-tmp", "other.csv"}
     remove_left_behind(tmp_path / "no folder")
+
+
+def test_what_was_written_to_lately_may_be_of_another_machine_and_stays(tmp_path: Path) -> None:
+    killed_while_writing(tmp_path / "table.csv")
+    (left,) = tmp_path.iterdir()
+    remove_left_behind(tmp_path)
+    assert left.exists()
+    two_hours_ago = time.time() - 7200
+    os.utime(left, (two_hours_ago, two_hours_ago))
+    remove_left_behind(tmp_path)
+    assert not left.exists()
+
+
+def test_what_may_not_be_removed_stays_and_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_while_writing(tmp_path / "table.csv")
+    monkeypatch.setattr(Path, "unlink", fail)  # as in a folder of everybody's, for files that are another user's
+    remove_left_behind(tmp_path, older_than=0)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_file_hash_is_of_the_content(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 # How long threads of OpenMP (GNU's, which torch uses) wait for each other in a loop, before they sleep; read when torch
 # is imported. By default so long that beside one other busy process a training takes three times as long; with this
-# it takes twice as long, and alone no longer than before (benchmarks/neighbours.py).
+# it takes twice as long, and alone no longer than before (benchmarks/neighbours.py). Of no effect where torch was
+# imported first.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,7 @@ __all__ = [
 
 TEMPORARY = ".w2s-tmp"
 _OURS = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(TEMPORARY)}")
+_HOUR = 3600.0
 
 
 @contextmanager
@@ -84,17 +86,24 @@ def is_left_behind(path: Path) -> bool:
     return True
 
 
-def remove_left_behind(folder: Path) -> None:
-    """Remove what killed processes left in a folder, not below it, of what they wrote or removed."""
+def remove_left_behind(folder: Path, *, older_than: float = _HOUR) -> None:
+    """Remove what killed processes left in a folder, not below it, of what they wrote or removed.
+
+    Args:
+        folder: Nothing happens where it is not there, or where we may not remove from it.
+        older_than: Seconds since a file was last written to. A file system may keep its locks to one machine, so that
+            a file which is being written on another seems to be left behind.
+    """
     if not folder.is_dir():
         return
     for path in folder.glob(f".*{TEMPORARY}"):
-        if not is_left_behind(path):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if not is_left_behind(path):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif time.time() - path.stat().st_mtime >= older_than:
+                path.unlink(missing_ok=True)
 
 
 def atomic_write(path: Path, data: bytes | str) -> None:

@@ -241,7 +241,7 @@ def test_agreement_takes_a_shared_error_for_skill_and_known_questions_do_not(mis
         ({"views": ["weak", "weak"]}, "each once"),
         ({"views": "weak"}, "views of method posterior is 'weak': expected a list"),
         ({"weights": "learned"}, "unknown weights of method posterior, 'learned'"),
-        ({"weights": "agreement", "views": ["weak", "untrained"]}, "expected all three views, not weak, untrained"),
+        ({"weights": "agreement", "views": ["weak", "untrained"]}, "expected three views, not weak, untrained"),
         ({"folds": 1}, "folds of method posterior is 1: expected 2 or more"),
         ({"rounds": 3}, "rounds of method posterior is 3: expected 1 or 2"),
         ({"rounds": 2, "views": ["untrained", "cross-fitted"]}, "expected weak and cross-fitted among them"),

@@ -83,6 +83,22 @@ def test_no_student_answers_a_question_that_it_learned_from(
         assert supervisors == [f"student {number} of {folds}" for number in range(1, folds + 1)]
 
 
+def test_who_is_weighed_by_ground_truth_learned_none_of_what_it_answers(one: Experiment, store: Store) -> None:
+    student = student_of(asking_for(one, views=["weak-gold"], gold_folds=3))
+    transfer, weak_train = (tables_of(student)[name] for name in ("weak_gold", "calibration_weak_gold"))
+    local.run([transfer, weak_train], store)
+    rows = store.path(transfer.inputs["adapter"].inputs["training_set"]) / "training_set.parquet"
+    everything = set(read_table(rows)["question_id"].to_pylist())
+    assert len(everything) == SIZES["weak_train"]
+    answered: list[str] = []
+    for part in weak_train.inputs.values():
+        asked = set(ids(store, part, "answers.parquet"))
+        learned = set(ids(store, part.inputs["adapter"].inputs["training_set"], "training_set.parquet"))
+        assert asked and learned == everything - asked
+        answered += sorted(asked)
+    assert sorted(answered) == sorted(everything)
+
+
 def test_a_second_round_learns_from_all_views_and_keeps_the_supervisor(one: Experiment) -> None:
     student = student_of(asking_for(one, rounds=2))
     assert len(student.rounds) == 5
@@ -106,6 +122,9 @@ def test_a_second_round_learns_from_all_views_and_keeps_the_supervisor(one: Expe
         ({"views": ["untrained", "weak"]}, {"weak", "untrained"}, 1),
         ({"views": ["cross-fitted"], "folds": 4}, {"weak", "cross_fitted"}, 5),
         ({"views": ["weak"]}, {"weak"}, 1),
+        ({"views": ["weak-gold"]}, {"weak", "weak_gold"}, 7),
+        ({"views": ["weak-gold", "untrained"], "gold_folds": 2}, {"weak", "untrained", "weak_gold"}, 4),
+        ({"views": ["weak-gold"], "variance": False}, {"weak", "weak_gold"}, 2),
     ],
 )
 def test_only_the_views_that_are_named_are_asked(
@@ -113,8 +132,9 @@ def test_only_the_views_that_are_named_are_asked(
 ) -> None:
     student = student_of(asking_for(one, **settings))
     found = tables_of(student)
-    known = {f"calibration_{name}" for name in (settings.get("views") or there)}
-    assert set(found) == there | {name.replace("-", "_") for name in known} | {"calibration_gold"}
+    known = {f"calibration_{name}" for name in (settings.get("views") or there)} | {"calibration_gold"}
+    known = {name.replace("-", "_") for name in known} if settings.get("variance", True) else set()
+    assert set(found) == there | known
     assert len(student.rounds) == trainings
 
 
@@ -150,7 +170,7 @@ def test_each_row_of_the_ablation_has_one_part_taken_out(one: Experiment) -> Non
     }
     assert taken.pop("no-truth-at-all") == {"weights", "variance"}
     assert all(len(settings) == 1 for settings in taken.values())
-    assert set.union(*taken.values()) == set(whole.settings) - {"folds"}
+    assert set.union(*taken.values()) == set(whole.settings) - {"folds", "gold_folds"}
     others = ["naive", "self", "weak-gold", "posterior", "ceiling"]
     adapters = [run.student.adapter for run in runs.values() if run.student.adapter is not None]
     assert len({adapter.key for adapter in adapters}) == len(adapters) == len(rows) + len(others)

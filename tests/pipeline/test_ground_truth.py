@@ -45,6 +45,7 @@ def test_only_a_method_that_says_so_has_ground_truth_behind_its_student(base: Ex
     [
         ({}, {"weak_train"}),
         ({"rounds": 2, "folds": 3}, {"weak_train"}),
+        ({"views": ["weak", "weak-gold"], "weights": "equal", "variance": False}, {"weak_train"}),
         ({"weights": "agreement", "variance": False}, set()),
         ({"weights": "equal", "variance": False, "rounds": 2}, set()),
     ],

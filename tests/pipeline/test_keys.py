@@ -168,7 +168,7 @@ def test_what_decides_a_written_answer_changes_it_and_what_follows(base: Experim
     assert not any(label.startswith(("ceiling", "questions", "ground truth")) for label in found)
 
 
-def test_answers_that_are_written_hang_on_how_texts_are_read(base: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_answers_hang_on_how_texts_are_parsed(base: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = replace(base, methods=["naive", "ceiling"])
     written = replace(chosen, answering=AnsweringSpec(mode="generate"))
     before = [steps_of(experiment) for experiment in (chosen, written)]

@@ -76,29 +76,43 @@ def test_a_damaged_file_is_said_and_left_alone(tmp_path: Path) -> None:
     assert file.read_bytes() == b"no database at all" * 100
 
 
-@pytest.mark.parametrize("change", [("Lima", "Lina"), ('"text"', '"tixt"'), ('"text"', '"text')])
-def test_a_reply_that_was_damaged_is_said_and_never_handed_out(tmp_path: Path, change: tuple[str, str]) -> None:
+DAMAGE = [
+    "replace(reply, 'Lima', 'Lina')",
+    """replace(reply, '"text"', '"tixt"')""",
+    """replace(reply, '"text"', '"text')""",
+    "(SELECT reply FROM replies WHERE key = 'other')",
+    "CAST(x'ff' AS TEXT)",
+    "x'00'",
+    "7",
+    "''",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_reply_is_said_and_asked_again_and_the_others_stay(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     answered = Answered(tmp_path)
     answered.put({"k": Reply(text="Lima", finish="stop"), "other": Reply(text="Quito", finish="stop")})
     answered.close()
     with sqlite3.connect(tmp_path / "answered.sqlite") as database:
-        database.execute("UPDATE replies SET reply = replace(reply, ?, ?) WHERE key = 'k'", change)
+        database.execute(f"UPDATE replies SET reply = {damage} WHERE key = 'k'")
     again = Answered(tmp_path)
-    with pytest.raises(InputError, match=r"answered\.sqlite is damaged \(a reply in it is not as it was written\)"):
-        again.get("k")
-    other = again.get("other")
-    assert other is not None and other.text == "Quito"
+    assert "k" not in again
+    assert "answered.sqlite: a reply in it was damaged and is removed; request k has none" in caplog.text
+    again.put({"k": Reply(text="Lima", finish="stop")})
+    found, other = again.get("k"), again.get("other")
+    assert found is not None and found.text == "Lima" and other is not None and other.text == "Quito"
 
 
-def test_replies_of_a_version_without_hashes_are_read(tmp_path: Path) -> None:
+def test_replies_of_a_version_without_hashes_are_parsed(tmp_path: Path) -> None:
     Answered(tmp_path).close()
     with sqlite3.connect(tmp_path / "answered.sqlite") as database:
         reply = json.dumps({"text": "Lima", "finish": "stop"})
         database.execute("INSERT INTO replies VALUES ('k', ?, 1), ('broken', '{', 1)", (reply,))
     found = Answered(tmp_path).get("k")
     assert found is not None and found.text == "Lima"
-    with pytest.raises(InputError, match="is damaged"):
-        Answered(tmp_path).get("broken")
+    assert Answered(tmp_path).get("broken") is None
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def show_estimate(graphs: Sequence[Graph], planned: Sequence[Planned], store: St
     """
     if not any(one.needed for one in planned):
         return
+    from w2s.cli.said import say
     from w2s.estimating.plan import estimate
     from w2s.estimating.rates import rates_here
     from w2s.hub import without_hub
@@ -55,7 +56,7 @@ def show_estimate(graphs: Sequence[Graph], planned: Sequence[Planned], store: St
     show(plain_table(["kind:", "to do", "in all", "rows", "tokens", "about"], rows))
     print()
     for line in _lines(found, jobs, device, here.told):
-        print(line)
+        say(line)
 
 
 def _lines(found: Estimate, jobs: int, device: str, told: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +14,14 @@ import yaml
 from w2s.config import ModelSpec
 from w2s.errors import InputError, unknown_name
 from w2s.folders.layout import MethodFolder, RunFolder
-from w2s.pipeline.origin import trained_on
+from w2s.pipeline.origin import TRAINED_ON, trained_on
 from w2s.report.card import data_lines, model_card
 from w2s.results.records import RunRecords
 from w2s.tables import read_table
 
 __all__ = ["FoundStudent", "base_of", "find_student"]
+
+logger = logging.getLogger(__name__)
 
 _PROMPTS = 8  # of the training set, on which a merged model is compared
 _CONFIG = "adapter_config.json"
@@ -121,20 +124,23 @@ def _prompts_of(own: MethodFolder) -> tuple[str, ...]:
 
 
 def _trained(adapter: Path) -> Iterator[str]:
-    """What `train` wrote beside an adapter of what it learned."""
-    learned = trained_on(adapter)
-    if learned is None:
+    """What `train` wrote beside an adapter of what it learned; no prompt of it, since a card may be published."""
+    folder = next((one for one in (adapter, adapter.parent) if (one / TRAINED_ON).is_file()), None)
+    if folder is None:
         return
+    try:
+        learned = trained_on(folder)
+        report = json.loads((folder / "training.json").read_bytes())
+        rows, steps, loss = int(report["rows"]), int(report["steps"]), float(report["loss"])
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+        said = error if isinstance(error, InputError) else f"{folder / 'training.json'}: {error!r}"
+        logger.warning("the model card does not say what the adapter learned: %s", said)
+        return
+    assert learned is not None, f"{folder} has {TRAINED_ON}"
     if learned.origin is not None:
         yield from data_lines(learned.origin.spec)
-    report = adapter.parent / "training.json"
-    if report.is_file():
-        found = json.loads(report.read_bytes())
-        of = f" of {len(learned.questions):,} questions" if learned.questions else ""
-        steps = f"{found['steps']:,} steps, loss at the end {found['loss']:.4f}"
-        yield f"* training set: {found['rows']:,} examples{of}; {steps}"
-    if learned.prompt:
-        yield f"* a prompt of it: {json.dumps(learned.prompt, ensure_ascii=False)}"
+    of = f" of {len(learned.questions):,} questions" if learned.questions else ""
+    yield f"* training set: {rows:,} examples{of}; {steps:,} steps, loss at the end {loss:.4f}"
 
 
 def _named_in(adapter: Path) -> ModelSpec | None:

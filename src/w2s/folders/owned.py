@@ -108,8 +108,7 @@ class OwnedFolder:
 
     def _remove_own(self) -> None:
         """Remove the files that earlier runs wrote, whole or not, and the folders that are empty then."""
-        remove_left_behind(self.root)
-        folders: set[Path] = set()
+        folders: set[Path] = {Path()}
         for name in self._own_files():
             if any(folder.is_symlink() for folder in self._folders(name)):
                 continue  # what is behind the link is not this run's
@@ -120,7 +119,7 @@ class OwnedFolder:
         for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
             own = self.root / folder
             if own.is_dir() and not own.is_symlink():
-                remove_left_behind(own)
+                remove_left_behind(own, older_than=0)  # the lock is ours
             if own != self.root and own.is_dir() and not own.is_symlink() and not any(own.iterdir()):
                 own.rmdir()
         atomic_write(self.root / MARKER, HEADER)

@@ -132,7 +132,8 @@ class Stages(Protocol):
     def folds(self, count: int, *, split: str = "transfer") -> Sequence[Step]:
         """A split's questions, divided into this many parts of sizes as equal as possible.
 
-        A selector that gets one under a name gets the table of its questions (`tables.QUESTIONS`).
+        A selector that gets one under a name gets the table of its questions (`tables.QUESTIONS`); of `weak_train`,
+        ground truth of the questions outside it, as answers.
 
         Raises:
             InputError: There are fewer questions than parts.

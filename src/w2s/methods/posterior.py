@@ -1,4 +1,4 @@
-"""Posterior labelling: what the weak supervisor, the untrained student and a cross-fitted student say together.
+"""Posterior labelling: what the weak supervisor, the untrained student and trained students say together.
 
 See docs/posterior.md for what it assumes, and when it must fail.
 """
@@ -15,29 +15,32 @@ from w2s.gold import Gold
 from w2s.methods.base import Method, Round, Settings, Stages, Student
 from w2s.methods.labelling import check_labelling, labelled
 from w2s.methods.selection import TrainingSet
+from w2s.methods.weak_gold import learn_weak_gold
 from w2s.reliability.views import WEIGHTS, posterior_of, view_of
 from w2s.step import Step
 
 __all__ = ["METHODS", "VIEWS", "pooled_labels"]
 
-VIEWS = ("weak", "untrained", "cross-fitted")
-"""Who says something of a question: the weak supervisor, the strong model as it is, and a student that was trained on
-the labels of other questions."""
+VIEWS = ("weak", "untrained", "cross-fitted", "weak-gold")
+"""Who says something of a question: the weak supervisor; the strong model as it is; a student that was trained on the
+labels of other questions; and one that was trained on the ground truth of `weak_train`, as the supervisor was."""
 
-_SELECTOR = "pooled_labels"
+_SELECTOR, _GOLD_SELECTOR = "pooled_labels", "learn_weak_gold"
 
 
 def pooled_labels(
     weak: pa.Table,
     untrained: pa.Table | None = None,
     cross_fitted: pa.Table | None = None,
+    weak_gold: pa.Table | None = None,
     calibration_weak: pa.Table | None = None,
     calibration_untrained: pa.Table | None = None,
     calibration_cross_fitted: pa.Table | None = None,
+    calibration_weak_gold: pa.Table | None = None,
     calibration_gold: pa.Table | None = None,
     left_out: pa.Table | None = None,
     *,
-    views: Sequence[str] = VIEWS,
+    views: Sequence[str] = VIEWS[:3],
     weights: str = "fitted",
     share: float = 0.6,
     labels: str = "soft",
@@ -51,9 +54,11 @@ def pooled_labels(
         weak: The weak answers to the transfer questions; their prompts are the student's.
         untrained: The answers of the strong model as it is.
         cross_fitted: The answers of students that did not learn from the questions that they answer.
+        weak_gold: The answers of a student that learned the ground truth of `weak_train`.
         calibration_weak: The weak supervisor's answers to `weak_train`, by models that did not learn those questions.
         calibration_untrained: The same of the strong model as it is.
         calibration_cross_fitted: The same of the students.
+        calibration_weak_gold: The same of students that learned the ground truth of other questions of `weak_train`.
         calibration_gold: Ground truth of `weak_train`.
         left_out: Questions that are not labelled.
         views: Whose answers count, of `VIEWS`.
@@ -67,8 +72,9 @@ def pooled_labels(
     Raises:
         InputError: A table is missing or not what it should be, or a setting is not valid.
     """
-    given = dict(zip(VIEWS, (weak, untrained, cross_fitted), strict=True))
-    known = dict(zip(VIEWS, (calibration_weak, calibration_untrained, calibration_cross_fitted), strict=True))
+    given = dict(zip(VIEWS, (weak, untrained, cross_fitted, weak_gold), strict=True))
+    calibration = (calibration_weak, calibration_untrained, calibration_cross_fitted, calibration_weak_gold)
+    known = dict(zip(VIEWS, calibration, strict=True))
     found = posterior_of(
         [view_of(_there(given[name], name), name, debias=debias) for name in views],
         [view_of(table, name, debias=debias) for name in views if (table := known[name]) is not None],
@@ -109,6 +115,8 @@ def _steps(stages: Stages, settings: Settings) -> Student:
         if calibrated:
             tables["calibration_untrained"] = stages.answer(None, split="weak_train", choose=True, part="untrained")
     rounds: list[Round] = []
+    if "weak-gold" in views:
+        rounds += _taught_gold(stages, tables, folds=settings["gold_folds"])
     if "cross-fitted" in views:
         teachers, teaching = ["weak"], "equal"
         for number in range(1, settings["rounds"] + 1):
@@ -119,6 +127,29 @@ def _steps(stages: Stages, settings: Settings) -> Student:
     told = {**_labelling(settings), "views": views, "weights": settings["weights"]}
     last = stages.select(_SELECTOR, _inputs(tables, views, settings["weights"], settings), told)
     return Student((*rounds, Round(last, stages.train(last))))
+
+
+def _taught_gold(stages: Stages, tables: dict[str, Step], *, folds: int) -> list[Round]:
+    """Put the answers of students that learned the ground truth of weak_train into the tables; return their trainings.
+
+    Transfer is answered by a student that learned all of it, weak_train by students that each left out a fold.
+    """
+
+    def taught(gold: Step, part: str) -> Round:
+        training_set = stages.select(_GOLD_SELECTOR, {"weak_gold": gold}, {}, part=part)
+        return Round(training_set, stages.train(training_set, part=part))
+
+    whole = taught(stages.weak_gold, "weak-gold")
+    tables["weak_gold"] = stages.answer(whole.training, choose=True, part="weak-gold")
+    if "calibration_gold" not in tables:
+        return [whole]
+    rounds, answers = [], []
+    names = [f"weak-gold, student {number} of {folds}" for number in range(1, folds + 1)]
+    for name, fold in zip(names, stages.folds(folds, split="weak_train"), strict=True):
+        rounds.append(taught(fold, name))
+        answers.append(stages.answer(rounds[-1].training, split="weak_train", fold=fold, choose=True, part=name))
+    tables["calibration_weak_gold"] = stages.join(answers, supervisors=names, part="weak-gold, weak_train")
+    return [whole, *rounds]
 
 
 def _cross_fit(
@@ -162,7 +193,7 @@ def _inputs(tables: Mapping[str, Step], views: Sequence[str], weights: str, sett
 
 
 def _check(settings: Settings) -> None:
-    views, weights, folds, rounds = (settings[name] for name in ("views", "weights", "folds", "rounds"))
+    views, weights, rounds = (settings[name] for name in ("views", "weights", "rounds"))
     for name in views:
         if name not in VIEWS:
             raise unknown_name("view of method posterior", name, VIEWS)
@@ -173,9 +204,10 @@ def _check(settings: Settings) -> None:
     if weights not in WEIGHTS:
         raise unknown_name("weights of method posterior,", weights, WEIGHTS)
     if weights == "agreement" and len(views) != 3:
-        raise InputError(f"weights of method posterior by agreement: expected all three views, not {', '.join(views)}")
-    if folds < 2:
-        raise InputError(f"folds of method posterior is {folds}: expected 2 or more")
+        raise InputError(f"weights of method posterior by agreement: expected three views, not {', '.join(views)}")
+    for name in ("folds", "gold_folds"):
+        if settings[name] < 2:
+            raise InputError(f"{name} of method posterior is {settings[name]}: expected 2 or more")
     if rounds not in (1, 2):
         raise InputError(f"rounds of method posterior is {rounds}: expected 1 or 2")
     if rounds == 2 and not {"weak", "cross-fitted"} <= set(views):
@@ -192,16 +224,17 @@ METHODS = (
         summary="labels pooled from the weak supervisor, the untrained student and a cross-fitted student",
         steps=_steps,
         settings={
-            "views": list(VIEWS),
+            "views": list(VIEWS[:3]),
             "weights": "fitted",
             "folds": 2,
+            "gold_folds": 5,
             "share": 0.6,
             "labels": "soft",
             "rounds": 1,
             "variance": True,
             "debias": True,
         },
-        selectors={_SELECTOR: pooled_labels},
+        selectors={_SELECTOR: pooled_labels, _GOLD_SELECTOR: learn_weak_gold},
         needs_options=True,
         check=_check,
         version=1 + DEBIAS_VERSION,  # raised when either is

@@ -18,7 +18,6 @@ from w2s.reliability.encoder import by_content
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
 from w2s.tables import Unparsed
-from w2s.tasks import parsing
 
 __all__ = ["Lay"]
 
@@ -126,9 +125,7 @@ class Lay(LayQuestions):
         if examples:
             settings["examples"] = examples
             inputs["examples"] = fold or self.gold("weak_train")
-        versions = self._task_version()
-        if self.task.answering_mode(spec.mode) != "choose":
-            versions["parsing"] = parsing.VERSION
+        versions = self._task_version(parsed=self.task.answering_mode(spec.mode) != "choose")
         if source is not None:
             versions[f"source {source}"] = SOURCES.version(source)
         if "orders" in settings:
@@ -182,11 +179,7 @@ class Lay(LayQuestions):
         inputs = {"questions": self.questions(split) if in_orders else self.varied(split)}
         if sees_gold:
             inputs["gold"] = self.gold(split)
-        versions = {
-            **self._task_version(),
-            "parsing": parsing.VERSION,
-            f"source {source}": SOURCES.version(source),
-        }
+        versions = {**self._task_version(parsed=True), f"source {source}": SOURCES.version(source)}
         return self._step("asked", label, settings, inputs, versions, {"supervisor": execution})
 
     def judged(self, label: str, answers: Sequence[Step], split: str = "test", *, orders: int = 1) -> Step:

@@ -14,7 +14,7 @@ from w2s.pipeline.shards import Shard, shards_of
 from w2s.pipeline.steps import KINDS
 from w2s.pipeline.task_rows import content_of, execution_of_task
 from w2s.step import Json, Step
-from w2s.tasks import TASKS, Draw, Splits, Task
+from w2s.tasks import TASKS, Draw, Splits, Task, parsing
 
 __all__ = ["LayQuestions"]
 
@@ -68,8 +68,12 @@ class LayQuestions:
             execution={**(execution or {}), **self._plugins},
         )
 
-    def _task_version(self) -> dict[str, int | str]:
-        return {f"task {self.task.name}": TASKS.version(self.task.name)}
+    def _task_version(self, *, parsed: bool = False) -> dict[str, int | str]:
+        """The version of the task, and where options are parsed from text, that of parsing."""
+        versions: dict[str, int | str] = {f"task {self.task.name}": TASKS.version(self.task.name)}
+        if parsed and "choose" in self.task.modes:
+            versions["parsing"] = parsing.VERSION
+        return versions
 
     # Questions and ground truth: each split is known by its content, so how many the others have is nothing to it.
 

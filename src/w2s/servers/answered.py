@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ from w2s.errors import InputError
 from w2s.servers.replies import Reply
 
 __all__ = ["Answered", "Spent"]
+
+logger = logging.getLogger(__name__)
 
 _FILE = "answered.sqlite"
 _WAIT = 60.0  # seconds, for another process that is writing
@@ -46,6 +49,7 @@ class Answered:
         self._lock = Lock()
         with self._explained():
             self._database = sqlite3.connect(self._path, timeout=_WAIT, check_same_thread=False)
+            self._database.text_factory = bytes  # a reply that is no text any more is damaged, not an error of SQL
             # Not a write-ahead log: that needs memory that processes share, which a network's file system has not.
             self._database.execute("PRAGMA journal_mode=TRUNCATE").fetchone()
             with self._database:
@@ -59,20 +63,29 @@ class Answered:
                 )
 
     def get(self, key: str) -> Reply | None:
-        """The reply to a request, be it an answer or not; None where there is none."""
+        """The reply to a request, be it an answer or not; None where there is none.
+
+        One that is not as it was written is said and removed: its request is asked again, and the others stay.
+        """
         with self._explained(), self._lock:
             row = self._database.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else self._read(row[0])
+            if row is None:
+                return None
+            reply = _parsed(key, row[0])
+            if reply is None:
+                with self._database:
+                    self._database.execute("DELETE FROM replies WHERE key = ?", (key,))
+                logger.warning("%s: a reply in it was damaged and is removed; request %s has none", self._path, key)
+            return reply
 
     def __contains__(self, key: str) -> bool:
         """Whether a request has an answer."""
-        with self._explained(), self._lock:
-            query = "SELECT 1 FROM replies WHERE key = ? AND is_answer"
-            return self._database.execute(query, (key,)).fetchone() is not None
+        reply = self.get(key)
+        return reply is not None and reply.is_answer
 
     def put(self, replies: Mapping[str, Reply]) -> None:
         """Keep replies; on disk when this returns. The first answer to a request stays; a refusal is replaced."""
-        rows = [(key, _written(reply), reply.is_answer) for key, reply in replies.items()]
+        rows = [(key, _as_row(key, reply), reply.is_answer) for key, reply in replies.items()]
         statement = (
             "INSERT INTO replies VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
             "SET reply = excluded.reply, is_answer = excluded.is_answer WHERE NOT replies.is_answer"
@@ -99,20 +112,6 @@ class Answered:
         """Let the file go."""
         self._database.close()
 
-    def _read(self, row: str) -> Reply:
-        digest, _, text = row.partition(" ")
-        if row.startswith("{"):  # of an earlier version, without a hash
-            digest, text = _digest(row), row
-        try:
-            if digest == _digest(text):
-                return Reply(**json.loads(text))
-        except (ValueError, TypeError):
-            pass
-        raise self._damaged("a reply in it is not as it was written")
-
-    def _damaged(self, why: object) -> InputError:
-        return InputError(f"{self._path} is damaged ({why}): move it away; the answers in it will be asked again")
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
@@ -123,14 +122,29 @@ class Answered:
                     raise OSError(number, os.strerror(number), str(self._path)) from None
             raise InputError(f"{self._path} cannot be used: {error}") from None
         except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from None
+            raise InputError(
+                f"{self._path} is damaged ({error}): move it away; the answers in it will be asked again"
+            ) from None
 
 
-def _written(reply: Reply) -> str:
-    """A reply as a row: a hash of its text, by which damage shows, and the text."""
-    text = json.dumps(asdict(reply), ensure_ascii=False)
-    return f"{_digest(text)} {text}"
+def _as_row(key: str, reply: Reply) -> str:
+    """A reply as it is kept: a hash, by which damage shows, and its JSON."""
+    text = json.dumps(asdict(reply))
+    return f"{_digest(key, text)} {text}"
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+def _parsed(key: str, row: bytes) -> Reply | None:
+    """The inverse of `_as_row`; None where the row is damaged."""
+    try:
+        text = row.decode()
+        if not text.startswith("{"):  # those of an earlier version have no hash
+            digest, _, text = text.partition(" ")
+            if digest != _digest(key, text):
+                return None
+        return Reply(**json.loads(text))
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _digest(key: str, text: str) -> str:
+    return hashlib.sha256(f"{key}\0{text}".encode()).hexdigest()[:32]

@@ -52,7 +52,8 @@ class Task(ABC):
         names_splits: Whether the data are a user's own, who may have said which questions are in which split.
         takes_labels: Whether `TaskSpec.labels` says what all questions' options are.
         spec: The settings.
-        version: Raised when prompts, variations or parsing change what comes out.
+        version: Raised when its prompts or variations change, or how it parses what is no option; for options
+            `parsing.VERSION` is raised.
     """
 
     name: ClassVar[str]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["OUTER", "Mention", "letters_in", "listed", "longest", "ruled_out", "words_in"]
+__all__ = ["HESITATION", "OUTER", "Mention", "letters_in", "listed", "longest", "ruled_out", "words_in"]
 
 OUTER = " \t\n.,;:!?\"'“”‘’"
 """What may stand around an option and does not count."""
@@ -18,7 +18,9 @@ _VERBS = (
 _NOT = r"(?:\bnot\b|\bcannot\b|\bnever\b|n['’]t\b)"
 _WRONG = r"\b(?:incorrect|wrong|false|inaccurate|untrue|invalid|impossible|implausible|unlikely)\b"
 _DISMISSED = r"(?:rul(?:e|es|ed|ing)\s+out|(?:exclud|eliminat|reject|discard|dismiss)(?:e|es|s|ed|ing)?)"
-_HESITATION = r"(?:wait|hold\s+on|hm+|oh|oops|sorry|actually|correction)\b"
+HESITATION = r"(?:wait|hold\s+on|hm+|oh|oops|sorry|actually|correction)\b"
+# "no doubt", "no other option fits": denies no option.
+_NO = r"no(?:pe)?\b(?!\s+(?:doubt|other|one|need|problem|idea|question|explanation|reason|more|further|matter)\b)"
 _FILL = (
     r"(?:an?|the|it|it['’]s|that|this|to|both|either|any|all|of|in|as|for|also|then|so|just|simply|too|therefore"
     r"|answers?|options?|choices?|letters?|think|believe|say|choose|pick|select|go|with|\w+ly"
@@ -34,9 +36,9 @@ _BEFORE = re.compile(
 _AFTER = re.compile(
     rf"[)\]\"'”*]*(?:\s+{_FILL})*?"
     rf"(?:\s+{_VERBS}{_NOT}|\s+(?:won|can)['’]t\b|\s+{_NOT}|\s+{_WRONG}|\s+(?:{_DISMISSED}|out|fails?)\b)"
-    rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|no\b)|\.\s*{_WRONG}"
+    rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|{_NO})|\.\s*{_WRONG}"
     # "A. Wait, no, B.", "Paris? No. Lyon.": taken back.
-    rf"|[)\]\"'”*]*(?:\s*\?|(?:[\s.,;:!…–—-]+{_HESITATION})+)[\s.,;:!…–—-]*no(?:pe)?\b",
+    rf"|[)\]\"'”*]*(?:\s*\?|(?:[\s.,;:!…–—-]+{HESITATION})+)[\s.,;:!…–—-]*{_NO}",
     re.IGNORECASE,
 )
 _SINGULAR = re.compile(r"\W*(?:is|was|does|has|seems|looks|sounds|makes|isn|wasn|doesn|hasn)\b", re.IGNORECASE)

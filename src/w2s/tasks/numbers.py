@@ -1,4 +1,4 @@
-r"""How a number is read out of a text: as the number that was written, or not at all.
+r"""How a number is parsed from a text: as the number that was written, or not at all.
 
 Read are thousands commas (also LaTeX's `9{,}500`, and thin spaces), decimals, every usual minus, currency before
 the number, exponents, fractions and mixed numbers; what follows as a unit does not count, and neither does "%".

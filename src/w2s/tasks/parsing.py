@@ -1,11 +1,11 @@
-"""How an answer is read out of a text: as an option's words, as its letter, or as a number."""
+"""How an answer is parsed from a text: as an option's words, as its letter, or as a number."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence, Set
 
-from w2s.tasks.mentions import OUTER, Mention, letters_in, listed, longest, ruled_out, words_in
+from w2s.tasks.mentions import HESITATION, OUTER, Mention, letters_in, listed, longest, ruled_out, words_in
 from w2s.tasks.numbers import as_number, first_number, said_number
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 VERSION = 2
-"""Raised when another answer is read out of a text. 2: what is taken back ("A. Wait, no, B.") is not chosen."""
+"""Raised when another answer is parsed from a text. 2: what is taken back ("A. Wait, no, B.") is not chosen."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -94,7 +94,7 @@ _CONFIRMED = re.compile(
 )
 # What is not more than the beginning of a sentence or clause, or of a conclusion.
 _CONCLUDING = re.compile(
-    r"(?:^|[.!?;:\n…]|\bno(?:pe)?[,:]"
+    rf"(?:^|[.!?;:\n…]|(?:^|[.!?;:\n…])\s*(?:{HESITATION}[\s.,!…–—-]*)*no(?:pe)?[,:]"
     r"|\b(?:so|but|rather|therefore|thus|hence|instead|then|leaves|leaving|is|it['’]s|must be)\b,?)"
     r"[\s(\[\"'“*]*(?:(?:option|choice)\s+\(?)?$",
     re.IGNORECASE,
