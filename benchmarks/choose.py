@@ -1,7 +1,7 @@
-"""Labelling multiple-choice questions: w2s against two other ways, on the same HellaSwag questions and model.
+"""Labelling multiple-choice questions: w2s against two other ways, on the same questions and model.
 
     pip install lm_eval==0.4.13
-    python benchmarks/choose.py --data FOLDER [--model smollm2-135m] [--questions 64]
+    python benchmarks/choose.py --data FOLDER [--mmlu FOLDER] [--model smollm2-135m] [--questions 64]
 
 The first table is a supervisor's work: five orders of each question's options, listed in the prompt and answered
 by letter. The other way is one prompt at a time, sent through `generate` for up to 50 new tokens, and the text is
@@ -14,6 +14,10 @@ no list of options. The other way is the harness itself: its Hugging Face model,
 sizes. The harness takes log-softmax and sum in the model's dtype, w2s in float32. In bfloat16 the two differ by what
 that rounds off, so both also score a few questions in float32.
 
+The third table, with `--mmlu`, is few-shot prompting: questions of MMLU in five orders of their options, each after the
+same five examples, answered by letter. The other way is the harness on the same prompts: of options that are
+one token it reads a prompt once.
+
 Each row is one run, in a process of its own, after a few prompts that are not timed; tokenization is.
 """
 
@@ -23,8 +27,8 @@ import argparse
 import logging
 import random
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 from unittest import mock
@@ -32,7 +36,9 @@ from unittest import mock
 from common import Side, device_name, in_own_process, language_model, plain_model, print_table, run_script
 
 from w2s.config import AnsweringSpec, TaskSpec
+from w2s.errors import InputError
 from w2s.models.load import LanguageModel
+from w2s.supervisors.asking import gold_answers, shown_examples
 from w2s.supervisors.base import Answer, Prompt
 from w2s.supervisors.local import LocalModel
 from w2s.tasks import Question, Task, Variation, gold_of, load_task, questions_of
@@ -83,9 +89,19 @@ def load_questions(spec: TaskSpec) -> tuple[Task, list[Question], list[str | Non
     return task, questions, [gold[question.id] for question in questions]
 
 
-def ask(task: Task, questions: Sequence[Question]) -> list[Prompt]:
+def ask(task: Task, questions: Sequence[Question], before: str = "") -> list[Prompt]:
     """Every question in all its variations."""
-    return [Prompt(question, way) for question in questions for way in task.vary(question, task.num_variations, seed=0)]
+    ways = {question.id: task.vary(question, task.num_variations, seed=0) for question in questions}
+    return [Prompt(question, way, before) for question in questions for way in ways[question.id]]
+
+
+def ask_few_shot(spec: TaskSpec) -> tuple[list[Prompt], list[str | None]]:
+    """The same after as many examples as `weak_train` has, and the right answer to each prompt."""
+    task, questions, right = load_questions(spec)
+    splits = task.splits()
+    shown = gold_answers(task, questions_of(splits.questions, "weak_train"), gold_of(splits.gold, "weak_train"))
+    asked = ask(task, questions, shown_examples(shown, shown.num_rows))
+    return asked, [answer for answer in right for _ in range(task.num_variations)]
 
 
 def answer_all(supervisor: LocalModel, asked: Sequence[Prompt]) -> list[Answer]:
@@ -106,12 +122,18 @@ def share_right(answers: Sequence[str | None], gold: Sequence[str | None]) -> fl
     return sum(answer is not None and answer == right for answer, right in zip(answers, gold, strict=True)) / len(gold)
 
 
+@contextmanager
+def each_prompt_alone() -> Iterator[None]:
+    """Prompts share nothing: what they would have to have in common is more than all of a prompt."""
+    with mock.patch("w2s.engine.choose._SHARED", 2.0), mock.patch("w2s.engine.prefix._WORTH", 2.0):
+        yield
+
+
 def answer_by_option(model: str, spec: TaskSpec, shares: bool) -> Labelled:
     """w2s: the likeliest letter, prompts in batches; what the orders of a question share is read once, or each time."""
     task, questions, _ = load_questions(spec)
     asked = ask(task, questions)
-    sharing = nullcontext() if shares else mock.patch("w2s.engine.choose._SHARED", 2.0)  # more than all of a prompt
-    with sharing, language_model(model) as lm:
+    with nullcontext() if shares else each_prompt_alone(), language_model(model) as lm:
         supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name=model)
         answer_all(supervisor, asked[:WARM])
         began = time.perf_counter()
@@ -167,13 +189,19 @@ def as_endings(question: Question) -> Prompt:
 
 def pairs_of(asked: Sequence[Prompt]) -> list[tuple[str, str]]:
     """Every text with every one of its endings."""
-    return [(one.variation.prompt, ending) for one in asked for ending in one.variation.completions]
+    return [(one.text, ending) for one in asked for ending in one.variation.completions]
+
+
+def to_score(spec: TaskSpec) -> list[Prompt]:
+    """HellaSwag's texts with their endings, or MMLU's few-shot prompts with their letters."""
+    if spec.name == "mmlu":
+        return ask_few_shot(spec)[0]
+    return [as_endings(question) for question in load_questions(spec)[1]]
 
 
 def score_with_w2s(model: str, spec: TaskSpec, dtype: str) -> Scored:
-    """w2s: a text goes through the model once for all its endings."""
-    task, questions, _ = load_questions(spec)
-    asked = [as_endings(question) for question in questions]
+    """w2s: what texts and endings share goes through the model once."""
+    task, asked = load_questions(spec)[0], to_score(spec)
     with language_model(model, dtype=dtype) as lm:
         supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name=model)
         answer_all(supervisor, asked[:WARM])
@@ -190,7 +218,7 @@ def score_with_harness(model: str, spec: TaskSpec, dtype: str, batch_size: int) 
     from lm_eval.models.huggingface import HFLM
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns that the model was loaded already
-    asked = [as_endings(question) for question in load_questions(spec)[1]]
+    asked = to_score(spec)
     pairs = pairs_of(asked)
     requests = [Instance("loglikelihood", {}, pair, row) for row, pair in enumerate(pairs)]
     with plain_model(model, dtype=dtype) as lm:
@@ -315,6 +343,43 @@ def compare_scoring(model: str, spec: TaskSpec, batch_sizes: Sequence[int], chec
     )
 
 
+def compare_few_shot(model: str, spec: TaskSpec, batch_sizes: Sequence[int]) -> None:
+    """The letters after few-shot prompts."""
+    asked, gold = ask_few_shot(spec)
+    first = in_own_process(score_with_w2s, model=model, spec=spec, dtype="auto")
+    others = {
+        size: in_own_process(score_with_harness, model=model, spec=spec, dtype="auto", batch_size=size)
+        for size in batch_sizes
+    }
+    named = {"w2s": first} | {f"lm-eval 0.4.13, batches of {size}": side for size, side in others.items()}
+    print_table(
+        f"{spec.weak_train}-shot letters: {spec.transfer} questions of MMLU in {spec.num_variations} orders; "
+        f"{first.value.model}",
+        ["", "prompts/s", "accuracy", "peak GB"],
+        [
+            [
+                name,
+                f"{len(asked) / side.value.seconds:.2f}",
+                f"{share_right(_chosen(asked, side.value), gold):.3f}",
+                f"{side.peak_gb:.2f}",
+            ]
+            for name, side in named.items()
+        ],
+    )
+    best = min((side.value for side in others.values()), key=lambda scored: scored.seconds)
+    ours, theirs = _chosen(asked, first.value), _chosen(asked, best)
+    print(
+        f"against the fastest of lm-eval: ratio {best.seconds / first.value.seconds:.1f};"
+        f" {sum(a != b for a, b in zip(ours, theirs, strict=True))} of {len(asked)} answers differ;"
+        f" log-likelihoods up to {largest_difference(first.value, best):.2g} apart"
+    )
+
+
+def _chosen(asked: Sequence[Prompt], scored: Scored) -> list[str]:
+    """The likeliest option of each prompt."""
+    return [one.question.choices[row.index(max(row))] for one, row in zip(asked, scored.logprobs, strict=True)]
+
+
 def _scoring_row(name: str, side: Side, questions: Sequence[Question], gold: Sequence[str | None]) -> list[str]:
     scored: Scored = side.value
     by_length = [share_right(likeliest(questions, scored.logprobs, by_length=flag), gold) for flag in (False, True)]
@@ -330,6 +395,9 @@ def _scoring_row(name: str, side: Side, questions: Sequence[Question], gold: Seq
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="HellaSwag's files, or a folder of them; by default the hub's")
+    parser.add_argument("--mmlu", help="MMLU's files, or a folder of them: few-shot prompts are measured too")
+    parser.add_argument("--shots", type=int, default=5, help="examples before each of these (default: %(default)s)")
+    parser.add_argument("--only-few-shot", action="store_true")
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--questions", type=int, default=64)
     parser.add_argument("--variations", type=int, default=5)
@@ -347,6 +415,13 @@ def main() -> None:
         num_variations=arguments.variations,
     )
     print(device_name())
+    if arguments.mmlu:
+        few_shot = replace(spec, name="mmlu", data=arguments.mmlu, weak_train=arguments.shots)
+        compare_few_shot(arguments.model, few_shot, arguments.batch_sizes)
+    elif arguments.only_few_shot:
+        raise InputError("--only-few-shot: expected --mmlu with its files")
+    if arguments.only_few_shot:
+        return
     compare_labelling(arguments.model, spec, arguments.one_at_a_time, arguments.min_new_tokens)
     compare_scoring(arguments.model, spec, arguments.batch_sizes, arguments.check)
 

@@ -19,13 +19,13 @@ import argparse
 import tempfile
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import torch
-from choose import answer_all, ask, count_tokens, load_questions
+from choose import answer_all, ask, count_tokens, each_prompt_alone, load_questions
 from common import device_name, in_own_process, language_model, print_table, run_script
 from growth import fastest
 from torch import nn
@@ -101,7 +101,7 @@ def label(model: str, spec: TaskSpec, dense: bool) -> Used:
     """Choose the letters of all questions in all orders; `dense`: each prompt alone."""
     task, questions, _ = load_questions(spec)
     asked = ask(task, questions)
-    with language_model(model) as lm, mock.patch("w2s.engine.choose._SHARED", 2.0 if dense else 0.3):
+    with language_model(model) as lm, each_prompt_alone() if dense else nullcontext():
         supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name=model)
         answer_all(supervisor, asked[:40])
         began = now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["PACKAGES", "describe_difference", "environment"]
+__all__ = ["PACKAGES", "describe_difference", "environment", "instructions"]
 
 PACKAGES = ("w2s", "torch", "transformers", "peft", "accelerate", "pyarrow", "numpy")
 
@@ -35,15 +36,23 @@ def _fixed() -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
+def instructions() -> str:
+    """A name for what this processor can do: code that was compiled for it runs where the name is the same."""
+    told = [platform.machine(), _processor(), _of_processor("flags") or _of_processor("Features")]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
 def _processor() -> str:
+    return _of_processor("model name") or platform.processor() or platform.machine()
+
+
+def _of_processor(name: str) -> str:
+    """What Linux says of the first processor under a name; empty where it says nothing."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.split("\t")[0].strip() == name), "")
 
 
 def describe_difference(there: Mapping[str, str], here: Mapping[str, str]) -> str:

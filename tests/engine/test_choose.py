@@ -76,6 +76,45 @@ def test_options_of_any_length_score_as_in_full_passes(
     check(lm, table, tokens)
 
 
+EXAMPLES = "Which country is Lima in?\nAnswer: Peru\n\nWhich country is Oslo in?\nAnswer: Norway\n\n"
+
+
+@tried
+@given(
+    table=st.lists(rows, min_size=2, max_size=6),
+    tokens=BUDGETS,
+    times=st.integers(1, 3),
+    largest=st.sampled_from([8, 4096]),
+)
+def test_rows_after_the_same_examples_score_as_in_full_passes(
+    lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int, times: int, largest: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "_LARGEST_TREE", largest)
+        check(lm, [(EXAMPLES * times + prompt, options) for prompt, options in table], tokens)
+
+
+def test_what_all_prompts_begin_with_goes_through_the_model_once(lm: LanguageModel) -> None:
+    table = [(EXAMPLES * 3 + f"Which country is {city} in?", ["A", " Peru"]) for city in ("Lyon", "Rome", "Bergen")]
+    batches = choose_batches(lm, [prompt for prompt, _ in table], [options for _, options in table], tokens=1)
+    prefixes = {id(batch.prefix) for batch in batches if batch.prefix is not None}
+    if not choose.takes_masks(lm):
+        assert not prefixes
+        return
+    assert len(batches) == 3 and len(prefixes) == 1
+    seen: list[int] = []
+    hook = lm.model.get_input_embeddings().register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].numel()))
+    for batch in batches:
+        score_choices(lm, batch)
+    hook.remove()
+    (prefix,) = {batch.prefix for batch in batches}
+    assert prefix is not None and seen[0] == len(prefix) > 3 * max(seen[1:])
+    alone = choose_batches(lm, [table[0][0]], [table[0][1]], tokens=4096)
+    assert alone[0].prefix is None
+    apart = choose_batches(lm, [LONG, SHORT], [["A"], ["A"]], tokens=4096)
+    assert all(batch.prefix is None for batch in apart)
+
+
 def test_a_row_scores_the_same_whatever_stands_beside_it(lm: LanguageModel) -> None:
     row = (SHORT, [" Norway", "A", " the city of Lyon"])
     alone = fast(lm, [row], 4096)[0]

@@ -185,7 +185,7 @@ def test_the_card_of_an_adapter_that_train_wrote_says_what_it_learned(
         (tmp_path / "mine" / name).write_text(text)
         (tmp_path / "out" / "README.md").unlink()
         main(["export", str(tmp_path / "mine"), *base, "--out", str(tmp_path / "out")])
-        assert f"the model card does not say what the adapter learned: {tmp_path / 'mine' / name}" in caplog.text
+        assert "the model card does not say" in caplog.text and str(tmp_path / "mine" / name) in caplog.text
         assert "training set" not in (tmp_path / "out" / "README.md").read_text()
         caplog.clear()
 

@@ -11,6 +11,7 @@ import torch
 from support.tiny import load_tiny
 from support.training import same, train
 from w2s.config import AnsweringSpec
+from w2s.environment import instructions
 from w2s.models import compiled
 from w2s.models.compiled import compiled_layers, is_worth_compiling
 from w2s.models.load import LanguageModel
@@ -33,6 +34,24 @@ def test_compiled_layers_train_the_same_adapter(lm: LanguageModel, tmp_path: Pat
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > graphs, "nothing was compiled"
     assert fast.losses == pytest.approx(plain.losses, abs=1e-4)
     assert same(fast.adapter, plain.adapter, 1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler")
+def test_what_was_compiled_is_kept_in_the_store_and_found_again(
+    lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("W2S_HOME", str(tmp_path / "store"))
+    counted = torch._dynamo.utils.counters
+    torch._dynamo.reset()
+    train(lm, tmp_path / "first", compile="on", batch_size=9)
+    (folder,) = (tmp_path / "store" / ".compiled").iterdir()
+    assert folder.name == instructions() and list(folder.rglob("*.so"))
+    torch._dynamo.reset()
+    hits = counted["aot_autograd"]["autograd_cache_hit"] + counted["inductor"]["fxgraph_cache_hit"]
+    train(lm, tmp_path / "second", compile="on", batch_size=9)
+    assert counted["aot_autograd"]["autograd_cache_hit"] + counted["inductor"]["fxgraph_cache_hit"] > hits
 
 
 def test_the_layers_are_left_as_they_were(lm: LanguageModel) -> None:

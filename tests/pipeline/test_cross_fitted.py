@@ -147,6 +147,14 @@ def test_labels_without_a_fit_see_no_truth_at_all(one: Experiment, weights: str)
         Graph(asking_for(prompted, weights=weights))
 
 
+def test_who_does_not_hear_the_supervisor_needs_none_of_its_answers_to_weak_train(one: Experiment) -> None:
+    few = replace(one, weak=replace(one.weak, folds=50))  # more than there are questions
+    with pytest.raises(InputError, match=r"asked in weak\.folds 50"):
+        Graph(asking_for(few, views=["weak"]))
+    found = tables_of(student_of(asking_for(few, views=["weak-gold", "untrained"])))
+    assert "calibration_weak_gold" in found and "calibration_weak" not in found
+
+
 def test_rows_of_an_ablation_share_the_students_of_the_folds(one: Experiment) -> None:
     whole = student_of(one)
     for settings in ({"weights": "equal"}, {"weights": "agreement"}, {"rounds": 2}):
@@ -189,7 +197,7 @@ def test_what_it_cannot_label_is_refused_before_anything_runs(one: Experiment, t
     free = replace(one.task, data=write_rows(tmp_path / "free.jsonl", rows), num_variations=1)
     with pytest.raises(InputError, match="method posterior needs options to choose among, and answers of task file"):
         Graph(replace(one, task=free))
-    with pytest.raises(InputError, match="method posterior: folds is 9, and weak_train has 8 questions"):
+    with pytest.raises(InputError, match="method posterior divides weak_train into 9 parts, and it has 8 questions"):
         Graph(asking_for(one, folds=9))
     write_rows(tmp_path / "labels.jsonl", [{"question_id": "q08", "variation": 0, "answer": "Oslo"}])
     people = WeakSpec(source="table", settings={"path": str(tmp_path / "labels.jsonl")})

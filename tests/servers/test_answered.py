@@ -88,9 +88,10 @@ DAMAGE = [
 ]
 
 
+@pytest.mark.parametrize("asked_before", [True, False])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_reply_is_said_and_asked_again_and_the_others_stay(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, damage: str, asked_before: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     answered = Answered(tmp_path)
     answered.put({"k": Reply(text="Lima", finish="stop"), "other": Reply(text="Quito", finish="stop")})
@@ -98,7 +99,9 @@ def test_a_damaged_reply_is_said_and_asked_again_and_the_others_stay(
     with sqlite3.connect(tmp_path / "answered.sqlite") as database:
         database.execute(f"UPDATE replies SET reply = {damage} WHERE key = 'k'")
     again = Answered(tmp_path)
-    assert "k" not in again
+    if not asked_before:
+        again.put({"k": Reply(text="Lima", finish="stop")})
+    assert ("k" in again) is not asked_before
     assert "answered.sqlite: a reply in it was damaged and is removed; request k has none" in caplog.text
     again.put({"k": Reply(text="Lima", finish="stop")})
     found, other = again.get("k"), again.get("other")

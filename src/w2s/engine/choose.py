@@ -12,6 +12,7 @@ from w2s.engine.cached import score_with_cache
 from w2s.engine.encoding import Encoded, encode_pairs
 from w2s.engine.logits import log_normalizer
 from w2s.engine.masks import attention_mask, takes_masks
+from w2s.engine.prefix import Prefix, shared_prefix
 from w2s.engine.trees import Tree, grow_tree, shared_length
 from w2s.models.checks import check_length
 from w2s.models.load import LanguageModel
@@ -29,18 +30,24 @@ _LARGEST_TREE = 4096
 _SHARED = 0.3
 
 
+# So many tokens are in memory as keys and values for each that goes through the model.
+_KEPT_PER_READ = 4
+
+
 class ChoiceBatch(NamedTuple):
     """Rows that go through the model together.
 
     Attributes:
         rows: Indices of the prompts.
-        pairs: (rows, options) tokens of each prompt with each of its options.
+        pairs: (rows, options) tokens of each prompt with each of its options; without the prefix, where there is one.
         trees: How many of the rows, in their order, make a tree of tokens each.
+        prefix: What all prompts begin with, where that is much.
     """
 
     rows: list[int]
     pairs: list[list[Encoded]]
     trees: list[int]
+    prefix: Prefix | None = None
 
 
 def choose_batches(
@@ -52,7 +59,7 @@ def choose_batches(
         lm: The model.
         prompts: (rows,) Those that share much of their beginning should follow each other.
         options: (rows, options) the completions to score after each prompt.
-        tokens: Budget of a batch, padding included.
+        tokens: Budget of a batch, padding included; with what all prompts share, which is kept, four times as many.
     """
     flat = encode_pairs(
         lm,
@@ -66,12 +73,16 @@ def choose_batches(
     for row in options:
         pairs.append(flat[start : start + len(row)])
         start += len(row)
+    prefix = shared_prefix(lm, [row[0].prompt for row in pairs]) if takes_masks(lm) else None
+    if prefix is not None:
+        pairs = [[Encoded(pair.prompt[len(prefix) :], pair.completion) for pair in row] for row in pairs]
     groups = _groups(pairs, tokens) if takes_masks(lm) else [[row] for row in range(len(pairs))]
     trees = [_tree([pairs[row] for row in group]) for group in groups]
     reads = [len(_read_nodes([pairs[row] for row in group], tree)) for group, tree in zip(groups, trees, strict=True)]
     vocabulary = lm.model.config.get_text_config().vocab_size
+    before = len(prefix) if prefix is not None else 0
     batches = token_batches(
-        [len(tree.ids) for tree in trees],
+        [max(len(tree.ids), (before + len(tree.ids)) // _KEPT_PER_READ) for tree in trees],
         tokens=tokens,
         reads=reads,
         most_reads=_HEAD_ELEMENTS.get(lm.device.type, 1 << 26) // vocabulary,
@@ -81,6 +92,7 @@ def choose_batches(
             rows := [row for group in batch for row in groups[group]],
             [pairs[row] for row in rows],
             [len(groups[group]) for group in batch],
+            prefix,
         )
         for batch in batches
     ]
@@ -107,8 +119,8 @@ def score_choices(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
             raise
     half = len(batch.trees) // 2
     cut = sum(batch.trees[:half])
-    first = ChoiceBatch(batch.rows[:cut], batch.pairs[:cut], batch.trees[:half])
-    second = ChoiceBatch(batch.rows[cut:], batch.pairs[cut:], batch.trees[half:])
+    first = ChoiceBatch(batch.rows[:cut], batch.pairs[:cut], batch.trees[:half], batch.prefix)
+    second = ChoiceBatch(batch.rows[cut:], batch.pairs[cut:], batch.trees[half:], batch.prefix)
     return [*score_choices(lm, first), *score_choices(lm, second)]
 
 
@@ -122,8 +134,11 @@ def _score(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
     if any(tree.branches for tree in trees) and not (
         takes_masks(lm) and max(len(tree.ids) for tree in trees) <= _LARGEST_TREE
     ):
-        return score_with_cache(lm, batch.pairs)
-    return _score_trees(lm, groups, trees)
+        before = batch.prefix.ids if batch.prefix is not None else []
+        return score_with_cache(
+            lm, [[Encoded(before + pair.prompt, pair.completion) for pair in row] for row in batch.pairs]
+        )
+    return _score_trees(lm, groups, trees, batch.prefix)
 
 
 def _groups(pairs: Sequence[list[Encoded]], tokens: int) -> list[list[int]]:
@@ -157,7 +172,7 @@ def _read_nodes(group: Sequence[list[Encoded]], tree: Tree) -> list[int]:
 
 
 def _score_trees(
-    lm: LanguageModel, groups: Sequence[Sequence[list[Encoded]]], trees: Sequence[Tree]
+    lm: LanguageModel, groups: Sequence[Sequence[list[Encoded]]], trees: Sequence[Tree], prefix: Prefix | None
 ) -> list[list[float]]:
     width = max(len(tree.ids) for tree in trees)
     ids = torch.zeros(len(trees), width, dtype=torch.long)
@@ -182,12 +197,16 @@ def _score_trees(
             for option in options:
                 sources += [place[node] for node in next(paths)[len(option.prompt) - 1 :]]
                 targets += option.completion
-    inputs: dict[str, object] = {}
-    if any(tree.branches for tree in trees):
-        inputs["attention_mask"] = attention_mask(lm, ends=ends.to(lm.device), positions=positions.to(lm.device))
-        inputs["position_ids"] = positions.to(lm.device)
+    inputs: dict[str, object] = {"use_cache": False}
+    before = len(prefix) if prefix is not None else 0
+    if before or any(tree.branches for tree in trees):
+        positions = positions.to(lm.device) + before
+        inputs["position_ids"] = positions
+        inputs["attention_mask"] = attention_mask(lm, ends=ends.to(lm.device), positions=positions, before=before)
+    if prefix is not None:
+        inputs |= {"past_key_values": prefix.cache(len(trees)), "use_cache": True}
     logits = lm.model(
-        input_ids=ids.to(lm.device), logits_to_keep=read.to(lm.device), use_cache=False, **inputs
+        input_ids=ids.to(lm.device), logits_to_keep=read.to(lm.device), **inputs
     ).logits  # (nodes read, vocabulary)
     source = torch.tensor(sources, device=logits.device)
     chosen = logits[source, torch.tensor(targets, device=logits.device)].float()

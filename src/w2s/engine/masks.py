@@ -20,7 +20,9 @@ def takes_masks(lm: LanguageModel) -> bool:
     )
 
 
-def attention_mask(lm: LanguageModel, *, ends: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
+def attention_mask(
+    lm: LanguageModel, *, ends: Tensor, positions: Tensor, before: int = 0
+) -> Tensor | dict[str, Tensor]:
     """Let each token look at those before it whose end it comes before; in a layer with a window, at the near ones.
 
     Args:
@@ -28,16 +30,22 @@ def attention_mask(lm: LanguageModel, *, ends: Tensor, positions: Tensor) -> Ten
         ends: (rows, tokens) Token `i` sees token `j` where `j <= i < ends[j]`. A padded token must see itself, for
             attention over nothing is no number.
         positions: (rows, tokens) the place of each in its own sequence.
+        before: How many tokens stand in a cache before all of these, each of which sees them.
 
     Returns:
-        (rows, 1, tokens, tokens), added to the attention's scores; where layers differ, one for each type.
+        (rows, 1, tokens, before + tokens), added to the attention's scores; where layers differ, one for each type.
     """
     slots = torch.arange(ends.shape[1], device=ends.device)
     seen = (slots[None, None, :] <= slots[None, :, None]) & (slots[None, :, None] < ends[:, None, :])
+    places = positions
+    if before:
+        cached = torch.arange(before, device=ends.device).expand(len(ends), -1)
+        places = torch.cat([cached, positions], dim=1)
+        seen = torch.cat([seen.new_ones(*positions.shape, before), seen], dim=2)
     config = lm.model.config.get_text_config()
     types = set(getattr(config, "layer_types", None) or ())
     window = getattr(config, "sliding_window", None)
-    near = seen if window is None else seen & (positions[:, :, None] - positions[:, None, :] < window)
+    near = seen if window is None else seen & (positions[:, :, None] - places[:, None, :] < window)
 
     def added(mask: Tensor) -> Tensor:
         scores = torch.zeros(mask.shape, dtype=lm.dtype, device=mask.device)

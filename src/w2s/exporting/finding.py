@@ -125,20 +125,24 @@ def _prompts_of(own: MethodFolder) -> tuple[str, ...]:
 
 def _trained(adapter: Path) -> Iterator[str]:
     """What `train` wrote beside an adapter of what it learned; no prompt of it, since a card may be published."""
-    folder = next((one for one in (adapter, adapter.parent) if (one / TRAINED_ON).is_file()), None)
-    if folder is None:
-        return
     try:
-        learned = trained_on(folder)
-        report = json.loads((folder / "training.json").read_bytes())
-        rows, steps, loss = int(report["rows"]), int(report["steps"]), float(report["loss"])
-    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
-        said = error if isinstance(error, InputError) else f"{folder / 'training.json'}: {error!r}"
-        logger.warning("the model card does not say what the adapter learned: %s", said)
+        learned = trained_on(adapter)
+    except InputError as error:
+        logger.warning("the model card does not say what the adapter learned: %s", error)
         return
-    assert learned is not None, f"{folder} has {TRAINED_ON}"
+    if learned is None:
+        return
     if learned.origin is not None:
         yield from data_lines(learned.origin.spec)
+    report = (adapter if (adapter / TRAINED_ON).is_file() else adapter.parent) / "training.json"
+    if not report.is_file():
+        return
+    try:
+        found = json.loads(report.read_bytes())
+        rows, steps, loss = int(found["rows"]), int(found["steps"]), float(found["loss"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("the model card does not say how the adapter was trained: %s: %r", report, error)
+        return
     of = f" of {len(learned.questions):,} questions" if learned.questions else ""
     yield f"* training set: {rows:,} examples{of}; {steps:,} steps, loss at the end {loss:.4f}"
 

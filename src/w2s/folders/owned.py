@@ -118,7 +118,7 @@ class OwnedFolder:
             folders |= set(Path(name).parents)
         for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
             own = self.root / folder
-            if own.is_dir() and not own.is_symlink():
+            if own == self.root or (own.is_dir() and not own.is_symlink()):
                 remove_left_behind(own, older_than=0)  # the lock is ours
             if own != self.root and own.is_dir() and not own.is_symlink() and not any(own.iterdir()):
                 own.rmdir()

@@ -109,7 +109,9 @@ def _steps(stages: Stages, settings: Settings) -> Student:
     calibrated = settings["variance"] or (settings["weights"] == "fitted" and len(views) > 1)
     tables: dict[str, Step] = {"weak": stages.answers}
     if calibrated:
-        tables |= {"calibration_weak": stages.calibration, "calibration_gold": stages.weak_gold}
+        if {"weak", "cross-fitted"} & set(views):  # the cross-fitted students learn what the weak view says
+            tables["calibration_weak"] = stages.calibration
+        tables["calibration_gold"] = stages.weak_gold
     if "untrained" in views:
         tables["untrained"] = stages.answer(None, choose=True, part="untrained")
         if calibrated:
@@ -221,7 +223,7 @@ def _check(settings: Settings) -> None:
 METHODS = (
     Method(
         name="posterior",
-        summary="labels pooled from the weak supervisor, the untrained student and a cross-fitted student",
+        summary="labels pooled from several views: by default weak supervisor, untrained and cross-fitted student",
         steps=_steps,
         settings={
             "views": list(VIEWS[:3]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +11,17 @@ from typing import Literal
 import torch
 from torch import nn
 
+from w2s.environment import instructions
 from w2s.models.load import LanguageModel
+from w2s.store import default_root
 
 __all__ = ["compiled_layers", "is_worth_compiling"]
 
 Work = Literal["training", "scoring"]
 
 # Work of a run, in tokens times parameters and for each core, above which compiling pays: about a minute of training;
-# three of scoring, which gains less. The first such run of a process waits for the compiler, the next ones do not.
+# three of scoring, which gains less. The first such run of a machine waits for the compiler, the first of each process
+# for what was kept of it (benchmarks/compiling.py), the next ones for nothing.
 _ENOUGH: dict[Work, float] = {"training": 1.5e12, "scoring": 4e13}
 
 
@@ -43,10 +47,13 @@ def is_worth_compiling(lm: LanguageModel, work: Work, tokens: int) -> bool:
 
 @contextmanager
 def compiled_layers(lm: LanguageModel) -> Iterator[None]:
-    """Run the model's layers compiled, for as long as the block lasts; the first batches take half a minute more.
+    """Run the model's layers compiled, for as long as the block lasts; the first batches take up to a minute more.
 
-    One graph serves all layers and all sizes of a batch. What torch cannot compile runs as it is.
+    One graph serves all layers and all sizes of a batch. What torch cannot compile runs as it is. What it compiled is
+    kept in the folder `.compiled` of the default store, unless `TORCHINDUCTOR_CACHE_DIR` says where.
     """
+    # By the processor's instructions: several machines may share the folder, and code is made for one of them.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(default_root() / ".compiled" / instructions()))
     layers = _layers(lm.model)
     for layer in layers:
         layer.compile(dynamic=True)

@@ -107,7 +107,9 @@ class MethodStages:
     def folds(self, count: int, *, split: str = "transfer") -> Sequence[Step]:
         there = len(self._lay.question_ids(split))
         if there < count:
-            raise InputError(f"method {self._spec.method.name}: folds is {count}, and {split} has {there} questions")
+            raise InputError(
+                f"method {self._spec.method.name} divides {split} into {count} parts, and it has {there} questions"
+            )
         return self._lay.folds(count, self._seed, split)
 
     def join(self, answers: Sequence[Step], *, supervisors: Sequence[str] = (), part: str = "") -> Step:

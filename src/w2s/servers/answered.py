@@ -74,7 +74,9 @@ class Answered:
             reply = _parsed(key, row[0])
             if reply is None:
                 with self._database:
-                    self._database.execute("DELETE FROM replies WHERE key = ?", (key,))
+                    # This row alone: another process may have put a new one there.
+                    same = "CAST(reply AS BLOB) = CAST(? AS BLOB)"
+                    self._database.execute(f"DELETE FROM replies WHERE key = ? AND {same}", (key, row[0]))
                 logger.warning("%s: a reply in it was damaged and is removed; request %s has none", self._path, key)
             return reply
 
@@ -85,6 +87,8 @@ class Answered:
 
     def put(self, replies: Mapping[str, Reply]) -> None:
         """Keep replies; on disk when this returns. The first answer to a request stays; a refusal is replaced."""
+        for key in replies:
+            self.get(key)  # a damaged one makes room
         rows = [(key, _as_row(key, reply), reply.is_answer) for key, reply in replies.items()]
         statement = (
             "INSERT INTO replies VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
@@ -128,9 +132,9 @@ class Answered:
 
 
 def _as_row(key: str, reply: Reply) -> str:
-    """A reply as it is kept: a hash, by which damage shows, and its JSON."""
+    """A reply as it is kept: a hash of it and its key, by which damage shows, and its JSON."""
     text = json.dumps(asdict(reply))
-    return f"{_digest(key, text)} {text}"
+    return f"{_digest(f'{key}{chr(0)}{text}')} {text}"
 
 
 def _parsed(key: str, row: bytes) -> Reply | None:
@@ -139,12 +143,12 @@ def _parsed(key: str, row: bytes) -> Reply | None:
         text = row.decode()
         if not text.startswith("{"):  # those of an earlier version have no hash
             digest, _, text = text.partition(" ")
-            if digest != _digest(key, text):
+            if digest not in (_digest(f"{key}\0{text}"), _digest(text)):  # the second one of an earlier version
                 return None
         return Reply(**json.loads(text))
     except (AttributeError, TypeError, ValueError):
         return None
 
 
-def _digest(key: str, text: str) -> str:
-    return hashlib.sha256(f"{key}\0{text}".encode()).hexdigest()[:32]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -63,8 +63,11 @@ class LocalModel:
             options = [prompt.variation.completions for prompt in prompts]
             batches = choose_batches(self._lm, texts, options, tokens=self._tokens)
             tokens = sum(len(options[0].prompt) for batch in batches for options in batch.pairs)
-            compiles = is_worth_compiling(self._lm, "scoring", tokens)
-            return [Batch(batch.rows, partial(self._choose, prompts, batch, compiles)) for batch in batches]
+            compiles = is_worth_compiling(self._lm, "scoring", tokens)  # nothing that reads a cache was measured
+            return [
+                Batch(batch.rows, partial(self._choose, prompts, batch, compiles and batch.prefix is None))
+                for batch in batches
+            ]
         groups = generate_batches(self._lm, texts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
         return [Batch(rows, partial(self._write, prompts, rows, index)) for index, rows in enumerate(groups)]
 

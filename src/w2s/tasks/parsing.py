@@ -19,8 +19,9 @@ __all__ = [
     "said_number",
 ]
 
-VERSION = 2
-"""Raised when another answer is parsed from a text. 2: what is taken back ("A. Wait, no, B.") is not chosen."""
+VERSION = 3
+"""Raised when another answer is parsed from a text. 3: what is taken back ("A. Wait, no, B.") is not chosen, and "no
+doubt" takes nothing back."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -94,7 +95,7 @@ _CONFIRMED = re.compile(
 )
 # What is not more than the beginning of a sentence or clause, or of a conclusion.
 _CONCLUDING = re.compile(
-    rf"(?:^|[.!?;:\n…]|(?:^|[.!?;:\n…])\s*(?:{HESITATION}[\s.,!…–—-]*)*no(?:pe)?[,:]"
+    rf"(?:^|[.!?;:\n…]|(?:(?:^|[.!?;:,\n…])\s*|\b(?:but|or|well)\s+)(?:{HESITATION}[\s.,!…–—-]*)*no(?:pe)?[,:]"
     r"|\b(?:so|but|rather|therefore|thus|hence|instead|then|leaves|leaving|is|it['’]s|must be)\b,?)"
     r"[\s(\[\"'“*]*(?:(?:option|choice)\s+\(?)?$",
     re.IGNORECASE,

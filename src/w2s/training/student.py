@@ -217,7 +217,7 @@ def train_student(
     attention = _attention_for(lm, rows, compiles)
     _log.info(
         f"{attention} attention, "
-        + ("compiled layers: the first steps may take half a minute more" if compiles else "adapters as one operation")
+        + ("compiled layers: the first steps may take a minute more" if compiles else "adapters as one operation")
     )
     checkpoints = out / "checkpoints"
     arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
