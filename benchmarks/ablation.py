@@ -42,6 +42,7 @@ WITHOUT: dict[str, dict[str, object]] = {
     "kept memory": {"w2s.models.load.keep_freed_memory": lambda: None},
 }
 COMPILED = "compiled layers"
+SETS = ["plain rows", "soft labels"]
 
 
 class Trained(NamedTuple):
@@ -101,12 +102,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64, help="questions (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="(default: %(default)s)")
     parser.add_argument("--pieces", nargs="*", default=[*WITHOUT, COMPILED], choices=[*WITHOUT, COMPILED])
+    parser.add_argument("--sets", nargs="*", default=SETS, choices=SETS)
     arguments = parser.parse_args()
     plain = right_answers("geography", None, arguments.rows)
-    for title, table, loss in (
-        ("plain rows", plain, "cross-entropy"),
-        ("soft labels", soft_rows(plain), "soft-cross-entropy"),
-    ):
+    for title in arguments.sets:
+        table, loss = (plain, "cross-entropy") if title == SETS[0] else (soft_rows(plain), "soft-cross-entropy")
         rows = []
         for piece in arguments.pieces:
             spec = {"epochs": EPOCHS, "loss": loss, "checkpoints": 0}
