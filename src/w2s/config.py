@@ -15,6 +15,7 @@ from w2s.errors import InputError
 from w2s.tables import Unparsed
 
 __all__ = [
+    "DEFAULT_TASK",
     "EXECUTION_ONLY",
     "AnswerFormat",
     "AnsweringSpec",
@@ -32,6 +33,9 @@ __all__ = [
 
 Mode = Literal["choose", "generate"]
 AnswerFormat = Literal["letter", "text"]
+
+DEFAULT_TASK = "word-language"
+"""The task that needs no download and, of those that do not, leaves most to learn (docs/results.md)."""
 
 
 def _check_range(
@@ -74,7 +78,7 @@ class TaskSpec:
             all, and warns where they are in different splits.
     """
 
-    name: str = "geography"
+    name: str = DEFAULT_TASK
     data: str | None = None
     encoding: str | None = None
     weak_train: int | Literal["all"] | None = None
@@ -348,6 +352,8 @@ class Experiment:
         strong: The student, before its training.
         methods: What to compare: names that `w2s methods` lists, or a mapping with settings, an estimator, and a
             label where the same method stands twice: `[naive, {method: filtering, quantile: 0.25, label: strict}]`.
+            By default zero-shot-debiased, naive, filtering-sampled, reweighting-sampled, self, weak-gold and ceiling,
+            without those that need options or ground truth of weak_train where there are none.
         compare: The one comparison that the run is about, named before it: two labels of methods, `[filtering, naive]`.
             Empty for none; by default the first method proper against the reference.
         seeds: One replicate each: variations, initial adapters and training order, of supervisor and students.
@@ -365,17 +371,7 @@ class Experiment:
     weak: WeakSpec = field(default_factory=WeakSpec)
     paraphrases: ParaphraseSpec = field(default_factory=ParaphraseSpec)
     strong: ModelSpec = field(default_factory=lambda: ModelSpec(name="gemma3-270m"))
-    methods: list[str | dict[str, Any]] = field(
-        default_factory=lambda: [
-            "zero-shot",
-            "zero-shot-debiased",
-            "naive",
-            "majority",
-            "filtering-sampled",
-            "reweighting-sampled",
-            "ceiling",
-        ]
-    )
+    methods: list[str | dict[str, Any]] | None = None
     compare: list[str] | None = None
     seeds: list[int] = field(default_factory=lambda: [0])
     split_per_seed: bool = False

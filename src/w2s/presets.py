@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from w2s.config import AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
+from w2s.config import DEFAULT_TASK, AnsweringSpec, Experiment, LoraSpec, ModelSpec, TaskSpec, TrainingSpec, WeakSpec
 from w2s.errors import unknown_name
 from w2s.tasks import TASKS
 from w2s.tasks.drawing import DEFAULT_SIZES
@@ -69,7 +69,7 @@ def _paper(task: str) -> Experiment:
 PRESETS: Mapping[str, Callable[[str], Experiment]] = {"small": _small, "paper": _paper}
 
 
-def preset(name: str, task: str = "geography") -> Experiment:
+def preset(name: str, task: str = DEFAULT_TASK) -> Experiment:
     """The settings of a preset for a task.
 
     Raises:

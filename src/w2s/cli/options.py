@@ -72,13 +72,14 @@ def store_of(folder: str | None) -> Store:
 
 def _task_name(words: Sequence[str]) -> str:
     """The task that the command line or the settings file names: a preset depends on it."""
+    from w2s.config import DEFAULT_TASK
     from w2s.tasks import TASKS
 
     name = value_of(words, "--task.name")
     if name is None:
         task = file_settings(words).get("task")
         name = task.get("name") if isinstance(task, dict) else None
-    name = "geography" if name is None else name
+    name = DEFAULT_TASK if name is None else name
     if name not in TASKS:
         raise unknown_name("task", str(name), TASKS)
     return name

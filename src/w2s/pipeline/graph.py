@@ -16,7 +16,7 @@ from w2s.pipeline.lay import Lay
 from w2s.pipeline.lay_paraphrases import paraphrases_of
 from w2s.pipeline.method_stages import MethodStages
 from w2s.pipeline.source_stages import LaidSource, supervision_of
-from w2s.pipeline.specs import MethodSpec, method_specs
+from w2s.pipeline.specs import MethodSpec, default_methods, method_specs
 from w2s.plugins import files_of, load_plugins, loaded_plugins
 from w2s.reliability import ESTIMATORS, resolve_estimator
 from w2s.step import Step, walk
@@ -77,7 +77,6 @@ class Graph:
         load_plugins(experiment.plugins)
         self.experiment = experiment
         self._account = uuid4().hex
-        self.methods = method_specs(experiment.methods)
         self.source = SOURCES.find(experiment.weak.source)
         self.source.check(experiment.weak)
         _check_seeds(experiment.seeds)
@@ -85,6 +84,7 @@ class Graph:
         _check_sizes(experiment, vars(experiment.task), needs_weak_train)
         self._like = like if like is not None and _same_questions(like.experiment, experiment) else None
         self.task: Task = self._like.task if self._like else task_from(experiment.task)
+        self.methods = method_specs(self._default_methods() if experiment.methods is None else experiment.methods)
         self.unparsed: Unparsed = experiment.reliability.unparsed or self.task.unparsed
         self.estimators = {name: self._estimator(name) for name in self._estimators()}
         for spec in (experiment.answering, experiment.evaluation):
@@ -106,15 +106,17 @@ class Graph:
     def resolved(self) -> Experiment:
         """The settings that give this run in any process.
 
-        The task's own sizes, number of variations and temperature stand in for None, and files that registered a
-        piece of the run are among the plug-ins.
+        The methods that it has and the task's own sizes, number of variations and temperature stand in for None, and
+        files that registered a piece of the run are among the plug-ins.
         """
         sizes: dict[str, Any] = self.task.sizes
         task = replace(self.experiment.task, num_variations=self.task.num_variations, **sizes)
         reliability = self.experiment.reliability
         if reliability.estimator == "votes":
             reliability = replace(reliability, temperature=float(self.estimators["votes"]["temperature"]))
-        return replace(self.experiment, task=task, reliability=reliability, plugins=self._plugins())
+        methods = self.experiment.methods
+        methods = [spec.label for spec in self.methods] if methods is None else methods
+        return replace(self.experiment, task=task, methods=methods, reliability=reliability, plugins=self._plugins())
 
     def _plugins(self) -> list[str]:
         """The plug-ins that are named, and the files that were imported and registered what the run uses."""
@@ -294,6 +296,9 @@ class Graph:
             f"estimator {estimator!r} compares supervisors, and {whose}: expected two or more, as source pooled or a "
             "table with several annotators has, or estimator votes"
         )
+
+    def _default_methods(self) -> list[str]:
+        return default_methods(options="choose" in self.task.modes, weak_gold=self.task.sizes["weak_train"] != 0)
 
     def _check_options(self) -> None:
         for spec in self.methods:

@@ -11,7 +11,18 @@ from w2s.errors import InputError
 from w2s.methods import METHODS
 from w2s.methods.base import Method
 
-__all__ = ["MethodSpec", "method_specs"]
+__all__ = ["MethodSpec", "default_methods", "method_specs"]
+
+# What a table should have: the untrained student, naive, the paper's two, what needs no supervisor, and both bounds.
+_DEFAULT = (
+    "zero-shot-debiased",
+    "naive",
+    "filtering-sampled",
+    "reweighting-sampled",
+    "self",
+    "weak-gold",
+    "ceiling",
+)
 
 _LABEL = re.compile(r"[\w][\w.+-]*")
 _OWN = ("method", "label", "estimator")
@@ -33,6 +44,18 @@ class MethodSpec:
     method: Method
     settings: dict[str, Any]
     estimator: str | None
+
+
+def default_methods(*, options: bool, weak_gold: bool) -> list[str]:
+    """The methods of an experiment that names none.
+
+    Args:
+        options: Whether the task's questions have options to choose from.
+        weak_gold: Whether there is ground truth of `weak_train`.
+    """
+    return [
+        name for name in _DEFAULT if (options or not METHODS[name].needs_options) and (weak_gold or name != "weak-gold")
+    ]
 
 
 def method_specs(methods: Sequence[str | Mapping[str, Any]]) -> list[MethodSpec]:

@@ -146,7 +146,7 @@ def _learned(result: RunRecords, method: str, seed: int, own: MethodFolder) -> I
 
 def _summary(experiment: Experiment, label: str) -> str:
     """What a method does, by its label."""
-    for given in experiment.methods:
+    for given in experiment.methods or ():
         name = given if isinstance(given, str) else str(given["method"])
         if label == (name if isinstance(given, str) else given.get("label", name)) and name in METHODS:
             settings = {} if isinstance(given, str) else given

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
-from w2s.config import Experiment
+from w2s.config import DEFAULT_TASK, Experiment
 from w2s.config_json import experiment_from_dict
 from w2s.errors import InputError, unknown_name
 from w2s.presets import preset
@@ -153,7 +153,7 @@ def _experiment(begin: str, layers: Sequence[Settings], where: str) -> Experimen
     for layer in layers:
         given |= dict(_flat(layer, ""))
     begin = given.pop("preset", begin)
-    task = given.get("task.name", "geography")
+    task = given.get("task.name", DEFAULT_TASK)
     for what, value in (("preset", begin), ("task.name", task)):
         if not isinstance(value, str):
             raise InputError(f"{where}: {what} is {value!r}: expected a text")
