@@ -75,7 +75,7 @@ def test_a_setting_that_does_not_exist_is_refused(data: dict[str, Any], said: st
 
 def test_two_experiments_share_no_settings() -> None:
     first, second = Experiment(), Experiment()
-    first.methods.append("oracle")
+    first.seeds.append(9)
     first.student_training.lora.rank = 1
     assert second == Experiment() != first
 

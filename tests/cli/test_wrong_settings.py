@@ -33,7 +33,10 @@ pytestmark = pytest.mark.usefixtures("here")
         (["run", "--methods", "[{method: naive, quantile: 0.5}]"], "method naive has no settings: …"),
         (["run", "--methods", "[{method: filtering, quantile: 2}]"], "quantile 2: expected a number from 0 to 1"),
         (["run", "--methods", "[{method: filterng}]"], "… did you mean 'filtering'?"),
-        (["run", "--task.templates", "{txt: x}"], "unknown template of task geography 'txt': … did you mean 'text'?"),
+        (
+            ["run", "--task.templates", "{txt: x}"],
+            "unknown template of task word-language 'txt': … did you mean 'text'?",
+        ),
         (
             ["run", "--task.templates", "{text: '{question} {optoins}'}"],
             "unknown field of template 'text' 'optoins': … did you mean 'options'?",

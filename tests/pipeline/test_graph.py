@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.experiments import (
-    training,
-)
+from support.experiments import in_splits, training, write_rows
 from support.keys import steps_of
 from w2s.config import AnsweringSpec, Experiment, ReliabilitySpec, WeakSpec
 from w2s.errors import InputError
@@ -27,6 +26,20 @@ def test_one_method_stands_twice_with_labels(base: Experiment) -> None:
     assert labels >= {f"strict: {what} · seed 0" for what in ("training set", "training", "test")}
     alike = Graph(replace(base, methods=["filtering", {"method": "filtering", "label": "again"}])).seed_runs[0].methods
     assert alike["again"].predictions.key == alike["filtering"].predictions.key != runs["strict"].predictions.key
+
+
+def test_without_methods_those_are_compared_that_fit(base: Experiment, tmp_path: Path) -> None:
+    every = replace(base, methods=None)
+    labels = [spec.label for spec in Graph(every).methods]
+    assert labels[1] == "naive" and {"self", "weak-gold", "ceiling"} < set(labels)
+    prompted = replace(every, weak=replace(base.weak, source="prompted"), task=replace(base.task, weak_train=0))
+    assert [spec.label for spec in Graph(prompted).methods] == [label for label in labels if label != "weak-gold"]
+    rows = [{"id": f"q{number}", "question": f"{number} + 1?", "answer": str(number + 1)} for number in range(36)]
+    free = replace(every, task=replace(base.task, data=write_rows(tmp_path / "free.jsonl", in_splits(rows))))
+    graph = Graph(free)
+    assert [spec.label for spec in graph.methods] == [label for label in labels if label != "self"]
+    assert graph.resolved.methods == [spec.label for spec in graph.methods]
+    assert Graph(graph.resolved).targets()[-1].key == graph.targets()[-1].key
 
 
 def test_a_method_with_its_own_estimator_leaves_the_others_as_they_are(base: Experiment) -> None:
