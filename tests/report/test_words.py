@@ -27,7 +27,7 @@ def test_the_headline_is_about_the_comparison_that_was_named_never_the_best_of_t
 
 def test_one_seed_is_one_run_and_says_by_how_much_another_would_move_it(tmp_path: Path) -> None:
     said = headline(run_of(tmp_path, 0))
-    assert "This is one run" in said and "another seed moves such a difference by about 3 points" in said
+    assert "This is one run" in said and "another seed moves such a difference by about 4 points" in said
     assert "clear" not in said and "p =" not in said and "significan" not in said
 
 
