@@ -43,7 +43,11 @@ warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to eac
 
 IMPORTS = "import w2s.running, w2s.evaluation, w2s.models.load, w2s.training.student"
 START, REST = "imports", "questions, results, figures, page"
-CONVERSION, WEAK, LABELS = "models converted from GGUF", "weak supervisor's training", "weak supervisor's answers"
+CONVERSION, WEAK, LABELS = (
+    "models converted from GGUF",
+    "weak supervisor's training",
+    "answers of supervisor and student",
+)
 STUDENTS, EVALUATION, TABLES = "students' training", "evaluation", "reliability and selection"
 PARTS = {"model": CONVERSION, "training": STUDENTS, "answers": LABELS, "predictions": EVALUATION}  # by kind of step
 
@@ -181,7 +185,7 @@ def main() -> None:
     )
     task = experiment.task
     print_table(
-        f"{experiment.weak.name} for {experiment.strong.name}, {len(experiment.methods)} methods; {task.name}:"
+        f"{experiment.weak.name} for {experiment.strong.name}, {len(Graph(experiment).methods)} methods; {task.name}:"
         f" {task.weak_train} weak_train, {task.transfer} transfer and {task.test} test questions; {device_name()}",
         ["one run", "s", "%", "tokens", "tokens/s", "floor, s", "floor / s"],
         [row(name, part, whole.seconds) for name, part in [*parts.items(), ("in all", whole)]],

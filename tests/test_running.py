@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.experiments import in_splits, questions, small_experiment, training, without_pages, write_rows
-from w2s.config import AnsweringSpec, Experiment
+from w2s.config import AnsweringSpec, Experiment, WeakSpec
 from w2s.errors import InputError
 from w2s.results.records import Record
 from w2s.runners.base import Event
@@ -73,6 +73,13 @@ def labels_of(events: list[Event], kind: str) -> list[str]:
 def manifests(store: Path) -> dict[Path, int]:
     """The finished steps, and when each was finished."""
     return {path: path.stat().st_mtime_ns for path in store.glob("*/*/manifest.json") if ".partial" not in path.parts}
+
+
+def test_a_run_without_methods_ends_whoever_the_supervisor_is(undisturbed: Run, tmp_path: Path) -> None:
+    given = replace(undisturbed.experiment, methods=None, weak=WeakSpec(source="simulated"))  # it says no probabilities
+    result = run(given, out=tmp_path / "run", store=Store(tmp_path / "store"))
+    assert {"naive", "self", "weak-gold", "ceiling"} < {record.method for record in result.records}
+    assert result.experiment.methods == [record.method for record in result.records if record.role != "supervisor"]
 
 
 def test_a_second_run_computes_nothing_and_finds_the_same(undisturbed: Run, tmp_path: Path) -> None:

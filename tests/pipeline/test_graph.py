@@ -42,6 +42,17 @@ def test_without_methods_those_are_compared_that_fit(base: Experiment, tmp_path:
     assert Graph(graph.resolved).targets()[-1].key == graph.targets()[-1].key
 
 
+def test_weak_answers_are_scored_by_those_estimators_alone_that_are_named_for_them(base: Experiment) -> None:
+    def compared(*methods: Any, **reliability: Any) -> set[str]:
+        given = replace(base, methods=["naive", *methods], reliability=ReliabilitySpec(**reliability))
+        return set(Graph(given).seed_runs[0].compared)
+
+    assert compared("self") == {"votes"}  # debiased is for what the student says itself
+    assert compared("soft-labels") == {"votes", "probability"}
+    assert compared({"method": "filtering", "estimator": "margin"}) == {"votes", "margin"}
+    assert compared("self", compare=["debiased"]) == {"votes", "debiased"}
+
+
 def test_a_method_with_its_own_estimator_leaves_the_others_as_they_are(base: Experiment) -> None:
     own = {"method": "filtering", "label": "by-probability", "estimator": "probability"}
     graph = Graph(replace(base, methods=["filtering", own, "naive"]))

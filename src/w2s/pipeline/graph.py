@@ -181,7 +181,6 @@ class Graph:
 
     def _seed_run(self, seed: int, lay: Lay) -> SeedRun:
         supervision = supervision_of(self._laid_source(lay, seed))
-        compared = {name: self.scored_by(name, lay, supervision, seed) for name in self.estimators}
         used = [split for split in SPLITS if getattr(self.experiment.task, split) != 0]
         methods = {}
         for spec in self.methods:
@@ -191,6 +190,7 @@ class Graph:
             label = f"{spec.label}: test" + (f" · seed {seed}" if own else "")
             predictions = lay.predictions(label, self.strong, self._evaluation(lay, student), adapter=student.adapter)
             methods[spec.label] = MethodRun(spec=spec, student=student, predictions=predictions)
+        compared = self._compared(lay, supervision, seed, methods)
         return SeedRun(
             seed=seed,
             lay=lay,
@@ -201,6 +201,23 @@ class Graph:
             compared=compared,
             methods=methods,
         )
+
+    def _compared(
+        self, lay: Lay, supervision: Supervision, seed: int, methods: Mapping[str, MethodRun]
+    ) -> dict[str, Step]:
+        """The weak answers, scored by each estimator that is named for them, or that a method scores them by.
+
+        Not by one that a method scores its student's own answers by: that may ask for what the weak ones have not.
+        """
+        read = {
+            str(step.settings["estimator"])
+            for run in methods.values()
+            for one in run.student.rounds
+            for step in one.training_set.inputs.values()
+            if step.kind == "scored" and step.inputs["answers"].key == supervision.answers.key
+        }
+        named = {self.experiment.reliability.estimator, *self.experiment.reliability.compare}
+        return {name: self.scored_by(name, lay, supervision, seed) for name in self.estimators if name in named | read}
 
     def _laid_source(self, lay: Lay, seed: int) -> LaidSource:
         experiment = self.experiment

@@ -29,7 +29,7 @@ __all__ = [
 
 _MINUS = "−"
 
-# Points: the standard deviation over five replicates of filtering − naive, .028 to .045 in three tasks; docs/results.md.
+# Points: the standard deviation of filtering − naive over five replicates is .028 to .045 in three tasks; results.md.
 ANOTHER_SEED = 4
 
 
