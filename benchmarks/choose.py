@@ -125,7 +125,7 @@ def share_right(answers: Sequence[str | None], gold: Sequence[str | None]) -> fl
 @contextmanager
 def each_prompt_alone() -> Iterator[None]:
     """Prompts share nothing: what they would have to have in common is more than all of a prompt."""
-    with mock.patch("w2s.engine.choose._SHARED", 2.0), mock.patch("w2s.engine.prefix._WORTH", 2.0):
+    with mock.patch("w2s.engine.choose._SHARED", 2.0), mock.patch("w2s.engine.choose.prefix_of", lambda *_: None):
         yield
 
 

@@ -42,15 +42,15 @@ def slow(lm: LanguageModel, prompt: str, options: list[str]) -> list[float]:
     return scores
 
 
-def fast(lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int) -> list[list[float]]:
+def fast(lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int, before: str = "") -> list[list[float]]:
     scores: dict[int, list[float]] = {}
-    for batch in choose_batches(lm, [row[0] for row in table], [row[1] for row in table], tokens=tokens):
+    for batch in choose_batches(lm, [row[0] for row in table], [row[1] for row in table], tokens=tokens, before=before):
         scores |= dict(zip(batch.rows, score_choices(lm, batch), strict=True))
     return [scores[row] for row in range(len(table))]
 
 
-def check(lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int) -> None:
-    for found, (prompt, options) in zip(fast(lm, table, tokens), table, strict=True):
+def check(lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int, before: str = "") -> None:
+    for found, (prompt, options) in zip(fast(lm, table, tokens, before), table, strict=True):
         assert found == pytest.approx(slow(lm, prompt, options), abs=1e-4)
 
 
@@ -91,12 +91,22 @@ def test_rows_after_the_same_examples_score_as_in_full_passes(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choose, "_LARGEST_TREE", largest)
-        check(lm, [(EXAMPLES * times + prompt, options) for prompt, options in table], tokens)
+        before = EXAMPLES * times
+        check(lm, [(before + prompt, options) for prompt, options in table], tokens, before)
+
+
+def test_a_row_after_examples_scores_the_same_bit_for_bit_whatever_stands_beside_it(lm: LanguageModel) -> None:
+    row = (EXAMPLES + "Which country is Lyon in?", ["A", " Peru"])
+    like = (EXAMPLES + "Which country is Lynn in?", ["A", " Peru"])  # begins as the other does, beyond the examples
+    apart = (EXAMPLES + "Who?", ["A", " Peru"])
+    assert fast(lm, [row, like], 1, EXAMPLES)[0] == fast(lm, [row, apart], 1, EXAMPLES)[0]
 
 
 def test_what_all_prompts_begin_with_goes_through_the_model_once(lm: LanguageModel) -> None:
     table = [(EXAMPLES * 3 + f"Which country is {city} in?", ["A", " Peru"]) for city in ("Lyon", "Rome", "Bergen")]
-    batches = choose_batches(lm, [prompt for prompt, _ in table], [options for _, options in table], tokens=1)
+    batches = choose_batches(
+        lm, [prompt for prompt, _ in table], [options for _, options in table], tokens=1, before=EXAMPLES * 3
+    )
     prefixes = {id(batch.prefix) for batch in batches if batch.prefix is not None}
     if not choose.takes_masks(lm):
         assert not prefixes
@@ -109,8 +119,6 @@ def test_what_all_prompts_begin_with_goes_through_the_model_once(lm: LanguageMod
     hook.remove()
     (prefix,) = {batch.prefix for batch in batches}
     assert prefix is not None and seen[0] == len(prefix) > 3 * max(seen[1:])
-    alone = choose_batches(lm, [table[0][0]], [table[0][1]], tokens=4096)
-    assert alone[0].prefix is None
     apart = choose_batches(lm, [LONG, SHORT], [["A"], ["A"]], tokens=4096)
     assert all(batch.prefix is None for batch in apart)
 

@@ -303,6 +303,7 @@ def _views() -> dict[str, pa.Table]:
     found = {"weak": own, "untrained": _reversed(own), "cross_fitted": own, "left_out": own.slice(0, 3)}
     gold = pa.table({"question_id": list(known.gold), "answer": list(known.gold.values())})
     of_known = {"weak": known.answers, "untrained": _reversed(known.answers), "cross_fitted": known.answers}
+    of_known["weak_gold"] = known.answers
     return found | {f"calibration_{name}": table for name, table in {**of_known, "gold": gold}.items()}
 
 

@@ -82,7 +82,7 @@ def test_what_differs_is_named(spec: TaskSpec) -> None:
     other = dataclasses.replace(spec, templates={"letter": "{question}{options}?"}, answer_format="text")
     found = origin.differences(task_from(other))
     assert found == ["template 'letter' is not the same", "answer_format is 'text', it was 'letter'"]
-    assert origin.differences(task_from(TaskSpec())) == ["the task is geography, it was file"]
+    assert origin.differences(task_from(TaskSpec())) == ["the task is word-language, it was file"]
 
 
 def test_other_data_is_asked_in_the_same_wording_and_split_in_its_own_way(spec: TaskSpec) -> None:

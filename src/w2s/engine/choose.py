@@ -12,7 +12,7 @@ from w2s.engine.cached import score_with_cache
 from w2s.engine.encoding import Encoded, encode_pairs
 from w2s.engine.logits import log_normalizer
 from w2s.engine.masks import attention_mask, takes_masks
-from w2s.engine.prefix import Prefix, shared_prefix
+from w2s.engine.prefix import Prefix, prefix_of
 from w2s.engine.trees import Tree, grow_tree, shared_length
 from w2s.models.checks import check_length
 from w2s.models.load import LanguageModel
@@ -41,7 +41,7 @@ class ChoiceBatch(NamedTuple):
         rows: Indices of the prompts.
         pairs: (rows, options) tokens of each prompt with each of its options; without the prefix, where there is one.
         trees: How many of the rows, in their order, make a tree of tokens each.
-        prefix: What all prompts begin with, where that is much.
+        prefix: What stands before all prompts, where something does.
     """
 
     rows: list[int]
@@ -51,7 +51,7 @@ class ChoiceBatch(NamedTuple):
 
 
 def choose_batches(
-    lm: LanguageModel, prompts: Sequence[str], options: Sequence[Sequence[str]], *, tokens: int
+    lm: LanguageModel, prompts: Sequence[str], options: Sequence[Sequence[str]], *, tokens: int, before: str = ""
 ) -> list[ChoiceBatch]:
     """Group prompts for `score_choices`.
 
@@ -59,7 +59,8 @@ def choose_batches(
         lm: The model.
         prompts: (rows,) Those that share much of their beginning should follow each other.
         options: (rows, options) the completions to score after each prompt.
-        tokens: Budget of a batch, padding included; with what all prompts share, which is kept, four times as many.
+        tokens: Budget of a batch, padding included; with what stands before all, which is kept, four times as many.
+        before: A text that begins every prompt, such as examples: it goes through the model once.
     """
     flat = encode_pairs(
         lm,
@@ -73,16 +74,16 @@ def choose_batches(
     for row in options:
         pairs.append(flat[start : start + len(row)])
         start += len(row)
-    prefix = shared_prefix(lm, [row[0].prompt for row in pairs]) if takes_masks(lm) else None
+    prefix = prefix_of(lm, before, [row[0].prompt for row in pairs]) if takes_masks(lm) else None
     if prefix is not None:
         pairs = [[Encoded(pair.prompt[len(prefix) :], pair.completion) for pair in row] for row in pairs]
     groups = _groups(pairs, tokens) if takes_masks(lm) else [[row] for row in range(len(pairs))]
     trees = [_tree([pairs[row] for row in group]) for group in groups]
     reads = [len(_read_nodes([pairs[row] for row in group], tree)) for group, tree in zip(groups, trees, strict=True)]
     vocabulary = lm.model.config.get_text_config().vocab_size
-    before = len(prefix) if prefix is not None else 0
+    kept = len(prefix) if prefix is not None else 0
     batches = token_batches(
-        [max(len(tree.ids), (before + len(tree.ids)) // _KEPT_PER_READ) for tree in trees],
+        [max(len(tree.ids), (kept + len(tree.ids)) // _KEPT_PER_READ) for tree in trees],
         tokens=tokens,
         reads=reads,
         most_reads=_HEAD_ELEMENTS.get(lm.device.type, 1 << 26) // vocabulary,

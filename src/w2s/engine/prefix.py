@@ -1,4 +1,4 @@
-"""What all prompts begin with, such as examples: it goes through the model once, and its keys and values are kept."""
+"""What stands before all prompts, such as examples: it is read once, and its keys and values are kept."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from w2s.engine.encoding import encode_prompts
 from w2s.engine.trees import shared_length
 from w2s.models.load import LanguageModel
 
-__all__ = ["Prefix", "shared_prefix"]
+__all__ = ["Prefix", "prefix_of"]
 
-# Of an average prompt, that all must share for it to be worth a pass of its own.
-_WORTH = 0.3
+# Whatever follows: a tokenizer may join what it begins with to the last letters before it.
+_ENDS = ("A", "1")
 
 # Position embeddings whose angles hang on how long the whole sequence is: what was kept would not be what is needed.
 _BY_LENGTH = ("dynamic", "longrope")
@@ -56,20 +57,21 @@ class Prefix:
         return cache
 
 
-def shared_prefix(lm: LanguageModel, prompts: Sequence[Sequence[int]]) -> Prefix | None:
-    """What all prompts begin with, where that is much of them; a token of each is left to predict from.
+def prefix_of(lm: LanguageModel, before: str, prompts: Sequence[Sequence[int]]) -> Prefix | None:
+    """The tokens of what stands before every prompt; None where nothing does, or the model cannot go on from it.
+
+    It hangs on the text alone, and not on which prompts there are: those of a shard give the numbers of all.
 
     Args:
         lm: The model.
-        prompts: (rows, tokens)
+        before: The text.
+        prompts: (rows, tokens) It begins each of them; a token of each is left to predict from.
     """
     config = lm.model.config.get_text_config()
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    if len(prompts) < 2 or any(f"'{kind}'" in str(rope) for kind in _BY_LENGTH):
+    if not before or not prompts or any(f"'{kind}'" in str(rope) for kind in _BY_LENGTH):
         return None
-    length = min(len(prompt) for prompt in prompts) - 1
-    for prompt in prompts:
-        length = min(length, shared_length(prompts[0], prompt))
-    if length * len(prompts) < _WORTH * sum(map(len, prompts)):
-        return None
-    return Prefix(lm, prompts[0][:length])
+    one, other = encode_prompts(lm, [before + end for end in _ENDS])
+    ids = one[: shared_length(one, other)]
+    length = min(min(shared_length(ids, prompt), len(prompt) - 1) for prompt in prompts)
+    return Prefix(lm, ids[:length]) if length > 0 else None

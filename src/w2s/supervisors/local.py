@@ -61,7 +61,9 @@ class LocalModel:
         texts = [prompt.text for prompt in prompts]
         if self._mode == "choose":
             options = [prompt.variation.completions for prompt in prompts]
-            batches = choose_batches(self._lm, texts, options, tokens=self._tokens)
+            before = {prompt.before for prompt in prompts}
+            shared = before.pop() if len(before) == 1 else ""
+            batches = choose_batches(self._lm, texts, options, tokens=self._tokens, before=shared)
             tokens = sum(len(options[0].prompt) for batch in batches for options in batch.pairs)
             compiles = is_worth_compiling(self._lm, "scoring", tokens)  # nothing that reads a cache was measured
             return [
