@@ -50,6 +50,44 @@ def weighted_right(training: TrainingSet, gold: Any) -> float:
     return float(np.average([gold[row["question_id"]] == row["answer"] for row in rows], weights=weights))
 
 
+# Ground truth beside the labels
+
+
+@pytest.mark.parametrize("labels", ["soft", "hard"])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_added_gold_is_certain_and_leaves_the_other_labels_as_they_were(labels: str, share: float) -> None:
+    answers = drawn(1)
+    plain = {"views": ["weak"], "variance": False, "share": share, "labels": labels}
+    known = drawn(2, questions=3).to_pylist()
+    gold = pa.Table.from_pylist(
+        [{**row, "question_id": f"known-{row['question_id']}"} for row in known if row["variation"] == 0],
+        schema=answers.schema,
+    )
+    without = pooled_labels(answers, **plain)
+    whole = pooled_labels(answers, calibration_gold=gold, add_gold=True, **plain)
+    rows = without.table.num_rows
+    assert whole.table.slice(0, rows).equals(without.table)
+    added = whole.table.slice(rows).to_pylist()
+    right = {row["question_id"]: row["answer"] for row in gold.to_pylist()}
+    assert {row["question_id"]: row["answer"] for row in added if row["weight"] == 1.0} == right
+    assert all(row["weight"] in (0.0, 1.0) for row in added)
+    if labels == "soft":  # the options of a question are one group, and no group of others
+        own = [row["group"] for row in added]
+        assert len(set(own)) == len(right) and not set(own) & set(without.table["group"].to_pylist())
+        assert [row["answer"] for row in added] == [choice for row in gold.to_pylist() for choice in row["choices"]]
+    else:
+        assert len(added) == len(right)
+    assert whole.selection.questions == without.selection.questions + len(right)
+    assert whole.selection.rule == f"{without.selection.rule}; and ground truth of 3 other questions"
+    lost = sum(whole.selection.dropped.values())
+    assert whole.selection.rows + lost == whole.selection.rows_in
+
+
+def test_gold_that_is_not_there_is_not_passed_over() -> None:
+    with pytest.raises(InputError, match="the ground-truth answers are not there"):
+        pooled_labels(drawn(1), views=["weak"], variance=False, add_gold=True)
+
+
 # What it comes down to
 
 

@@ -99,6 +99,20 @@ def test_who_is_weighed_by_ground_truth_learned_none_of_what_it_answers(one: Exp
     assert sorted(answered) == sorted(everything)
 
 
+def test_gold_of_weak_train_is_learned_where_that_is_asked_for_and_changes_no_other_key(
+    one: Experiment, store: Store
+) -> None:
+    with_it = {"views": ["weak"], "variance": False, "share": 1.0, "add_gold": True}
+    plain, added = (student_of(asking_for(one, **{**with_it, "add_gold": add})) for add in (False, True))
+    assert "add_gold" not in plain.rounds[-1].training_set.settings["settings"]  # type: ignore[operator]
+    assert set(tables_of(added)) == {"weak", "calibration_gold"}
+    local.run([added.rounds[-1].training_set], store)
+    rows = read_table(store.path(added.rounds[-1].training_set) / "training_set.parquet")
+    assert len(set(rows["question_id"].to_pylist())) == SIZES["transfer"] + SIZES["weak_train"]
+    fold = student_of(asking_for(one, add_gold=True)).rounds[0]
+    assert [step.key for step in fold] == [step.key for step in student_of(one).rounds[0]]
+
+
 def test_a_second_round_learns_from_all_views_and_keeps_the_supervisor(one: Experiment) -> None:
     student = student_of(asking_for(one, rounds=2))
     assert len(student.rounds) == 5
@@ -178,7 +192,7 @@ def test_each_row_of_the_ablation_has_one_part_taken_out(one: Experiment) -> Non
     }
     assert taken.pop("no-truth-at-all") == {"weights", "variance"}
     assert all(len(settings) == 1 for settings in taken.values())
-    assert set.union(*taken.values()) == set(whole.settings) - {"folds", "gold_folds"}
+    assert set.union(*taken.values()) == set(whole.settings) - {"folds", "gold_folds", "add_gold"}
     others = ["naive", "self", "weak-gold", "posterior", "ceiling"]
     adapters = [run.student.adapter for run in runs.values() if run.student.adapter is not None]
     assert len({adapter.key for adapter in adapters}) == len(adapters) == len(rows) + len(others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 
@@ -14,7 +15,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.methods.options import Label, training_set_of
 from w2s.methods.selection import TrainingSet, candidates_from, first_rows
 
-__all__ = ["LABELS", "check_labelling", "labelled"]
+__all__ = ["LABELS", "check_labelling", "labelled", "with_truth"]
 
 LABELS = ("soft", "hard")
 """All options of a question in proportion to their probability, or the likeliest alone."""
@@ -81,6 +82,38 @@ def labelled(
     how = "all options of each, by their probability" if labels == "soft" else "the likeliest option of each"
     whole = f"{rule}; {how}, for the surest {len(surest)} of {len(left)} questions"
     return training_set_of(drawn, own, whole)
+
+
+def with_truth(made: TrainingSet, gold_answers: pa.Table, *, labels: str = "soft") -> TrainingSet:
+    """Add ground truth of other questions to a training set, as labels that are certain.
+
+    Args:
+        made: What the student learns otherwise.
+        gold_answers: Answers to other questions, made from ground truth.
+        labels: As those of `made`: with "soft", the options are a group, of which the right one weighs 1.
+
+    Raises:
+        InputError: The answers are not a table of answers with prompts.
+    """
+    given = candidates_from(gold_answers, scored=False).parsed()
+    certain = [
+        Label(row["choices"], [float(option == row["answer"]) for option in row["choices"]])
+        if labels == "soft"
+        else Label([row["answer"]], [1.0], soft=False)
+        for row in given.rows.to_pylist()
+    ]
+    added, selection = training_set_of(given, certain, "")
+    groups = pc.add(added["group"], (pc.max(made.table["group"]).as_py() or 0) + 1)
+    added = added.set_column(added.schema.get_field_index("group"), "group", groups)
+    whole = dataclasses.replace(
+        made.selection,
+        rule=f"{made.selection.rule}; and ground truth of {selection.questions} other questions",
+        **{
+            name: getattr(made.selection, name) + getattr(selection, name)
+            for name in ("rows_in", "questions_in", "rows", "questions")
+        },
+    )
+    return TrainingSet(pa.concat_tables([made.table, added]), whole)
 
 
 def _first_prompts(rows: pa.Table) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from w2s.debias import VERSION as DEBIAS_VERSION
 from w2s.errors import InputError, unknown_name
 from w2s.gold import Gold
 from w2s.methods.base import Method, Round, Settings, Stages, Student
-from w2s.methods.labelling import check_labelling, labelled
+from w2s.methods.labelling import check_labelling, labelled, with_truth
 from w2s.methods.selection import TrainingSet
 from w2s.methods.weak_gold import learn_weak_gold
 from w2s.reliability.views import WEIGHTS, posterior_of, view_of
@@ -46,6 +46,7 @@ def pooled_labels(
     labels: str = "soft",
     variance: bool = True,
     debias: bool = True,
+    add_gold: bool = False,
     seed: int = 0,
 ) -> TrainingSet:
     """Label the transfer questions by the posterior of several views.
@@ -67,6 +68,7 @@ def pooled_labels(
         labels: As for `labelling.labelled`.
         variance: As for `reliability.views.posterior_of`.
         debias: Divide out what the position of an option adds to its probability, in each view.
+        add_gold: The student learns the ground truth of `weak_train` as well.
         seed: Of the draw.
 
     Raises:
@@ -83,7 +85,7 @@ def pooled_labels(
         variance=variance,
     )
     said = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(views, found.weights, strict=True))
-    return labelled(
+    made = labelled(
         weak,
         found.choices,
         found.probabilities,
@@ -93,6 +95,7 @@ def pooled_labels(
         rule=f"the posterior of the views, weighed {said}",
         seed=seed,
     )
+    return with_truth(made, _there(calibration_gold, "ground-truth"), labels=labels) if add_gold else made
 
 
 def _there(table: pa.Table | None, name: str) -> pa.Table:
@@ -127,7 +130,10 @@ def _steps(stages: Stages, settings: Settings) -> Student:
             rounds += _cross_fit(stages, tables, taught, own, folds=settings["folds"], part=f"round {number}")
             teachers, teaching = views, settings["weights"]
     told = {**_labelling(settings), "views": views, "weights": settings["weights"]}
-    last = stages.select(_SELECTOR, _inputs(tables, views, settings["weights"], settings), told)
+    inputs = _inputs(tables, views, settings["weights"], settings)
+    if settings["add_gold"]:  # it came later: without it, what was computed before is still found
+        told, inputs = {**told, "add_gold": True}, {**inputs, "calibration_gold": stages.weak_gold}
+    last = stages.select(_SELECTOR, inputs, told)
     return Student((*rounds, Round(last, stages.train(last))))
 
 
@@ -235,6 +241,7 @@ METHODS = (
             "rounds": 1,
             "variance": True,
             "debias": True,
+            "add_gold": False,
         },
         selectors={_SELECTOR: pooled_labels, _GOLD_SELECTOR: learn_weak_gold},
         needs_options=True,
