@@ -16,17 +16,18 @@ their right answers; the faster of the last two counts. `--dense` also labels wi
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from choose import answer_all, ask, count_tokens, each_prompt_alone, load_questions
-from common import device_name, in_own_process, language_model, print_table, run_script
+from common import Side, device_name, in_own_process, language_model, print_table, run_script
 from growth import fastest
 from torch import nn
 
@@ -135,6 +136,18 @@ def _used(lm: LanguageModel, seconds: float, given: int, flops: float) -> Used:
     return Used(seconds, given, flops, lm.model.num_parameters(), str(lm.dtype), matrix_rate(lm.dtype, lm.device))
 
 
+def _cells(side: Side) -> list[str]:
+    """Of a work's row in the table."""
+    used: Used = side.value
+    return [
+        f"{used.seconds:.2f}",
+        f"{used.given / used.seconds:,.0f}",
+        f"{used.flops / used.seconds / 1e12:.3g}",
+        f"{used.flops / used.seconds / used.peak:.2f}",
+        f"{side.peak_gb:.2f}",
+    ]
+
+
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="random-llama-7b")
@@ -155,11 +168,16 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     table = right_answers(arguments.task, arguments.data, arguments.questions)
     training = TrainingSpec(epochs=3, batch_size=arguments.batch_size, checkpoints=0)
-    sides = {"labelling": in_own_process(label, model=arguments.model, spec=spec, dense=False)}
+    sides: dict[str, Side] = {}
+    works: dict[str, tuple[Callable[..., Used], dict[str, Any]]] = {
+        "labelling": (label, {"model": arguments.model, "spec": spec, "dense": False}),
+        "LoRA training": (train, {"job": Job(model=arguments.model, dtype="auto", table=table, spec=training)}),
+    }
     if arguments.dense:
-        sides["labelling, each prompt alone"] = in_own_process(label, model=arguments.model, spec=spec, dense=True)
-    job = Job(model=arguments.model, dtype="auto", table=table, spec=training)
-    sides["LoRA training"] = in_own_process(train, job=job)
+        works["labelling, each prompt alone"] = (label, {"model": arguments.model, "spec": spec, "dense": True})
+    for name, (work, given) in works.items():
+        sides[name] = in_own_process(work, **given)
+        print(f"{name}: {_cells(sides[name])}", file=sys.stderr, flush=True)  # should the others not end
     first = sides["labelling"].value
     peak = max(side.value.peak for side in sides.values())
     print_table(
@@ -167,17 +185,7 @@ def main(words: Sequence[str] | None = None) -> None:
         f"parameters, {first.dtype.removeprefix('torch.')}; {device_name()}, whose products run at {peak / 1e12:.3g} "
         "TFLOP/s",
         ["", "s", "tokens/s", "TFLOP/s", "of the products' rate", "peak GB"],
-        [
-            [
-                name,
-                f"{side.value.seconds:.2f}",
-                f"{side.value.given / side.value.seconds:,.0f}",
-                f"{side.value.flops / side.value.seconds / 1e12:.3g}",
-                f"{side.value.flops / side.value.seconds / peak:.2f}",
-                f"{side.peak_gb:.2f}",
-            ]
-            for name, side in sides.items()
-        ],
+        [[name, *_cells(side)] for name, side in sides.items()],
     )
     print("tokens: of the prompts as they are asked, or of the rows; what they share is computed once")
 
