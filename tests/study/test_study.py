@@ -90,6 +90,26 @@ def test_every_cell_that_can_be_run_is_in_the_table_with_its_levels(whole: Study
     assert whole.result.to_pandas().shape == (9, table.num_columns)
 
 
+def test_estimators_that_cells_compare_are_in_a_table_and_those_of_other_cells_are_not(
+    whole: Study, tmp_path: Path
+) -> None:
+    assert not (whole.folder / "estimators.csv").exists() and whole.result.estimators_table().num_rows == 0
+    settings = {**whole.settings, "grid": {"data": {"cities": whole.settings["grid"]["data"]["cities"]}}, "include": []}
+    settings["base"] = {**settings["base"], "reliability": {"compare": ["margin"]}, "seeds": [0, 1]}
+    result = run_study(cells_of(settings), out=tmp_path / "out", store=Store(whole.store), settings=settings)
+    rows = read_table(tmp_path / "out" / "estimators.csv").to_pylist()
+    assert [(row["cell"], row["estimator"], row["seed"]) for row in rows] == [
+        ("cities", name, seed) for seed in (None, 0, 1) for name in ("votes", "margin")
+    ]
+    found = {record.estimator: record for record in result.runs[0][1].compared}
+    for row in rows[:2]:
+        own = found[row["estimator"]]
+        assert row["auroc"] == pytest.approx(own.auroc.estimate)
+        assert row["accuracy_50_difference_low"] == pytest.approx(own.accuracy_50.difference_low)
+    assert "estimators: AUROC of the weak answers" in str(result.table())
+    assert "how well each estimator ranks the weak answers" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_cell_that_cannot_be_planned_is_one_line_and_the_others_go_on(whole: Study) -> None:
     assert whole.result.failures.keys() == {"gone"} and "gone.jsonl" in whole.result.failures["gone"]
     summary = json.loads((whole.folder / "study.json").read_text())

@@ -164,6 +164,11 @@ class StudyFolder(OwnedFolder):
         return self.root / "results.csv"
 
     @property
+    def estimators(self) -> Path:
+        """Every measure of every estimator, where cells compare several."""
+        return self.root / "estimators.csv"
+
+    @property
     def latex(self) -> Path:
         """Methods by pairs and data sets, for a paper."""
         return self.root / "table.tex"

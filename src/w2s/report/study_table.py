@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from w2s.report import words
 from w2s.report.export import guessing_lines, in_latex, with_interval
 from w2s.report.tables import heading, plain_table
+from w2s.results.comparison import ComparedEstimator
 from w2s.results.records import Record
 from w2s.results.study import Pair, StudyRecords
 
@@ -28,7 +29,10 @@ def _rows(study: StudyRecords, cell: Callable[[Record], str]) -> list[list[str]]
 
 
 def study_table(study: StudyRecords) -> Group:
-    """Accuracy and PGR of each method in each cell, what guessing gets there, and the effects pooled over cells."""
+    """Accuracy and PGR of each method in each cell, what guessing gets there, and the effects pooled over cells.
+
+    Where cells compare estimators, their AUROC stands below.
+    """
     rows = _rows(study, lambda record: f"{words.share(record.accuracy)} ({words.pgr_of(record)})")
     rows += [[name, *cells] for name, cells in words.guessing_rows([result for _, result in study.runs])]
     table = plain_table(["method:", *(name for name, _ in study.runs)], rows)
@@ -38,7 +42,28 @@ def study_table(study: StudyRecords) -> Group:
     if any(record.uses_gold for _, result in study.runs for record in result.pooled):
         notes.insert(0, "* trained on ground truth")
     title = f"{study.name}: accuracy (PGR), all seeds together"
-    return Group(heading(title), table, *(Text(words.visible(note)) for note in notes))
+    return Group(heading(title), table, *(Text(words.visible(note)) for note in notes), *_estimators(study))
+
+
+def _estimators(study: StudyRecords) -> list[RenderableType]:
+    """The AUROC of each estimator in each cell that compares several, and how far it is from that of the run's own."""
+    found = {name: {one.estimator: one for one in run.compared} for name, run in study.runs if len(run.compared) > 1}
+    if not found:
+        return []
+
+    def cell(one: ComparedEstimator | None) -> str:
+        if one is None:
+            return "–"
+        difference = one.auroc.difference
+        against = (
+            "" if one.own or difference is None else f" ({'+' if difference >= 0 else ''}{words.share(difference)})"
+        )
+        return f"{words.share(one.auroc.estimate)}{against}"
+
+    names = dict.fromkeys(estimator for own in found.values() for estimator in own)
+    rows = [[name, *(cell(own.get(name)) for own in found.values())] for name in names]
+    title = "estimators: AUROC of the weak answers (against that of the run's own)"
+    return [heading(title), plain_table(["estimator:", *found], rows)]
 
 
 def study_latex(study: StudyRecords) -> str:

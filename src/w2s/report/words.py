@@ -29,7 +29,7 @@ __all__ = [
 
 _MINUS = "−"
 
-# Points: the standard deviation of filtering − naive over five replicates is .028 to .045 in three tasks; results.md.
+# Points: the standard deviation of filtering − naive over eight replicates is .032 to .045 in three tasks; results.md.
 ANOTHER_SEED = 4
 
 

@@ -102,6 +102,14 @@ class StudyRecords:
         return [(cell.name, cell.result) for cell in self.cells if cell.result is not None]
 
     @property
+    def _axes(self) -> list[str]:
+        return list(dict.fromkeys(axis for cell in self.cells for axis in cell.levels))
+
+    def _place(self, cell: CellRecords) -> dict[str, str | None]:
+        """The columns that say which cell a row is of."""
+        return {"cell": cell.name, **{_axis(axis): cell.levels.get(axis) for axis in self._axes}}
+
+    @property
     def failures(self) -> dict[str, str]:
         """Why cells failed, by their names."""
         return {cell.name: cell.error for cell in self.cells if cell.error is not None}
@@ -125,14 +133,12 @@ class StudyRecords:
             A row for each cell, method and seed, and one for all seeds together (`seed` null): the cell's name, its
             level on each axis, task, weak supervisor and student, and the fields of `Record`.
         """
-        axes = list(dict.fromkeys(axis for cell in self.cells for axis in cell.levels))
         rows: list[dict[str, Any]] = []
         for cell in self.cells:
             if (result := cell.result) is None:
                 continue
             own = {
-                "cell": cell.name,
-                **{_axis(axis): cell.levels.get(axis) for axis in axes},
+                **self._place(cell),
                 "task": result.experiment.task.name,
                 "supervisor": _supervisor(result),
                 "student": result.experiment.strong.name,
@@ -140,11 +146,32 @@ class StudyRecords:
             alone = [record for record in result.records if len(result.experiment.seeds) > 1]
             whole = [asdict(record) | {"seed": None} for record in result.pooled]
             rows += [{**own, **record} for record in [*whole, *map(asdict, alone)]]
-        texts = ["cell", *map(_axis, axes), "task", "supervisor", "student"]
+        texts = ["cell", *map(_axis, self._axes), "task", "supervisor", "student"]
         schema = pa.schema([(name, pa.string()) for name in texts])
         for field in fields(Record):
             schema = schema.append(pa.field(field.name, _TYPES[str(field.type).partition(" |")[0]]))
         return pa.Table.from_pylist(rows, schema=schema)
+
+    def estimators_table(self) -> pa.Table:
+        """Every measure of every estimator, in the finished cells that compare several.
+
+        Returns:
+            A row for each cell, estimator and seed, and one for all seeds together (`seed` null): the cell's name, its
+            level on each axis, task and weak supervisor, the counts of `ComparedEstimator`, and each measure of it
+            with the fields of `Measure`: `auroc`, `auroc_low`, … `auroc_difference_high`.
+        """
+        rows: list[dict[str, Any]] = []
+        for cell in self.cells:
+            if (result := cell.result) is None or len(result.compared) < 2:
+                continue
+            own = {**self._place(cell), "task": result.experiment.task.name, "supervisor": _supervisor(result)}
+            together = [record for record in result.estimators if record.seed is None] or result.compared
+            alone = [
+                record for record in result.estimators if len(result.experiment.seeds) > 1 and record.seed is not None
+            ]
+            rows += [{**own, **_in_columns(record.to_dict())} for record in together]
+            rows += [{**own, **_in_columns(record.to_dict())} for record in alone]
+        return pa.Table.from_pylist(rows)
 
     def to_pandas(self) -> Any:
         """`to_table` as a data frame. Needs pandas."""
@@ -218,6 +245,17 @@ def _short_names(pairs: Sequence[Sequence[CellRecords]]) -> dict[str, str]:
 def _axis(name: str) -> str:
     """The column of an axis: its own name, but where the table has that column already."""
     return f"axis {name}" if name in {"cell", "task", "supervisor", "student", *_RECORD} else name
+
+
+def _in_columns(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A compared estimator with a column for each number; its curve stays in `results.json`."""
+    row: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            row |= {name if part == "estimate" else f"{name}_{part}": number for part, number in value.items()}
+        elif name != "risk":
+            row[name] = value
+    return row
 
 
 _RECORD = {field.name for field in fields(Record)}

@@ -180,6 +180,8 @@ class _Collector:
         table = result.to_table()
         write_table(table, self._folder.claim(self._folder.table))
         write_table(table, self._folder.claim(self._folder.csv))
+        if (estimators := result.estimators_table()).num_rows:
+            write_table(estimators, self._folder.claim(self._folder.estimators))
         atomic_write(self._folder.claim(self._folder.summary), json.dumps(result.to_dict(), indent=1) + "\n")
         return result
 
