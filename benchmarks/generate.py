@@ -16,6 +16,9 @@ So w2s gains by writing less, and by its batches; the table does not part the tw
 row that has ended and waits for the rest of its batch lowers it. A first line without a number may be followed by one
 that has it, which w2s never sees: "read" and "accuracy" show what that does.
 
+With `--shots`, examples with their right answers stand before each question. w2s reads them once; a further row shows
+what it does where they are read with each prompt.
+
 Each row is one run, in a process of its own, after a few prompts that are not timed; tokenization is.
 """
 
@@ -26,15 +29,19 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
+from unittest import mock
 
-from choose import WARM, answer_all, ask, load_questions, share_right
+from choose import WARM, answer_all, ask, ask_few_shot, load_questions, share_right
 from common import Side, device_name, in_own_process, language_model, plain_model, print_table, run_script
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from w2s.config import AnsweringSpec, TaskSpec
 from w2s.models.load import LanguageModel
+from w2s.supervisors.base import Prompt
 from w2s.supervisors.local import LocalModel
+from w2s.tasks import Task
 from w2s.tasks.parsing import first_line
 
 Ids = list[list[int]]
@@ -79,13 +86,23 @@ class Written(NamedTuple):
     gold: list[str | None]
 
 
-def write_with_w2s(job: Job) -> Written:
-    """w2s's way."""
+def prompts_of(job: Job) -> tuple[Task, list[Prompt], list[str | None]]:
+    """The task, prompts of the job's rows, behind examples where `weak_train` has some, and what they should say."""
     task, questions, gold = load_questions(job.spec)
-    asked = ask(task, questions)
+    if job.spec.weak_train:
+        asked, right = ask_few_shot(job.spec)
+    else:
+        asked = ask(task, questions)
+        right = [answer for answer in gold for _ in range(task.num_variations)]
     rows = range(len(asked)) if job.rows is None else job.rows
-    some = [asked[row] for row in rows]
-    with language_model(job.model, dtype=job.dtype) as lm:
+    return task, [asked[row] for row in rows], [right[row] for row in rows]
+
+
+def write_with_w2s(job: Job, shares: bool = True) -> Written:
+    """w2s's way; `shares`: examples are read once."""
+    task, some, right = prompts_of(job)
+    apart = mock.patch("w2s.engine.generate.prefix_for_writing", lambda *_, **__: None)
+    with nullcontext() if shares else apart, language_model(job.model, dtype=job.dtype) as lm:
         answering = AnsweringSpec(mode="generate", max_new_tokens=job.max_new_tokens)
         supervisor = LocalModel(lm, task, answering, name=job.model)
         answer_all(supervisor, some[:WARM])
@@ -96,16 +113,13 @@ def write_with_w2s(job: Job) -> Written:
         # The engine gives texts alone: their tokens, and the line break that ended each of them.
         ids: Ids = lm.tokenizer(texts, add_special_tokens=False)["input_ids"]
         new_tokens = sum(min(len(row) + 1, job.max_new_tokens) for row in ids)
-        right = [gold[row // task.num_variations] for row in rows]
         return Written(str(lm), seconds, texts, new_tokens, [answer.answer for answer in answers], right)
 
 
 def write_otherwise(job: Job, way: Way) -> Written:
     """Another way to the same prompts' texts, read alike."""
-    task, questions, gold = load_questions(job.spec)
-    asked = ask(task, questions)
-    rows = range(len(asked)) if job.rows is None else job.rows
-    prompts = [asked[row].variation.prompt for row in rows]
+    task, asked, right = prompts_of(job)
+    prompts = [one.text for one in asked]
     with plain_model(job.model, dtype=job.dtype) as lm:
         own = lm.model.generation_config
         # Replaced, since `generate` takes from there what it is not told: penalties, for instance.
@@ -121,11 +135,8 @@ def write_otherwise(job: Job, way: Way) -> Written:
         began = time.perf_counter()
         written = [_without_padding(row, lm.tokenizer.pad_token_id) for row in way(lm, prompts)]
         texts = lm.tokenizer.batch_decode(written, skip_special_tokens=True)
-        read = [
-            task.parse(text, asked[row].question, asked[row].variation) for row, text in zip(rows, texts, strict=True)
-        ]
+        read = [task.parse(text, one.question, one.variation) for one, text in zip(asked, texts, strict=True)]
         seconds = time.perf_counter() - began
-        right = [gold[row // task.num_variations] for row in rows]
         return Written(str(lm), seconds, texts, sum(map(len, written)), read, right)
 
 
@@ -174,8 +185,11 @@ def write_continuously(job: Job, memory_share: float) -> Written:
 
 def write_all_ways(job: Job, few: list[int], batch_size: int, memory_share: float) -> dict[str, Side]:
     """Every way by its name, one prompt at a time only for a few."""
+    sides = {"w2s": in_own_process(write_with_w2s, job=job)}
+    if job.spec.weak_train:
+        sides["w2s, examples each time"] = in_own_process(write_with_w2s, job=job, shares=False)
     return {
-        "w2s": in_own_process(write_with_w2s, job=job),
+        **sides,
         "one at a time": in_own_process(write_in_batches, job=job._replace(rows=few), batch_size=1),
         f"batches of {batch_size}": in_own_process(write_in_batches, job=job, batch_size=batch_size),
         "continuous batching": in_own_process(write_continuously, job=job, memory_share=memory_share),
@@ -216,6 +230,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--questions", type=int, default=16)
     parser.add_argument("--variations", type=int, default=None, help="by default the task's own number")
+    parser.add_argument("--shots", type=int, default=0, help="examples before each question")
     parser.add_argument("--max-new-tokens", type=int, default=50)
     parser.add_argument("--one-at-a-time", type=int, default=16, help="prompts that the slow way is timed on")
     parser.add_argument("--batch-size", type=int, default=16, help="of the plain batches")
@@ -225,7 +240,7 @@ def main() -> None:
     spec = TaskSpec(
         name="gsm8k",
         data=arguments.data,
-        weak_train=0,
+        weak_train=arguments.shots,
         transfer=arguments.questions,
         test=0,
         num_variations=arguments.variations,
@@ -237,7 +252,8 @@ def main() -> None:
     sides = write_all_ways(job, few, arguments.batch_size, arguments.memory_share)
     print(device_name())
     print_table(
-        f"writing: {len(questions)} GSM8K questions in {task.num_variations} wordings; {sides['w2s'].value.model}",
+        f"writing: {len(questions)} GSM8K questions in {task.num_variations} wordings, each after {arguments.shots} "
+        f"examples; {sides['w2s'].value.model}",
         ["", "prompts", "prompts/s", "new tokens/s", "new tokens each", "read", "accuracy", "peak GB", "ratio of w2s"],
         [row_of(name, side, sides["w2s"]) for name, side in sides.items()],
     )

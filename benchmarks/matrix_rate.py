@@ -191,7 +191,7 @@ def _scoring(lm: LanguageModel, spec: TaskSpec, compiles: bool) -> Callable[[], 
     supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name="model")
 
     def work() -> None:
-        with mock.patch("w2s.supervisors.local.is_worth_compiling", return_value=compiles):
+        with mock.patch("w2s.models.compiled.is_worth_compiling", return_value=compiles):
             answer_all(supervisor, asked)
 
     return work

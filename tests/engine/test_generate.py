@@ -17,7 +17,7 @@ from support.tiny import load_tiny, tiny_tokenizer
 from w2s.engine import decoding, generate
 from w2s.engine.decoding import can_decode
 from w2s.engine.encoding import encode_prompts
-from w2s.engine.generate import generate_batches, generate_texts
+from w2s.engine.generate import generate_batches, generate_texts, prefix_for_writing
 from w2s.models.load import LanguageModel
 
 PROMPTS = [
@@ -145,6 +145,67 @@ def test_other_windows_and_positions_are_written_alike(tmp_path: Path) -> None:
         assert can_decode(lm)
         expected = [with_transformers(lm, prompt, 20) for prompt in PROMPTS]
         assert generate_texts(lm, PROMPTS, max_new_tokens=20, tokens=45) == expected
+
+
+# What stands before all prompts
+
+EXAMPLES = "Question: what is 2 plus 3?\nAnswer: 5\n\nQuestion: where is Lima?\nAnswer: Peru\n\n"
+
+
+@pytest.mark.parametrize("tokens", [None, 1, 45])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_stands_before_all_prompts_is_read_once_and_the_texts_stay_as_they_were(
+    lm: LanguageModel, tokens: int | None, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [EXAMPLES + prompt for prompt in PROMPTS]
+    prefix = prefix_for_writing(lm, EXAMPLES, prompts, max_new_tokens=20)
+    if getattr(lm.model.config.get_text_config(), "sliding_window", None) is not None:
+        assert prefix is None  # its window is shorter than the examples
+        return
+    assert prefix is not None and len(prefix) > 20
+    forward, read = type(lm.model).forward, []
+
+    def counting(self, input_ids, **kwargs):  # type: ignore[no-untyped-def]
+        read.append(input_ids.shape)
+        return forward(self, input_ids, **kwargs)
+
+    written = {"max_new_tokens": 20, "sampling_temperature": temperature, "seed": 3}
+    expected = generate_texts(lm, prompts, tokens=tokens, **written)  # type: ignore[arg-type]
+    with monkeypatch.context() as patch:
+        patch.setattr(type(lm.model), "forward", counting)
+        assert generate_texts(lm, prompts, tokens=tokens, prefix=prefix, **written) == expected  # type: ignore[arg-type]
+    longest = max(len(ids) for ids in encode_prompts(lm, prompts)) - len(prefix)
+    assert read[0] == (1, len(prefix)) and all(width <= longest for _, width in read[1:])
+    if not temperature:
+        assert expected == [with_transformers(lm, prompt, 20) for prompt in prompts]
+
+
+def test_it_is_read_with_each_prompt_where_a_window_would_forget_some_of_it(tmp_path: Path) -> None:
+    common: dict[str, Any] = {"vocab_size": 304, "initializer_range": 0.3, "eos_token_id": 2, "pad_token_id": 0}
+    common |= {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    prompts = [EXAMPLES + prompt for prompt in PROMPTS]
+    for window in (8, 512):
+        torch.manual_seed(0)
+        folder = tmp_path / str(window)
+        model = AutoModelForCausalLM.from_config(
+            MistralConfig(**common, num_key_value_heads=2, sliding_window=window)
+        ).float()
+        model.save_pretrained(folder)
+        tiny_tokenizer().save_pretrained(folder)
+        lm = load_tiny(folder)
+        prefix = prefix_for_writing(lm, EXAMPLES, prompts, max_new_tokens=12)
+        assert (prefix is None) == (window == 8)
+        expected = [with_transformers(lm, prompt, 12) for prompt in prompts]
+        assert generate_texts(lm, prompts, max_new_tokens=12, tokens=45, prefix=prefix) == expected
+
+
+def test_nothing_is_read_once_where_nothing_stands_before_or_the_loop_is_not_ours(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert prefix_for_writing(lm, "", PROMPTS, max_new_tokens=4) is None
+    assert prefix_for_writing(lm, EXAMPLES, [], max_new_tokens=4) is None
+    monkeypatch.setattr(generate, "can_decode", lambda lm: False)
+    assert prefix_for_writing(lm, EXAMPLES, [EXAMPLES + "x"], max_new_tokens=4) is None
 
 
 @pytest.mark.parametrize("kind", [MambaConfig, BloomConfig])

@@ -144,6 +144,37 @@ def test_examples_before_a_prompt_change_what_a_model_says(lm: LanguageModel) ->
         assert row["choice_logprobs"] == pytest.approx(score_choices(lm, batch)[0], abs=1e-4)
 
 
+def test_examples_before_a_prompt_to_write_after_are_read_once(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = number_task()
+    questions, _ = questions_and_gold(task)
+    before = "Question: what is 2 plus 3?\nAnswer: 5\n\n"
+    spec = AnsweringSpec(max_new_tokens=6, tokens_per_batch=60)
+    settings = {"num_variations": 3, "seed": 0, "before": before}
+
+    def asked() -> list[str]:
+        supervisor = LocalModel(lm, task, spec, name="weak")
+        completions: list[str] = answer_questions(supervisor, task, questions, **settings)["completion"].to_pylist()  # type: ignore[arg-type]
+        return completions
+
+    forward, read = type(lm.model).forward, []
+
+    def counting(self, input_ids, **kwargs):  # type: ignore[no-untyped-def]
+        read.append(input_ids.shape)
+        return forward(self, input_ids, **kwargs)
+
+    prompts = [before + variation.prompt for _, variation in variations_of(task)]
+    assert asked() == generate_texts(lm, prompts, max_new_tokens=6)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(lm.model), "forward", counting)
+        asked()
+    length = read[0][1]
+    assert read[0][0] == 1 and length >= 10  # the examples, once; behind them only what differs
+    whole = max(len(lm.tokenizer(prompt)["input_ids"]) for prompt in prompts)
+    assert all(width <= whole - length for _, width in read[1:])
+
+
 def test_an_answer_that_cannot_be_read_is_wrong(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [" no idea", *[" 12"] * 4]
     monkeypatch.setattr("w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: texts)

@@ -17,6 +17,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from w2s.engine.batching import token_batches
+from w2s.engine.prefix import Prefix
 from w2s.models.load import LanguageModel
 
 __all__ = ["can_decode", "decode"]
@@ -43,29 +44,32 @@ def decode(
     tokens: int | None,
     choose: Callable[[Tensor, Sequence[int], int], Tensor],
     has_ended: Callable[[Sequence[int]], bool],
+    prefix: Prefix | None = None,
 ) -> list[list[int]]:
     """Token ids that follow each prompt.
 
     Args:
         lm: A model that `can_decode`.
-        prompts: (rows,) token ids.
+        prompts: (rows,) token ids; with a prefix, those behind it.
         max_new_tokens: At most so many each.
         tokens: So many tokens of prompts, padding included, go through the model at once; None for all.
         choose: From logits (rows left, vocabulary), the rows that those are, and the number of new tokens that
             each has, to the next token of each (rows left,).
         has_ended: Whether a row's new tokens are all of it.
+        prefix: What stands before all prompts; no layer may have forgotten any of it when the last token is written.
 
     Returns:
         (rows,) the new token ids of each.
     """
+    before = 0 if prefix is None else len(prefix)
     chunks = token_batches([len(ids) for ids in prompts], tokens=tokens or sum(map(len, prompts)) * len(prompts))
     rows = [row for chunk in chunks for row in chunk]  # those left in the batch, the longest prompts first
-    lengths = torch.tensor([len(prompts[row]) for row in rows], device=lm.device)
-    width = len(prompts[rows[0]])
-    mask = (torch.arange(width + max_new_tokens, device=lm.device) >= width - lengths[:, None]).long()
+    lengths = torch.tensor([before + len(prompts[row]) for row in rows], device=lm.device)
+    width = before + len(prompts[rows[0]])
+    mask = _mask(lengths, width, before, room=max_new_tokens)
     written: list[list[int]] = [[] for _ in prompts]
     going = [True] * len(prompts)
-    logits, cache = _read(lm, [[prompts[row] for row in chunk] for chunk in chunks], room=max_new_tokens)
+    logits, cache = _read(lm, [[prompts[row] for row in chunk] for chunk in chunks], prefix, room=max_new_tokens)
     for step in range(max_new_tokens):
         new = choose(logits, rows, step)
         for row, token in zip(rows, new.tolist(), strict=True):
@@ -91,26 +95,36 @@ def decode(
     return written
 
 
-def _read(lm: LanguageModel, chunks: Sequence[Sequence[Sequence[int]]], *, room: int) -> tuple[Tensor, DynamicCache]:
+def _mask(lengths: Tensor, width: int, before: int, *, room: int = 0) -> Tensor:
+    """(rows, slots) 1 where a row has a token: behind the prefix, as far right as the longest, and in the room."""
+    slots = torch.arange(width + room, device=lengths.device)
+    return ((slots < before) | (slots >= width - (lengths[:, None] - before))).long()
+
+
+def _read(
+    lm: LanguageModel, chunks: Sequence[Sequence[Sequence[int]]], prefix: Prefix | None, *, room: int
+) -> tuple[Tensor, DynamicCache]:
     """Logits of what follows each prompt (rows, vocabulary), and the keys and values of them all."""
     logits, caches = [], []
+    before = 0 if prefix is None else len(prefix)
     for prompts in chunks:
         # Padding on the left, so that all rows go on in the same slot of the cache.
         width = max(map(len, prompts))
         ids = torch.tensor([[lm.tokenizer.pad_token_id] * (width - len(prompt)) + [*prompt] for prompt in prompts])
-        lengths = torch.tensor([len(prompt) for prompt in prompts])
-        mask = (torch.arange(width) >= width - lengths[:, None]).long()
+        lengths = torch.tensor([before + len(prompt) for prompt in prompts])
+        mask = _mask(lengths, before + width, before)
         output = lm.model(
             input_ids=ids.to(lm.device),
             attention_mask=mask.to(lm.device),
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0).to(lm.device),
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, before:].to(lm.device),
+            past_key_values=None if prefix is None else prefix.cache(len(prompts)),
             # Not 1: it gives the head a view with gaps, for which torch copies the head's weights once a row.
             logits_to_keep=torch.tensor([-1], device=lm.device),
             use_cache=True,
         )
         logits.append(output.logits[:, -1])
         caches.append(output.past_key_values)
-    return torch.cat(logits), _joined(caches, room)
+    return torch.cat(logits), _joined(caches, room, before)
 
 
 class _RoomyLayer(DynamicLayer):
@@ -119,14 +133,15 @@ class _RoomyLayer(DynamicLayer):
     Args:
         parts: Layers of some prompts each, which are emptied. Shorter ones are padded on the left.
         room: So many tokens follow at most.
+        before: Slots on the left that stay where they are.
     """
 
-    def __init__(self, parts: Sequence[DynamicLayer], room: int) -> None:
+    def __init__(self, parts: Sequence[DynamicLayer], room: int, before: int = 0) -> None:
         super().__init__()
         self.is_initialized = True
         self._used = max(part.keys.shape[-2] for part in parts)
-        self._keys = _stacked([part.keys for part in parts], self._used, room)
-        self._values = _stacked([part.values for part in parts], self._used, room)
+        self._keys = _stacked([part.keys for part in parts], self._used, room, before)
+        self._values = _stacked([part.values for part in parts], self._used, room, before)
         for part in parts:
             part.reset()  # else all layers would be in memory twice
         self._show()
@@ -148,18 +163,22 @@ class _RoomyLayer(DynamicLayer):
         self._show()
 
 
-def _stacked(parts: Sequence[Tensor], width: int, room: int = 0) -> Tensor:
-    """States (rows, heads, slots, size) of all parts, padded on the left to one width, and room on the right."""
-    return torch.cat([pad(part, (0, 0, width - part.shape[-2], room)) for part in parts])
+def _stacked(parts: Sequence[Tensor], width: int, room: int = 0, before: int = 0) -> Tensor:
+    """States (rows, heads, slots, size) of all parts: padded to one width behind `before`, with room on the right."""
+    whole = []
+    for part in parts:
+        behind = pad(part[:, :, before:], (0, 0, width - part.shape[-2], room))
+        whole.append(torch.cat([part[:, :, :before], behind], dim=-2) if before else behind)
+    return torch.cat(whole)
 
 
-def _joined(caches: Sequence[DynamicCache], room: int) -> DynamicCache:
+def _joined(caches: Sequence[DynamicCache], room: int, before: int) -> DynamicCache:
     """All rows in one cache, with room for so many tokens; the first has read the longest prompts."""
     whole = caches[0]
     for index, parts in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
         first, *others = parts
         if type(first) is DynamicLayer:
-            whole.layers[index] = _RoomyLayer(parts, room)
+            whole.layers[index] = _RoomyLayer(parts, room, before)
         elif others:  # a sliding window forgets a token for each that comes, and its copies are small
             width = first.keys.shape[-2]
             first.keys = _stacked([part.keys for part in parts], width)

@@ -13,10 +13,11 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from w2s.engine.batching import token_batches
 from w2s.engine.decoding import can_decode, decode
 from w2s.engine.encoding import encode_prompts
+from w2s.engine.prefix import Prefix, prefix_of
 from w2s.models.checks import check_length, with_embedding
 from w2s.models.load import LanguageModel
 
-__all__ = ["Written", "generate_batches", "generate_texts", "sample_texts"]
+__all__ = ["Written", "generate_batches", "generate_texts", "prefix_for_writing", "sample_texts"]
 
 # A batch that is being written may hold so many times the tokens that go through the model at once: its keys and
 # values alone are in memory, and a step costs little more for many rows than for one.
@@ -105,6 +106,28 @@ def generate_batches(lm: LanguageModel, prompts: Sequence[str], *, max_new_token
     return token_batches(lengths, tokens=_WRITTEN_PER_READ * tokens, most_reads=head_rows)
 
 
+def prefix_for_writing(lm: LanguageModel, before: str, prompts: Sequence[str], *, max_new_tokens: int) -> Prefix | None:
+    """What stands before all prompts, to be read once; None where nothing does, or where it would change the texts.
+
+    It would where a layer with a sliding window forgot a part of it: the window counts slots, and there is padding
+    behind what is read once.
+
+    Args:
+        lm: The model.
+        before: The text that begins every prompt.
+        prompts: (rows,)
+        max_new_tokens: At most so many tokens are written after each.
+    """
+    if not before or not prompts or not can_decode(lm):
+        return None
+    encoded = encode_prompts(lm, prompts)
+    config = lm.model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    if window is not None and max(map(len, encoded)) + max_new_tokens > window:
+        return None
+    return prefix_of(lm, before, encoded)
+
+
 @torch.inference_mode()
 def generate_texts(
     lm: LanguageModel,
@@ -114,6 +137,7 @@ def generate_texts(
     tokens: int | None = None,
     sampling_temperature: float = 0.0,
     seed: int = 0,
+    prefix: Prefix | None = None,
 ) -> list[str]:
     """The text that a model writes after each prompt, as one batch.
 
@@ -124,13 +148,16 @@ def generate_texts(
         tokens: So many tokens of the prompts, padding included, go through the model at once; None for all.
         sampling_temperature: 0 is greedy decoding.
         seed: Of the sampling.
+        prefix: Of `prefix_for_writing`, from all prompts.
 
     Returns:
         (rows,) the first line of each, special tokens taken off.
     """
     # A number for each row and step, drawn before the first: no row's text depends on when another ends.
     draws = torch.rand(len(prompts), max_new_tokens, generator=torch.Generator().manual_seed(seed))
-    written = _write(lm, prompts, draws, tokens=tokens, sampling_temperature=sampling_temperature, seed=seed)
+    written = _write(
+        lm, prompts, draws, tokens=tokens, sampling_temperature=sampling_temperature, seed=seed, prefix=prefix
+    )
     return [one.text for one in written]
 
 
@@ -171,6 +198,7 @@ def _write(
     tokens: int | None,
     sampling_temperature: float,
     seed: int,
+    prefix: Prefix | None = None,
 ) -> list[Written]:
     """What follows each prompt, by numbers (rows, new tokens) that are uniform in [0, 1)."""
     encoded, ending, max_new_tokens = encode_prompts(lm, prompts), _Ending(lm), draws.shape[1]
@@ -188,7 +216,17 @@ def _write(
             return logits.max(-1).indices  # several times as fast as argmax in bfloat16 on a CPU
         return _sample(logits.float() / sampling_temperature, draws[rows, step])
 
-    written = decode(lm, encoded, max_new_tokens=max_new_tokens, tokens=tokens, choose=choose, has_ended=ending)
+    if prefix is not None:
+        encoded = [ids[len(prefix) :] for ids in encoded]
+    written = decode(
+        lm,
+        encoded,
+        max_new_tokens=max_new_tokens,
+        tokens=tokens,
+        choose=choose,
+        has_ended=ending,
+        prefix=prefix,
+    )
     return [ending.written(ids) for ids in written]
 
 

@@ -13,6 +13,7 @@ from w2s.tasks.base import Task
 
 if TYPE_CHECKING:
     from w2s.engine.choose import ChoiceBatch
+    from w2s.engine.prefix import Prefix
     from w2s.models.load import LanguageModel
 
 __all__ = ["LocalModel"]
@@ -55,14 +56,14 @@ class LocalModel:
     def plan(self, prompts: Sequence[Prompt]) -> list[Batch]:
         """Batches of like length, under the token budget."""
         from w2s.engine.choose import choose_batches
-        from w2s.engine.generate import generate_batches
+        from w2s.engine.generate import generate_batches, prefix_for_writing
         from w2s.models.compiled import is_worth_compiling
 
         texts = [prompt.text for prompt in prompts]
+        before = {prompt.before for prompt in prompts}
+        shared = before.pop() if len(before) == 1 else ""
         if self._mode == "choose":
             options = [prompt.variation.completions for prompt in prompts]
-            before = {prompt.before for prompt in prompts}
-            shared = before.pop() if len(before) == 1 else ""
             batches = choose_batches(self._lm, texts, options, tokens=self._tokens, before=shared)
             tokens = sum(len(options[0].prompt) for batch in batches for options in batch.pairs)
             compiles = is_worth_compiling(self._lm, "scoring", tokens)  # nothing that reads a cache was measured
@@ -70,8 +71,10 @@ class LocalModel:
                 Batch(batch.rows, partial(self._choose, prompts, batch, compiles and batch.prefix is None))
                 for batch in batches
             ]
-        groups = generate_batches(self._lm, texts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
-        return [Batch(rows, partial(self._write, prompts, rows, index)) for index, rows in enumerate(groups)]
+        most = self._spec.max_new_tokens
+        groups = generate_batches(self._lm, texts, max_new_tokens=most, tokens=self._tokens)
+        prefix = prefix_for_writing(self._lm, shared, texts, max_new_tokens=most)
+        return [Batch(rows, partial(self._write, prompts, rows, index, prefix)) for index, rows in enumerate(groups)]
 
     def _choose(self, prompts: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
         from w2s.engine.choose import score_choices
@@ -96,7 +99,7 @@ class LocalModel:
             )
         return answers
 
-    def _write(self, prompts: Sequence[Prompt], rows: Sequence[int], index: int) -> list[Answer]:
+    def _write(self, prompts: Sequence[Prompt], rows: Sequence[int], index: int, prefix: Prefix | None) -> list[Answer]:
         from w2s.engine.generate import generate_texts
 
         texts = generate_texts(
@@ -107,6 +110,7 @@ class LocalModel:
             sampling_temperature=self._spec.sampling_temperature,
             # A seed a batch: a run that goes on after a kill samples what it would have sampled.
             seed=self._seed * 1_000_003 + index,
+            prefix=prefix,
         )
         answers = []
         for row, text in zip(rows, texts, strict=True):
