@@ -17,8 +17,9 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,15 +38,15 @@ def answer_by_llama_cpp(model: str, spec: TaskSpec, slots: int) -> Labelled:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    # A slot has room for a prompt, and the server's log goes nowhere.
+    # A slot has room for a prompt.
     params.model.path, params.n_ctx, params.n_parallel = (
         str(resolve(ModelSpec(name=model)).gguf[0]),
         2048 * slots,
         slots,
     )
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = torch.get_num_threads()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    server = xllamacpp.Server(params)
+    with _silent():
+        server = xllamacpp.Server(params)
     task, questions, _ = load_questions(spec)
     asked = ask(task, questions)
 
@@ -54,11 +55,25 @@ def answer_by_llama_cpp(model: str, spec: TaskSpec, slots: int) -> Labelled:
 
     with ThreadPoolExecutor(slots) as pool:
         list(pool.map(answered, asked[-WARM:]))
-        began = time.perf_counter()
-        found = list(pool.map(answered, asked))
-        seconds = time.perf_counter() - began
+        with _silent():
+            began = time.perf_counter()
+            found = list(pool.map(answered, asked))
+            seconds = time.perf_counter() - began
     answers, tokens = zip(*found, strict=True)
     return Labelled("llama.cpp", seconds, list(answers), sum(tokens))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing goes to standard error, where the server tells of each request, not by way of Python."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _answered(server: Any, one: Prompt) -> tuple[str | None, int]:

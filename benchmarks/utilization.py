@@ -136,14 +136,14 @@ def _used(lm: LanguageModel, seconds: float, given: int, flops: float) -> Used:
     return Used(seconds, given, flops, lm.model.num_parameters(), str(lm.dtype), matrix_rate(lm.dtype, lm.device))
 
 
-def _cells(side: Side) -> list[str]:
-    """Of a work's row in the table."""
+def _cells(side: Side, peak: float) -> list[str]:
+    """Of a work's row in the table, where products run at `peak` FLOP/s."""
     used: Used = side.value
     return [
         f"{used.seconds:.2f}",
         f"{used.given / used.seconds:,.0f}",
         f"{used.flops / used.seconds / 1e12:.3g}",
-        f"{used.flops / used.seconds / used.peak:.2f}",
+        f"{used.flops / used.seconds / peak:.2f}",
         f"{side.peak_gb:.2f}",
     ]
 
@@ -177,7 +177,8 @@ def main(words: Sequence[str] | None = None) -> None:
         works["labelling, each prompt alone"] = (label, {"model": arguments.model, "spec": spec, "dense": True})
     for name, (work, given) in works.items():
         sides[name] = in_own_process(work, **given)
-        print(f"{name}: {_cells(sides[name])}", file=sys.stderr, flush=True)  # should the others not end
+        own = _cells(sides[name], sides[name].value.peak)
+        print(f"{name}: {', '.join(own)}", file=sys.stderr, flush=True)  # should the others not end
     first = sides["labelling"].value
     peak = max(side.value.peak for side in sides.values())
     print_table(
@@ -185,7 +186,7 @@ def main(words: Sequence[str] | None = None) -> None:
         f"parameters, {first.dtype.removeprefix('torch.')}; {device_name()}, whose products run at {peak / 1e12:.3g} "
         "TFLOP/s",
         ["", "s", "tokens/s", "TFLOP/s", "of the products' rate", "peak GB"],
-        [[name, *_cells(side)] for name, side in sides.items()],
+        [[name, *_cells(side, peak)] for name, side in sides.items()],
     )
     print("tokens: of the prompts as they are asked, or of the rows; what they share is computed once")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, MambaConfig, MistralConfig
+from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, GPTNeoConfig, MambaConfig, MistralConfig
 
 from support.tiny import load_tiny, tiny_tokenizer
 from w2s.engine import decoding, generate
@@ -158,13 +159,14 @@ def test_what_stands_before_all_prompts_is_read_once_and_the_texts_stay_as_they_
     lm: LanguageModel, tokens: int | None, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = [EXAMPLES + prompt for prompt in PROMPTS]
-    prefix = prefix_for_writing(lm, EXAMPLES, prompts, max_new_tokens=20)
+    prefix = prefix_for_writing(lm, EXAMPLES, prompts)
     if getattr(lm.model.config.get_text_config(), "sliding_window", None) is not None:
-        assert prefix is None  # its window is shorter than the examples
+        assert prefix is None  # the padding behind it would count in the window
         return
     assert prefix is not None and len(prefix) > 20
     forward, read = type(lm.model).forward, []
 
+    @wraps(forward)  # by whose parameters it is told what a model can do
     def counting(self, input_ids, **kwargs):  # type: ignore[no-untyped-def]
         read.append(input_ids.shape)
         return forward(self, input_ids, **kwargs)
@@ -180,21 +182,25 @@ def test_what_stands_before_all_prompts_is_read_once_and_the_texts_stay_as_they_
         assert expected == [with_transformers(lm, prompt, 20) for prompt in prompts]
 
 
-def test_it_is_read_with_each_prompt_where_a_window_would_forget_some_of_it(tmp_path: Path) -> None:
+def test_it_is_read_with_each_prompt_by_models_with_windows_told_or_not(tmp_path: Path) -> None:
     common: dict[str, Any] = {"vocab_size": 304, "initializer_range": 0.3, "eos_token_id": 2, "pad_token_id": 0}
-    common |= {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    common |= {"hidden_size": 32, "intermediate_size": 64, "max_position_embeddings": 256}
+    mistral = {**common, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    local = {**common, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 8}
     prompts = [EXAMPLES + prompt for prompt in PROMPTS]
-    for window in (8, 512):
+    configs = {
+        "window": MistralConfig(**mistral, sliding_window=512),
+        "none": MistralConfig(**mistral, sliding_window=None),
+        "local": GPTNeoConfig(**local),
+    }
+    for name, config in configs.items():
         torch.manual_seed(0)
-        folder = tmp_path / str(window)
-        model = AutoModelForCausalLM.from_config(
-            MistralConfig(**common, num_key_value_heads=2, sliding_window=window)
-        ).float()
-        model.save_pretrained(folder)
-        tiny_tokenizer().save_pretrained(folder)
-        lm = load_tiny(folder)
-        prefix = prefix_for_writing(lm, EXAMPLES, prompts, max_new_tokens=12)
-        assert (prefix is None) == (window == 8)
+        model = AutoModelForCausalLM.from_config(config).float()
+        model.save_pretrained(tmp_path / name)
+        tiny_tokenizer().save_pretrained(tmp_path / name)
+        lm = load_tiny(tmp_path / name)
+        prefix = prefix_for_writing(lm, EXAMPLES, prompts)
+        assert (prefix is not None) == (name == "none")
         expected = [with_transformers(lm, prompt, 12) for prompt in prompts]
         assert generate_texts(lm, prompts, max_new_tokens=12, tokens=45, prefix=prefix) == expected
 
@@ -202,10 +208,10 @@ def test_it_is_read_with_each_prompt_where_a_window_would_forget_some_of_it(tmp_
 def test_nothing_is_read_once_where_nothing_stands_before_or_the_loop_is_not_ours(
     lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert prefix_for_writing(lm, "", PROMPTS, max_new_tokens=4) is None
-    assert prefix_for_writing(lm, EXAMPLES, [], max_new_tokens=4) is None
+    assert prefix_for_writing(lm, "", PROMPTS) is None
+    assert prefix_for_writing(lm, EXAMPLES, []) is None
     monkeypatch.setattr(generate, "can_decode", lambda lm: False)
-    assert prefix_for_writing(lm, EXAMPLES, [EXAMPLES + "x"], max_new_tokens=4) is None
+    assert prefix_for_writing(lm, EXAMPLES, [EXAMPLES + "x"]) is None
 
 
 @pytest.mark.parametrize("kind", [MambaConfig, BloomConfig])

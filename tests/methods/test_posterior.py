@@ -83,6 +83,20 @@ def test_added_gold_is_certain_and_leaves_the_other_labels_as_they_were(labels: 
     assert whole.selection.rows + lost == whole.selection.rows_in
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"answer": "none of them"}, "ground truth 'none of them' is none of its options"),
+        ({"question_id": "q00"}, "question 'q00' has a label already"),
+    ],
+)
+def test_gold_that_does_not_fit_is_refused(change: dict[str, Any], said: str) -> None:
+    answers = drawn(1)
+    gold = pa.Table.from_pylist([{**drawn(2).to_pylist()[0], "question_id": "known", **change}], schema=answers.schema)
+    with pytest.raises(InputError, match=said):
+        pooled_labels(answers, views=["weak"], variance=False, share=1.0, calibration_gold=gold, add_gold=True)
+
+
 def test_gold_that_is_not_there_is_not_passed_over() -> None:
     with pytest.raises(InputError, match="the ground-truth answers are not there"):
         pooled_labels(drawn(1), views=["weak"], variance=False, add_gold=True)

@@ -96,7 +96,7 @@ def test_estimators_that_cells_compare_are_in_a_table_and_those_of_other_cells_a
     assert not (whole.folder / "estimators.csv").exists() and whole.result.estimators_table().num_rows == 0
     settings = {**whole.settings, "grid": {"data": {"cities": whole.settings["grid"]["data"]["cities"]}}, "include": []}
     settings["base"] = {**settings["base"], "reliability": {"compare": ["margin"]}, "seeds": [0, 1]}
-    result = run_study(cells_of(settings), out=tmp_path / "out", store=Store(whole.store), settings=settings)
+    result = run_study(cells_of(settings), out=tmp_path / "out", store=Store(tmp_path / "store"), settings=settings)
     rows = read_table(tmp_path / "out" / "estimators.csv").to_pylist()
     assert [(row["cell"], row["estimator"], row["seed"]) for row in rows] == [
         ("cities", name, seed) for seed in (None, 0, 1) for name in ("votes", "margin")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,12 @@ def test_examples_before_a_prompt_to_write_after_are_read_once(
 
     def asked() -> list[str]:
         supervisor = LocalModel(lm, task, spec, name="weak")
-        completions: list[str] = answer_questions(supervisor, task, questions, **settings)["completion"].to_pylist()  # type: ignore[arg-type]
-        return completions
+        texts: list[str] = answer_questions(supervisor, task, questions, **settings)["response"].to_pylist()  # type: ignore[arg-type]
+        return texts
 
     forward, read = type(lm.model).forward, []
 
+    @wraps(forward)  # by whose parameters it is told what a model can do
     def counting(self, input_ids, **kwargs):  # type: ignore[no-untyped-def]
         read.append(input_ids.shape)
         return forward(self, input_ids, **kwargs)

@@ -56,7 +56,7 @@ def decode(
         choose: From logits (rows left, vocabulary), the rows that those are, and the number of new tokens that
             each has, to the next token of each (rows left,).
         has_ended: Whether a row's new tokens are all of it.
-        prefix: What stands before all prompts; no layer may have forgotten any of it when the last token is written.
+        prefix: What stands before all prompts, of a model without sliding windows.
 
     Returns:
         (rows,) the new token ids of each.

@@ -13,6 +13,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from w2s.engine.batching import token_batches
 from w2s.engine.decoding import can_decode, decode
 from w2s.engine.encoding import encode_prompts
+from w2s.engine.masks import takes_masks
 from w2s.engine.prefix import Prefix, prefix_of
 from w2s.models.checks import check_length, with_embedding
 from w2s.models.load import LanguageModel
@@ -106,26 +107,23 @@ def generate_batches(lm: LanguageModel, prompts: Sequence[str], *, max_new_token
     return token_batches(lengths, tokens=_WRITTEN_PER_READ * tokens, most_reads=head_rows)
 
 
-def prefix_for_writing(lm: LanguageModel, before: str, prompts: Sequence[str], *, max_new_tokens: int) -> Prefix | None:
+def prefix_for_writing(lm: LanguageModel, before: str, prompts: Sequence[str]) -> Prefix | None:
     """What stands before all prompts, to be read once; None where nothing does, or where it would change the texts.
 
-    It would where a layer with a sliding window forgot a part of it: the window counts slots, and there is padding
-    behind what is read once.
+    It would in a model with a sliding window: there is padding behind what is read once, and a window counts slots.
 
     Args:
         lm: The model.
         before: The text that begins every prompt.
         prompts: (rows,)
-        max_new_tokens: At most so many tokens are written after each.
     """
-    if not before or not prompts or not can_decode(lm):
+    if not before or not can_decode(lm) or not takes_masks(lm):  # others may have windows that they do not tell
         return None
-    encoded = encode_prompts(lm, prompts)
     config = lm.model.config.get_text_config()
-    window = getattr(config, "sliding_window", None)
-    if window is not None and max(map(len, encoded)) + max_new_tokens > window:
+    layers = getattr(config, "layer_types", None)
+    if set(layers) != {"full_attention"} if layers else getattr(config, "sliding_window", None) is not None:
         return None
-    return prefix_of(lm, before, encoded)
+    return prefix_of(lm, before, encode_prompts(lm, prompts))
 
 
 @torch.inference_mode()

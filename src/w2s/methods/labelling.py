@@ -93,9 +93,16 @@ def with_truth(made: TrainingSet, gold_answers: pa.Table, *, labels: str = "soft
         labels: As those of `made`: with "soft", the options are a group, of which the right one weighs 1.
 
     Raises:
-        InputError: The answers are not a table of answers with prompts.
+        InputError: The answers are not a table of answers with prompts; one is none of its question's options, or is of
+            a question that has a label already.
     """
     given = candidates_from(gold_answers, scored=False).parsed()
+    labelled_already = set(made.table["question_id"].to_pylist())
+    for row in given.columns("question_id", "answer", "choices").to_pylist():
+        if row["answer"] not in (row["choices"] or ()):
+            raise InputError(f"question {row['question_id']!r}: ground truth {row['answer']!r} is none of its options")
+        if row["question_id"] in labelled_already:
+            raise InputError(f"question {row['question_id']!r} has a label already: expected other questions")
     certain = [
         Label(row["choices"], [float(option == row["answer"]) for option in row["choices"]])
         if labels == "soft"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 import pyarrow as pa
 
 from w2s.metrics import Pooled, pool_effects
+from w2s.results.comparison import ComparedEstimator, Measure
 from w2s.results.records import Record, RunRecords
 
 __all__ = ["CellRecords", "Effect", "Pair", "StudyRecords", "run_names"]
@@ -171,7 +172,13 @@ class StudyRecords:
             ]
             rows += [{**own, **_in_columns(record.to_dict())} for record in together]
             rows += [{**own, **_in_columns(record.to_dict())} for record in alone]
-        return pa.Table.from_pylist(rows)
+        texts = ["cell", *map(_axis, self._axes), "task", "supervisor", "estimator"]
+        schema = pa.schema([(name, pa.string()) for name in texts])
+        for name, kind in (("seed", pa.int64()), ("own", pa.bool_()), ("rows", pa.int64()), ("questions", pa.int64())):
+            schema = schema.append(pa.field(name, kind))
+        for name in _in_columns({name: dict.fromkeys(_MEASURED) for name in _MEASURES}):
+            schema = schema.append(pa.field(name, pa.float64()))
+        return pa.Table.from_pylist(rows, schema=schema)
 
     def to_pandas(self) -> Any:
         """`to_table` as a data frame. Needs pandas."""
@@ -258,6 +265,8 @@ def _in_columns(record: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
+_MEASURED = [field.name for field in fields(Measure)]
+_MEASURES = [field.name for field in fields(ComparedEstimator) if field.type == "Measure"]
 _RECORD = {field.name for field in fields(Record)}
 
 

@@ -71,9 +71,8 @@ class LocalModel:
                 Batch(batch.rows, partial(self._choose, prompts, batch, compiles and batch.prefix is None))
                 for batch in batches
             ]
-        most = self._spec.max_new_tokens
-        groups = generate_batches(self._lm, texts, max_new_tokens=most, tokens=self._tokens)
-        prefix = prefix_for_writing(self._lm, shared, texts, max_new_tokens=most)
+        groups = generate_batches(self._lm, texts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
+        prefix = prefix_for_writing(self._lm, shared, texts)
         return [Batch(rows, partial(self._write, prompts, rows, index, prefix)) for index, rows in enumerate(groups)]
 
     def _choose(self, prompts: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
