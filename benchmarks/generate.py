@@ -109,7 +109,7 @@ def write_with_w2s(job: Job, shares: bool = True) -> Written:
         began = time.perf_counter()
         answers = answer_all(supervisor, some)
         seconds = time.perf_counter() - began
-        texts = [answer.completion for answer in answers]
+        texts = [answer.response for answer in answers]
         # The engine gives texts alone: their tokens, and the line break that ended each of them.
         ids: Ids = lm.tokenizer(texts, add_special_tokens=False)["input_ids"]
         new_tokens = sum(min(len(row) + 1, job.max_new_tokens) for row in ids)
