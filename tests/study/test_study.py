@@ -94,13 +94,16 @@ def test_estimators_that_cells_compare_are_in_a_table_and_those_of_other_cells_a
     whole: Study, tmp_path: Path
 ) -> None:
     assert not (whole.folder / "estimators.csv").exists() and whole.result.estimators_table().num_rows == 0
-    settings = {**whole.settings, "grid": {"data": {"cities": whole.settings["grid"]["data"]["cities"]}}, "include": []}
+    # An axis of the name of a column is told from it.
+    settings = {**whole.settings, "grid": {"estimator": {"cities": whole.settings["grid"]["data"]["cities"]}}}
+    settings["include"] = []
     settings["base"] = {**settings["base"], "reliability": {"compare": ["margin"]}, "seeds": [0, 1]}
     result = run_study(cells_of(settings), out=tmp_path / "out", store=Store(tmp_path / "store"), settings=settings)
     rows = read_table(tmp_path / "out" / "estimators.csv").to_pylist()
     assert [(row["cell"], row["estimator"], row["seed"]) for row in rows] == [
         ("cities", name, seed) for seed in (None, 0, 1) for name in ("votes", "margin")
     ]
+    assert {row["axis estimator"] for row in rows} == {"cities"}
     found = {record.estimator: record for record in result.runs[0][1].compared}
     for row in rows[:2]:
         own = found[row["estimator"]]

@@ -13,7 +13,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from w2s.engine.batching import token_batches
 from w2s.engine.decoding import can_decode, decode
 from w2s.engine.encoding import encode_prompts
-from w2s.engine.masks import takes_masks
+from w2s.engine.masks import has_window, takes_masks
 from w2s.engine.prefix import Prefix, prefix_of
 from w2s.models.checks import check_length, with_embedding
 from w2s.models.load import LanguageModel
@@ -117,11 +117,8 @@ def prefix_for_writing(lm: LanguageModel, before: str, prompts: Sequence[str]) -
         before: The text that begins every prompt.
         prompts: (rows,)
     """
-    if not before or not can_decode(lm) or not takes_masks(lm):  # others may have windows that they do not tell
-        return None
-    config = lm.model.config.get_text_config()
-    layers = getattr(config, "layer_types", None)
-    if set(layers) != {"full_attention"} if layers else getattr(config, "sliding_window", None) is not None:
+    # A model that takes no masks may have a window that it does not tell.
+    if not before or not can_decode(lm) or not takes_masks(lm) or has_window(lm):
         return None
     return prefix_of(lm, before, encode_prompts(lm, prompts))
 

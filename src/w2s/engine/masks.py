@@ -7,7 +7,7 @@ from torch import Tensor
 
 from w2s.models.load import LanguageModel
 
-__all__ = ["attention_mask", "takes_masks"]
+__all__ = ["attention_mask", "has_window", "takes_masks"]
 
 
 def takes_masks(lm: LanguageModel) -> bool:
@@ -18,6 +18,13 @@ def takes_masks(lm: LanguageModel) -> bool:
         and lm.model.config._attn_implementation in ("sdpa", "eager")
         and set(getattr(config, "layer_types", None) or ()) <= {"full_attention", "sliding_attention"}
     )
+
+
+def has_window(lm: LanguageModel) -> bool:
+    """Whether a layer of a model that takes masks looks at near tokens only; without types, all layers are alike."""
+    config = lm.model.config.get_text_config()
+    types = getattr(config, "layer_types", None)
+    return set(types) != {"full_attention"} if types else getattr(config, "sliding_window", None) is not None
 
 
 def attention_mask(

@@ -98,7 +98,8 @@ def with_truth(made: TrainingSet, gold_answers: pa.Table, *, labels: str = "soft
     """
     given = candidates_from(gold_answers, scored=False).parsed()
     labelled_already = set(made.table["question_id"].to_pylist())
-    for row in given.columns("question_id", "answer", "choices").to_pylist():
+    rows = given.rows.to_pylist()
+    for row in rows:
         if row["answer"] not in (row["choices"] or ()):
             raise InputError(f"question {row['question_id']!r}: ground truth {row['answer']!r} is none of its options")
         if row["question_id"] in labelled_already:
@@ -107,7 +108,7 @@ def with_truth(made: TrainingSet, gold_answers: pa.Table, *, labels: str = "soft
         Label(row["choices"], [float(option == row["answer"]) for option in row["choices"]])
         if labels == "soft"
         else Label([row["answer"]], [1.0], soft=False)
-        for row in given.rows.to_pylist()
+        for row in rows
     ]
     added, selection = training_set_of(given, certain, "")
     groups = pc.add(added["group"], (pc.max(made.table["group"]).as_py() or 0) + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import count
 from typing import Any, NamedTuple, Self
@@ -102,13 +102,15 @@ class StudyRecords:
         """The finished runs, by the names of their cells."""
         return [(cell.name, cell.result) for cell in self.cells if cell.result is not None]
 
-    @property
-    def _axes(self) -> list[str]:
-        return list(dict.fromkeys(axis for cell in self.cells for axis in cell.levels))
+    def _place_columns(self, taken: Collection[str]) -> dict[str, str | None]:
+        """The columns that say which cell a row is of, and the axis of each; `taken` are those that follow."""
+        axes = dict.fromkeys(axis for cell in self.cells for axis in cell.levels)
+        return {"cell": None, **{_axis(axis, taken): axis for axis in axes}}
 
-    def _place(self, cell: CellRecords) -> dict[str, str | None]:
-        """The columns that say which cell a row is of."""
-        return {"cell": cell.name, **{_axis(axis): cell.levels.get(axis) for axis in self._axes}}
+    def _place(self, cell: CellRecords, taken: Collection[str]) -> dict[str, str | None]:
+        """Where a row is in a table."""
+        columns = self._place_columns(taken)
+        return {name: cell.name if axis is None else cell.levels.get(axis) for name, axis in columns.items()}
 
     @property
     def failures(self) -> dict[str, str]:
@@ -139,7 +141,7 @@ class StudyRecords:
             if (result := cell.result) is None:
                 continue
             own = {
-                **self._place(cell),
+                **self._place(cell, _RECORD),
                 "task": result.experiment.task.name,
                 "supervisor": _supervisor(result),
                 "student": result.experiment.strong.name,
@@ -147,7 +149,7 @@ class StudyRecords:
             alone = [record for record in result.records if len(result.experiment.seeds) > 1]
             whole = [asdict(record) | {"seed": None} for record in result.pooled]
             rows += [{**own, **record} for record in [*whole, *map(asdict, alone)]]
-        texts = ["cell", *map(_axis, self._axes), "task", "supervisor", "student"]
+        texts = [*self._place_columns(_RECORD), "task", "supervisor", "student"]
         schema = pa.schema([(name, pa.string()) for name in texts])
         for field in fields(Record):
             schema = schema.append(pa.field(field.name, _TYPES[str(field.type).partition(" |")[0]]))
@@ -165,14 +167,15 @@ class StudyRecords:
         for cell in self.cells:
             if (result := cell.result) is None or len(result.compared) < 2:
                 continue
-            own = {**self._place(cell), "task": result.experiment.task.name, "supervisor": _supervisor(result)}
-            together = [record for record in result.estimators if record.seed is None] or result.compared
-            alone = [
-                record for record in result.estimators if len(result.experiment.seeds) > 1 and record.seed is not None
-            ]
-            rows += [{**own, **_in_columns(record.to_dict())} for record in together]
-            rows += [{**own, **_in_columns(record.to_dict())} for record in alone]
-        texts = ["cell", *map(_axis, self._axes), "task", "supervisor", "estimator"]
+            own = {
+                **self._place(cell, _COMPARED),
+                "task": result.experiment.task.name,
+                "supervisor": _supervisor(result),
+            }
+            alone = [record for record in result.estimators if record not in result.compared]
+            whole = [record.to_dict() | {"seed": None} for record in result.compared]
+            rows += [{**own, **_in_columns(record)} for record in [*whole, *(one.to_dict() for one in alone)]]
+        texts = [*self._place_columns(_COMPARED), "task", "supervisor", "estimator"]
         schema = pa.schema([(name, pa.string()) for name in texts])
         for name, kind in (("seed", pa.int64()), ("own", pa.bool_()), ("rows", pa.int64()), ("questions", pa.int64())):
             schema = schema.append(pa.field(name, kind))
@@ -249,9 +252,9 @@ def _short_names(pairs: Sequence[Sequence[CellRecords]]) -> dict[str, str]:
     return short
 
 
-def _axis(name: str) -> str:
+def _axis(name: str, taken: Collection[str]) -> str:
     """The column of an axis: its own name, but where the table has that column already."""
-    return f"axis {name}" if name in {"cell", "task", "supervisor", "student", *_RECORD} else name
+    return f"axis {name}" if name in {"cell", "task", "supervisor", "student", *taken} else name
 
 
 def _in_columns(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,6 +270,14 @@ def _in_columns(record: Mapping[str, Any]) -> dict[str, Any]:
 
 _MEASURED = [field.name for field in fields(Measure)]
 _MEASURES = [field.name for field in fields(ComparedEstimator) if field.type == "Measure"]
+_COMPARED = {
+    "estimator",
+    "seed",
+    "own",
+    "rows",
+    "questions",
+    *_in_columns({m: dict.fromkeys(_MEASURED) for m in _MEASURES}),
+}
 _RECORD = {field.name for field in fields(Record)}
 
 
