@@ -129,11 +129,11 @@ def each_prompt_alone() -> Iterator[None]:
         yield
 
 
-def answer_by_option(model: str, spec: TaskSpec, shares: bool) -> Labelled:
+def answer_by_option(model: str, spec: TaskSpec, shares: bool, dtype: str = "auto") -> Labelled:
     """w2s: the likeliest letter, prompts in batches; what the orders of a question share is read once, or each time."""
     task, questions, _ = load_questions(spec)
     asked = ask(task, questions)
-    with nullcontext() if shares else each_prompt_alone(), language_model(model) as lm:
+    with nullcontext() if shares else each_prompt_alone(), language_model(model, dtype=dtype) as lm:
         supervisor = LocalModel(lm, task, AnsweringSpec(mode="choose"), name=model)
         answer_all(supervisor, asked[:WARM])
         began = time.perf_counter()

@@ -59,13 +59,13 @@ class TaskSpec:
     Attributes:
         name: A task that `w2s tasks` lists.
         data: A file or folder in the data set's own form, or a hub id; by default the task's own source.
-        encoding: Of the text in `data` and `paraphrases`, such as windows-1252; by default UTF-8, or what a byte order
-            mark says.
+        encoding: Encoding of the text in `data` and `paraphrases`, such as windows-1252; by default UTF-8, or what a
+            byte order mark says.
         weak_train: Questions that train the weak supervisor on ground truth, or "all" for what is left; by default
             those that your own file puts there, if it names a split for every question, else 100.
         transfer: Questions that the weak supervisor answers for the student, or "all"; by default likewise, else 600.
         test: Questions of the evaluation, or "all"; by default likewise, else 400.
-        split_seed: Draws the splits.
+        split_seed: Seed of the draw of the splits.
         num_variations: How many ways each question is asked; by default the task's own number.
         answer_format: Answer with the option's letter or its text; by default the task's own.
         templates: Prompts that replace the task's, by the names that `w2s tasks NAME` shows.
@@ -102,7 +102,7 @@ class ModelSpec:
     Attributes:
         name: A bundled name that `w2s models` lists, a hub id, a folder with safetensors, or a `.gguf` file.
         revision: A branch, tag or commit of a hub id.
-        dtype: Of the weights; "auto" is bfloat16 where the device is fast at it, float32 elsewhere.
+        dtype: Type of the weights; "auto" is bfloat16 where the device is fast at it, float32 elsewhere.
         device: "auto" is the first of cuda, mps, cpu that is there; anything else must be there: cuda:1 is the second
             GPU.
         device_map: "auto" spreads a model that is too large for one GPU over all of them; "single" keeps it on one.
@@ -144,7 +144,7 @@ class WeakSpec(ModelSpec):
             for such answers to calibrate itself.
         url: The address of a server's API, such as http://localhost:8000/v1; `name` is what it calls the model.
         key_env: The environment variable that holds the server's key.
-        settings: A source's own: of a server, of people's tables, of a simulation, of a plug-in.
+        settings: Settings of the source itself: of a server, of people's tables, of a simulation, of a plug-in.
     """
 
     source: str = "trained"
@@ -165,14 +165,14 @@ class ParaphraseSpec:
     """Rewordings of the questions, made by a model.
 
     Attributes:
-        count: Of each question; 0 = none are made.
+        count: Rewordings of each question; 0 makes none.
         model: Who is asked: a model as it is (source prompted), or one behind a server.
-        attempts: Times that what is missing is asked for.
-        sampling_temperature: Of the texts.
-        max_new_tokens: Of a text; one that is cut off there is refused.
+        attempts: How often missing rewordings are asked for.
+        sampling_temperature: Sampling temperature of the rewordings.
+        max_new_tokens: Longest rewording, in tokens; one that is cut off is refused.
         shortest: A rewording has at least so many times the characters of the question.
         longest: A rewording has at most so many times the characters of the question.
-        seed: Of the texts: another asks for others.
+        seed: Seed of the rewordings; another seed asks for others.
     """
 
     count: int = 0
@@ -197,9 +197,9 @@ class LoraSpec:
     """Low-rank adapters (Hu et al., arXiv 2106.09685), as peft makes them.
 
     Attributes:
-        rank: Of the update.
+        rank: Rank of the update.
         alpha: The update is scaled by alpha / rank.
-        dropout: On the adapter's input. Costs time on a CPU.
+        dropout: Dropout probability on the adapter's input; costs time on a CPU.
         targets: "all-linear", or the ends of the names of the modules to adapt.
     """
 
@@ -226,11 +226,12 @@ class TrainingSpec:
         learning_rate: The peak learning rate.
         order: What is shuffled in each epoch: "rows", or "questions", whose rows then follow each other, so that a
             batch holds fewer questions, and what variations of one begin with is computed once.
-        schedule: How the rate falls.
-        warmup_ratio: Share of the steps in which the rate rises.
-        weight_decay: Of AdamW.
-        max_grad_norm: Gradients are clipped to it.
-        max_length: In tokens. Longer prompts lose their beginning, never the completion, and it is said how many.
+        schedule: How the learning rate falls.
+        warmup_ratio: Share of the steps in which the learning rate rises.
+        weight_decay: Weight decay of AdamW.
+        max_grad_norm: Gradients are clipped to this norm.
+        max_length: Longest example, in tokens. Longer prompts lose their beginning, never the completion; a message
+            says how many.
         end_of_text: The completion ends with the end-of-text token, and the student learns to stop.
         loss: What is minimized, by the name of a registered loss.
         loss_settings: Settings of the loss that differ from its own.
@@ -285,15 +286,15 @@ class AnsweringSpec:
     """How a model answers, as weak supervisor or in the evaluation.
 
     Attributes:
-        mode: "choose" takes the likeliest option; "generate" writes text, which is then read. By default the
+        mode: "choose" takes the likeliest option; "generate" writes text, which is then parsed. By default the
             task's own.
-        max_new_tokens: Of a generated answer.
+        max_new_tokens: Longest written answer, in tokens.
         sampling_temperature: 0 is greedy; above it, generated answers are sampled, and so are a server's letters.
         samples: Sampled answers to each variation.
         length_normalized: Options are compared by log-probability a token instead of in all.
         tokens_per_batch: Prompt tokens, padding included, that go through the model at once; by default what suits
             the device.
-        orders: Of an evaluation: in how many orders of its options each question is asked. From 2 on, the options'
+        orders: In how many orders of its options an evaluation asks each question. From 2 on, the options'
             log-probabilities are averaged over them, without what the position of an option adds.
         shard_size: Questions that one step asks at most. More are asked in several steps, which can be computed at the
             same time, and of which those stay that a larger split begins with.

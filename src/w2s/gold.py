@@ -9,9 +9,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from w2s.errors import InputError
 from w2s.tables import ALIASES
 
-__all__ = ["GROUND_TRUTH", "Gold", "aliases_of", "are_right", "known_rows", "right_rows", "truths_of", "with_aliases"]
+__all__ = [
+    "GROUND_TRUTH",
+    "Gold",
+    "aliases_of",
+    "are_right",
+    "check_agreeing",
+    "known_rows",
+    "labels_in",
+    "right_rows",
+    "spelled_gold",
+    "truths_of",
+    "with_aliases",
+]
 
 GROUND_TRUTH = "ground truth"
 """The supervisor of answers that are the right ones."""
@@ -73,6 +86,56 @@ def right_rows(answers: pa.Table, gold: Mapping[str, str | None]) -> npt.NDArray
         rows = np.flatnonzero(has_others & ~right)
         right[rows] = are_right(ids.take(pa.array(rows)).to_pylist(), given.take(pa.array(rows)).to_pylist(), gold)
     return right
+
+
+def check_agreeing(table: pa.Table, *, name: str) -> None:
+    """Make sure that a user's table of ground truth gives no question two truths.
+
+    Args:
+        table: As for `Gold.from_table`.
+        name: What the table is, for the message.
+
+    Raises:
+        InputError: Two rows of a question are not equal; rows without an answer say nothing.
+    """
+    aliases = table["aliases"].to_pylist() if "aliases" in table.column_names else [None] * table.num_rows
+    rows = zip(table["question_id"].to_pylist(), table["answer"].to_pylist(), aliases, strict=True)
+    first: dict[str, tuple[int, str, list[str]]] = {}
+    for number, (id, answer, others) in enumerate(rows, start=1):
+        if answer is None:
+            continue
+        row, right, known = first.setdefault(id, (number, answer, sorted(others or ())))
+        if answer != right:
+            raise InputError(
+                f"{name} has two right answers to {id!r}: {right!r} in row {row} and {answer!r} in row {number}: "
+                "expected one, and others that count as right in the column aliases"
+            )
+        if sorted(others or ()) != known:
+            raise InputError(
+                f"{name} has {id!r} twice, with the aliases {known} in row {row} and {sorted(others or ())} in row "
+                f"{number}: expected one row"
+            )
+
+
+def labels_in(table: pa.Table) -> set[str]:
+    """All right answers in a table of ground truth."""
+    return {
+        *filter(None, table["answer"].to_pylist()),
+        *(one for others in aliases_of(table).values() for one in others),
+    }
+
+
+def spelled_gold(table: pa.Table, spelled: Mapping[str, str | None]) -> pa.Table:
+    """A table of ground truth with each right answer in another spelling; None where it is to be missing."""
+    answers = [spelled.get(answer, answer) for answer in table["answer"].to_pylist()]
+    made = table.set_column(table.column_names.index("answer"), "answer", pa.array(answers, pa.string()))
+    if "aliases" not in table.column_names:
+        return made
+    aliases = [
+        others and [new for one in others if (new := spelled.get(one, one)) is not None]
+        for others in table["aliases"].to_pylist()
+    ]
+    return made.set_column(made.column_names.index("aliases"), ALIASES, pa.array(aliases, ALIASES.type))
 
 
 def aliases_of(table: pa.Table) -> dict[str, tuple[str, ...]]:

@@ -171,7 +171,13 @@ def check_suffix(path: Path) -> None:
         raise InputError(f"{path}: expected a file named {reading.EXPECTED}, not {path.suffix!r}")
 
 
-def read_table(path: str | Path, columns: Mapping[str, str] | None = None, *, encoding: str | None = None) -> pa.Table:
+def read_table(
+    path: str | Path,
+    columns: Mapping[str, str] | None = None,
+    *,
+    encoding: str | None = None,
+    answers: Collection[str] = (),
+) -> pa.Table:
     """Read Parquet, CSV, TSV, JSONL or a JSON array, possibly gzipped, by the suffix of the file name.
 
     Text stays text: the columns that a schema here names as such from the first byte on, so that "007" is not 7,
@@ -181,6 +187,7 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None, *, en
         path: The file.
         columns: The file's names for the columns, by our names.
         encoding: Of its text; by default UTF-8, or what a byte order mark says.
+        answers: The file's columns that are read as `answer` is, such as the annotators' of a wide table.
 
     Raises:
         InputError: The file is missing, empty, of another kind or encoding, or broken, or has no such column.
@@ -189,9 +196,10 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None, *, en
     for ours in columns:
         if ours not in (known := [*ANSWERS.names, "annotator"]):
             raise unknown_name("column", ours, known)
-    types = {**_TYPES, **{theirs: _TYPES[ours] for ours, theirs in columns.items()}}
+    types = _TYPES | dict.fromkeys(answers, _TYPES["answer"])
+    types |= {theirs: _TYPES[ours] for ours, theirs in columns.items()}
     table = _renamed(reading.read_table(Path(path).expanduser(), types, encoding), columns, path)
-    return _without_empty_answers(table)
+    return _without_empty_answers(table, ["answer", *answers])
 
 
 def read_columns(path: Path, names: Collection[str] | None = None) -> pa.Table:
@@ -206,19 +214,19 @@ def read_columns(path: Path, names: Collection[str] | None = None) -> pa.Table:
     with pyarrow.parquet.ParquetFile(path) as file:
         there = file.schema_arrow.names
         table = file.read(columns=there if names is None else [name for name in there if name in names])
-    return _without_empty_answers(table)
+    return _without_empty_answers(table, ["answer"])
 
 
-def _without_empty_answers(table: pa.Table) -> pa.Table:
+def _without_empty_answers(table: pa.Table, columns: Collection[str]) -> pa.Table:
     """An answer of nothing is none."""
     import pyarrow.compute as pc
 
-    if "answer" not in table.column_names:
-        return table
-    answer = table["answer"]
-    given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
-    place = table.column_names.index("answer")
-    return table.set_column(place, "answer", pc.if_else(given, answer, pa.scalar(None, pa.string())))
+    for place, name in enumerate(table.column_names):
+        if name in columns:
+            answer = table[name]
+            given = pc.not_equal(pc.utf8_trim_whitespace(answer), "")
+            table = table.set_column(place, name, pc.if_else(given, answer, pa.scalar(None, pa.string())))
+    return table
 
 
 def taken(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:

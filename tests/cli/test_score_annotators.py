@@ -157,3 +157,16 @@ def test_columns_that_do_not_fit_are_refused(
 def test_an_annotator_who_labels_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.csv").write_text("question_id,annotator,answer\n1,a,x\n1,a,y\n")
     assert "expected one answer for question_id '1', variation 0, supervisor 'a'" in refused(["score", "a.csv"], capsys)
+
+
+@pytest.mark.parametrize("answer", ["3.10", "1e3", "007", "true"])
+def test_labels_of_a_wide_table_are_as_the_file_has_them(answer: str, say: Say, tmp_path: Path) -> None:
+    cell = json.dumps(answer) if answer == "007" else answer
+    (tmp_path / "wide.jsonl").write_text(f'{{"question_id": "q", "ann": {cell}, "bob": null, "cid": " "}}\n')
+    found = json.loads(say("score", "wide.jsonl", "--annotators", "ann,bob,cid", "--json", "--out", "s.jsonl"))
+    assert read_table("s.jsonl")["answer"].to_pylist() == [answer] and found["missing"] == 2
+
+
+def test_a_row_of_no_supervisor_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("question_id,supervisor,answer\n1,a,x\n1,,y\n1,b,x\n")
+    assert "row 2: expected a supervisor, it is null" in refused(["score", "a.csv"], capsys)

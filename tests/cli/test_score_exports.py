@@ -56,3 +56,16 @@ def test_what_is_no_export_is_refused_in_a_line(
         Path(name).write_text("question_id,annotator,answer\n1,a,x\n")
     write_lines(Path("o.jsonl"), [response_line("q", "x")])
     assert said in refused(["score", *words], capsys)
+
+
+def test_a_second_label_of_a_person_is_a_vote_more_but_not_to_the_comparison_of_annotators(
+    say: Say, tmp_path: Path
+) -> None:
+    labels = [annotation(who, label) for who, label in (("a", "x"), ("a", "x"), ("b", "y"))]
+    write_json(tmp_path / "project.json", [task(1, {"text": "ticket"}, *labels)])
+    text = say("score", "project.json", "--out", "scored.jsonl")
+    assert "labelled the question before: 1, each a vote more; dawid-skene and the comparison of annotators" in text
+    shares = read_table("scored.jsonl")["vote_share"].to_pylist()
+    assert shares == pytest.approx([2 / 3, 2 / 3, 1 / 3])
+    (disputed,) = json.loads(say("score", "project.json", "--json"))["disputed"]
+    assert disputed["votes"] == {"x": 1.0, "y": 1.0}

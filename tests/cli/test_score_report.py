@@ -60,3 +60,82 @@ def test_several_estimators_without_right_answers_or_with_those_of_others_are_re
         [*words, "--gold=other.csv"], capsys
     )
     assert "expected a file named *.html" in refused(["score", str(labels), "--report=page.pdf"], capsys)
+
+
+def test_a_question_with_two_right_answers_is_refused_and_one_that_is_there_twice_is_not(
+    say: Say, labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold = labels.with_name("gold.csv")
+    gold.write_text(gold.read_text() + "q05,yes\n")
+    say("score", labels, "--gold", "gold.csv")
+    gold.write_text(gold.read_text() + "q05,no\n")
+    line = refused(["score", str(labels), "--gold=gold.csv"], capsys)
+    assert "gold.csv has two right answers to 'q05': 'yes' in row 6 and 'no' in row 26" in line
+
+
+def test_other_right_answers_of_a_question_must_be_the_same_in_all_its_rows(
+    say: Say, labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"question_id": "q01", "answer": "yes", "aliases": aliases} for aliases in (["a", "b"], ["b", "a"], ["a"])]
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+    say("score", labels, "--gold", gold)
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "has 'q01' twice, with the aliases ['a', 'b'] in row 1 and ['a'] in row 3" in refused(
+        ["score", str(labels), f"--gold={gold}"], capsys
+    )
+
+
+def test_right_answers_are_spelled_by_the_rules_of_the_labels(say: Say, labels: Path, tmp_path: Path) -> None:
+    def compared(gold: str, *rules: str) -> object:
+        found = json.loads(say("score", labels, "--gold", gold, *rules, "--json"))
+        assert "notes" not in found, found.get("notes")
+        return found["estimators"]
+
+    gold = [line.split(",") for line in (tmp_path / "gold.csv").read_text().splitlines()[1:]]
+    rows = [{"question_id": id, "answer": f" {answer.upper()}"} for id, answer in gold]
+    (tmp_path / "spaced.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    others = [{"question_id": id, "answer": "else", "aliases": [answer.title()]} for id, answer in gold]
+    (tmp_path / "others.jsonl").write_text("".join(json.dumps(row) + "\n" for row in others))
+    (tmp_path / "map.yaml").write_text("YES: yes\n'NO': no\n")
+    right = compared("gold.csv")
+    assert compared("spaced.jsonl", "--normalize", "[space, case]") == right
+    assert compared("spaced.jsonl", "--normalize", "[space, map.yaml]") == right
+    assert compared("others.jsonl", "--normalize", "case") == right
+
+
+def test_right_answers_that_nobody_gives_are_said(say: Say, labels: Path) -> None:
+    gold = labels.with_name("gold.csv")
+    gold.write_text(gold.read_text().replace("q01,yes", "q01,Yes").replace("q02,yes", "q02,Yes"))
+    text = say("score", labels, "--gold", "gold.csv")
+    assert "gold.csv: 2 of 24 right answers are given by none of the answers, such as 'Yes' to 'q01'" in text
+    assert ", nearest 'yes'" in text
+    assert "given by none" in json.loads(say("score", labels, "--gold", "gold.csv", "--json"))["notes"][0]
+    assert "given by none" not in say("score", labels, "--gold", "gold.csv", "--normalize", "case")
+
+
+def test_an_option_that_nobody_chose_is_a_right_answer_as_any_other(say: Say, tmp_path: Path) -> None:
+    row = {"question_id": "q", "choices": ["a", "b", "c"]}
+    rows = [row | {"variation": number, "answer": answer} for number, answer in enumerate("aab")]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for right, said in (("c", False), ("C", True)):
+        (tmp_path / "gold.csv").write_text(f"question_id,answer\nq,{right}\n")
+        assert ("given by none" in say("score", "answers.jsonl", "--gold", "gold.csv")) == said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out=./labels.csv"], "--out is ./labels.csv, the answers themselves: expected another file"),
+        (["--gold=gold.csv", "--out=gold.csv"], "--out is gold.csv, the right answers of --gold"),
+        (["--normalize=map.csv", "--out=map.csv"], "--out is map.csv, a mapping of --normalize"),
+    ],
+)
+def test_what_is_read_is_never_written_over(
+    words: list[str], said: str, labels: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(labels.parent)
+    Path("map.csv").write_text("from,to\nyes,Yes\n")
+    before = {path.name: path.read_bytes() for path in labels.parent.glob("*.csv")}
+    assert said in refused(["score", "labels.csv", *words], capsys)
+    assert {path.name: path.read_bytes() for path in labels.parent.glob("*.csv")} == before

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, GPTNeoConfig, MambaConfig, MistralConfig
 
-from support.tiny import load_tiny, tiny_tokenizer
+from support.tiny import load_tiny, texts_after, tiny_tokenizer
 from w2s.engine import decoding, generate
 from w2s.engine.decoding import can_decode
 from w2s.engine.encoding import encode_prompts
-from w2s.engine.generate import generate_batches, generate_texts, prefix_for_writing
+from w2s.engine.generate import generate_batches, prefix_for_writing
 from w2s.models.load import LanguageModel
 
 PROMPTS = [
@@ -100,7 +100,7 @@ def say(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-
 
         with monkeypatch.context() as patch:
             patch.setattr(type(lm.model), "forward", scripted)
-            return generate_texts(lm, prompts, max_new_tokens=max_new_tokens, tokens=tokens), script
+            return texts_after(lm, prompts, max_new_tokens=max_new_tokens, tokens=tokens), script
 
     return run
 
@@ -117,8 +117,8 @@ def with_transformers(lm: LanguageModel, prompt: str, steps: int) -> str:
 
 
 def test_greedy_rows_are_the_same_in_a_batch_alone_and_by_full_passes(lm: LanguageModel, way: str) -> None:
-    together = generate_texts(lm, PROMPTS, max_new_tokens=12)
-    assert together == [generate_texts(lm, [prompt], max_new_tokens=12)[0] for prompt in PROMPTS]
+    together = texts_after(lm, PROMPTS, max_new_tokens=12)
+    assert together == [texts_after(lm, [prompt], max_new_tokens=12)[0] for prompt in PROMPTS]
     assert together == [slow(lm, prompt, 12) for prompt in PROMPTS]
     assert len(set(together)) == len(PROMPTS)
 
@@ -128,7 +128,7 @@ def test_greedy_rows_are_those_of_transformers_however_many_prompts_are_read_at_
     lm: LanguageModel, tokens: int | None
 ) -> None:
     prompts = [*PROMPTS, "The answer", "Options: Norway, Peru", "Chile", "12 plus 30?\n"]
-    texts = generate_texts(lm, prompts, max_new_tokens=30, tokens=tokens)
+    texts = texts_after(lm, prompts, max_new_tokens=30, tokens=tokens)
     assert texts == [with_transformers(lm, prompt, 30) for prompt in prompts]
 
 
@@ -145,7 +145,7 @@ def test_other_windows_and_positions_are_written_alike(tmp_path: Path) -> None:
         lm = load_tiny(tmp_path / config.model_type)
         assert can_decode(lm)
         expected = [with_transformers(lm, prompt, 20) for prompt in PROMPTS]
-        assert generate_texts(lm, PROMPTS, max_new_tokens=20, tokens=45) == expected
+        assert texts_after(lm, PROMPTS, max_new_tokens=20, tokens=45) == expected
 
 
 # What stands before all prompts
@@ -172,10 +172,10 @@ def test_what_stands_before_all_prompts_is_read_once_and_the_texts_stay_as_they_
         return forward(self, input_ids, **kwargs)
 
     written = {"max_new_tokens": 20, "sampling_temperature": temperature, "seed": 3}
-    expected = generate_texts(lm, prompts, tokens=tokens, **written)  # type: ignore[arg-type]
+    expected = texts_after(lm, prompts, tokens=tokens, **written)  # type: ignore[arg-type]
     with monkeypatch.context() as patch:
         patch.setattr(type(lm.model), "forward", counting)
-        assert generate_texts(lm, prompts, tokens=tokens, prefix=prefix, **written) == expected  # type: ignore[arg-type]
+        assert texts_after(lm, prompts, tokens=tokens, prefix=prefix, **written) == expected  # type: ignore[arg-type]
     longest = max(len(ids) for ids in encode_prompts(lm, prompts)) - len(prefix)
     assert read[0] == (1, len(prefix)) and all(width <= longest for _, width in read[1:])
     if not temperature:
@@ -202,7 +202,7 @@ def test_it_is_read_with_each_prompt_by_models_with_windows_told_or_not(tmp_path
         prefix = prefix_for_writing(lm, EXAMPLES, prompts)
         assert (prefix is not None) == (name == "none")
         expected = [with_transformers(lm, prompt, 12) for prompt in prompts]
-        assert generate_texts(lm, prompts, max_new_tokens=12, tokens=45, prefix=prefix) == expected
+        assert texts_after(lm, prompts, max_new_tokens=12, tokens=45, prefix=prefix) == expected
 
 
 def test_nothing_is_read_once_where_nothing_stands_before_or_the_loop_is_not_ours(
@@ -223,7 +223,7 @@ def test_a_model_that_our_loop_cannot_write_is_written_with_transformers(kind: t
     tiny_tokenizer().save_pretrained(tmp_path)
     lm = load_tiny(tmp_path)
     assert not can_decode(lm)
-    assert generate_texts(lm, PROMPTS, max_new_tokens=8) == [with_transformers(lm, p, 8) for p in PROMPTS]
+    assert texts_after(lm, PROMPTS, max_new_tokens=8) == [with_transformers(lm, p, 8) for p in PROMPTS]
     for batch in generate_batches(lm, PROMPTS * 5, max_new_tokens=8, tokens=100):
         longest = max(len(lm.tokenizer((PROMPTS * 5)[row])["input_ids"]) for row in batch) + 8
         assert len(batch) == 1 or len(batch) * longest <= 100
@@ -235,11 +235,11 @@ def test_a_model_with_an_adapter_is_written_by_the_own_loop(lm: LanguageModel) -
     try:
         adapted = replace(lm, model=tuned.eval())
         assert can_decode(adapted)
-        changed = generate_texts(adapted, PROMPTS, max_new_tokens=12)
+        changed = texts_after(adapted, PROMPTS, max_new_tokens=12)
         assert changed == [with_transformers(adapted, prompt, 12) for prompt in PROMPTS]
     finally:
         tuned.unload()
-    assert changed != generate_texts(lm, PROMPTS, max_new_tokens=12)
+    assert changed != texts_after(lm, PROMPTS, max_new_tokens=12)
 
 
 def test_a_row_ends_with_its_first_line(say, way: str) -> None:  # type: ignore[no-untyped-def]
@@ -324,19 +324,19 @@ def test_a_row_has_at_most_so_many_tokens(say, way: str) -> None:  # type: ignor
 
 def test_sampling_is_repeated_by_its_seed_and_changed_by_another(lm: LanguageModel, way: str) -> None:
     def sample(seed: int, temperature: float = 1.0) -> list[str]:
-        return generate_texts(lm, PROMPTS, max_new_tokens=12, sampling_temperature=temperature, seed=seed)
+        return texts_after(lm, PROMPTS, max_new_tokens=12, sampling_temperature=temperature, seed=seed)
 
     assert sample(1) == sample(1)
     assert sample(1) != sample(2)
-    assert sample(1) != generate_texts(lm, PROMPTS, max_new_tokens=12)
-    assert sample(1, 1e-4) == generate_texts(lm, PROMPTS, max_new_tokens=12)
+    assert sample(1) != texts_after(lm, PROMPTS, max_new_tokens=12)
+    assert sample(1, 1e-4) == texts_after(lm, PROMPTS, max_new_tokens=12)
 
 
 def test_a_row_is_sampled_alike_whenever_others_leave(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = generate_texts(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3)
+    texts = texts_after(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3)
     monkeypatch.setattr(decoding, "_LEAVING", 2.0)  # never
-    assert texts == generate_texts(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3)
-    assert texts == generate_texts(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3, tokens=45)
+    assert texts == texts_after(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3)
+    assert texts == texts_after(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3, tokens=45)
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
@@ -350,8 +350,8 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
 
 def test_writing_leaves_the_random_state_alone(lm: LanguageModel) -> None:
     before = torch.random.get_rng_state()
-    generate_texts(lm, PROMPTS, max_new_tokens=4, seed=5)
-    generate_texts(lm, PROMPTS, max_new_tokens=4, seed=5, sampling_temperature=1.0)
+    texts_after(lm, PROMPTS, max_new_tokens=4, seed=5)
+    texts_after(lm, PROMPTS, max_new_tokens=4, seed=5, sampling_temperature=1.0)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -369,16 +369,16 @@ def test_greedy_decoding_is_plain_whatever_the_models_own_settings_are(
     plain = [slow(lm, prompt, 20) for prompt in PROMPTS]
     for name, value in own.items():
         monkeypatch.setattr(lm.model.generation_config, name, value)
-    assert generate_texts(lm, PROMPTS, max_new_tokens=20) == plain
+    assert texts_after(lm, PROMPTS, max_new_tokens=20) == plain
 
 
 def test_sampling_is_from_the_whole_distribution_whatever_the_models_own_settings_are(
     lm: LanguageModel, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = generate_texts(lm, PROMPTS, max_new_tokens=12, sampling_temperature=1.0)
+    plain = texts_after(lm, PROMPTS, max_new_tokens=12, sampling_temperature=1.0)
     for name, value in {"top_k": 1, "top_p": 0.1, "min_p": 0.9, "typical_p": 0.1, "repetition_penalty": 3.0}.items():
         monkeypatch.setattr(lm.model.generation_config, name, value)
-    assert generate_texts(lm, PROMPTS, max_new_tokens=12, sampling_temperature=1.0) == plain
+    assert texts_after(lm, PROMPTS, max_new_tokens=12, sampling_temperature=1.0) == plain
 
 
 @given(rows=st.lists(st.sampled_from(PROMPTS), max_size=12), tokens=st.integers(1, 300))

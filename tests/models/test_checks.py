@@ -15,12 +15,12 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from support.tiny import load_tiny, save_tiny_llama, tiny_tokenizer
+from support.tiny import load_tiny, save_tiny_llama, texts_after, tiny_tokenizer
 from support.training import train
 from w2s.config import ModelSpec, TrainingSpec
 from w2s.engine.choose import choose_batches
 from w2s.engine.encoding import encode_pairs, encode_prompts
-from w2s.engine.generate import generate_batches, generate_texts
+from w2s.engine.generate import generate_batches
 from w2s.errors import InputError
 from w2s.files import tree_sha256
 from w2s.models.adapters import adapted
@@ -142,7 +142,7 @@ def test_an_end_that_the_model_has_no_embedding_for_is_as_none(copy: Path, tmp_p
     (copy / "generation_config.json").write_text(json.dumps(settings))
     lm = load(copy)
     assert lm.tokenizer.eos_token_id is None and lm.tokenizer.pad_token_id == 0
-    assert len(generate_texts(lm, ["Lyon?", "12 plus 30 ="], max_new_tokens=3, tokens=100)) == 2
+    assert len(texts_after(lm, ["Lyon?", "12 plus 30 ="], max_new_tokens=3, tokens=100)) == 2
     assert train(lm, tmp_path / "student", epochs=1).report.steps > 0
 
 

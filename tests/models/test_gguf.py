@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from support.gguf import write_gguf
-from support.tiny import load_tiny
+from support.tiny import load_tiny, texts_after
 from w2s.config import ModelSpec
 from w2s.engine.choose import choose_batches, score_choices
-from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
 from w2s.models.bundled import BUNDLED
 from w2s.models.gguf import convert_gguf
@@ -97,7 +96,7 @@ def test_a_gguf_file_is_converted_once_and_loaded_from_the_store(tiny_gguf: Path
     model = PreparedModel(spec)
     folders = {name: store.run(step, convert) for name, step in model.inputs.items()}
     with loaded(model.settings, model.execution, folders, None) as lm:
-        assert generate_texts(lm, ["Lyon"], max_new_tokens=2)
+        assert texts_after(lm, ["Lyon"], max_new_tokens=2)
     again = {name: store.run(step, convert) for name, step in PreparedModel(spec).inputs.items()}
     assert again == folders and (folders["model"] / "model.safetensors").is_file()
 
@@ -114,7 +113,7 @@ def test_a_bundled_model_converts_and_knows_a_capital(name: str, tmp_path: Path)
     size = sum(parameter.numel() for parameter in lm.model.parameters()) / 1e6
     assert abs(size - model.parameters) < 1
     prompt = "The capital of France is the city of"
-    assert "Paris" in generate_texts(lm, [prompt], max_new_tokens=6)[0]
+    assert "Paris" in texts_after(lm, [prompt], max_new_tokens=6)[0]
     (batch,) = choose_batches(lm, [prompt], [[" Rome", " Paris", " a very cold position"]], tokens=4096)
     scores = score_choices(lm, batch)[0]
     assert scores.index(max(scores)) == 1

@@ -11,6 +11,7 @@ import pytest
 
 from support.experiments import training
 from w2s.config import ModelSpec, TrainingSpec
+from w2s.errors import InputError
 from w2s.pipeline import stages
 from w2s.store import Store
 
@@ -71,8 +72,35 @@ def test_a_process_that_dies_leaves_a_folder_that_the_next_one_may_write(
         "training.json",
         "trained-on.json",
         ".w2s-train",
+        ".w2s-train.lock",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
+
+
+@pytest.mark.parametrize("name", ["adapter/my-notes.md", "adapter/README.md", "adapter/more/README.md"])
+def test_what_somebody_put_into_the_adapter_s_folder_is_not_removed(
+    name: str, llama: ModelSpec, trained: tuple[Store, list[tuple[bytes, ...]]], tmp_path: Path
+) -> None:
+    store, (first, _) = trained
+    out = tmp_path / "student"
+    stages.train(SET, llama, SPECS[0], out=out, store=store)
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text("mine")
+    with pytest.raises(InputError, match=f"student holds '{name}', which this version of w2s train did not write"):
+        stages.train(SET, llama, SPECS[1], out=out, store=store)
+    assert (out / name).read_text() == "mine" and contents(out) == first
+
+
+def test_a_folder_with_names_like_ours_is_somebody_else_s(
+    llama: ModelSpec, trained: tuple[Store, list[tuple[bytes, ...]]], tmp_path: Path
+) -> None:
+    files = {"training.json": "my own settings", "adapter/precious.bin": "precious"}
+    for name, text in files.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_text(text)
+    with pytest.raises(InputError, match=r"mine holds 'adapter/precious\.bin'"):
+        stages.train(SET, llama, SPECS[0], out=tmp_path / "mine", store=trained[0])
+    assert {name: (tmp_path / "mine" / name).read_text() for name in files} == files
 
 
 def hand_out(store: Path, model: str, spec: TrainingSpec, out: Path, times: int) -> None:

@@ -168,7 +168,7 @@ def test_a_training_goes_into_a_folder_that_is_new_or_its_own(
     out, mine = tmp_path / "student", tmp_path / "mine"
     first = stages.train(table, llama, spec, out=out, store=store)
     names = {path.name for path in out.iterdir()}
-    assert names == {"adapter", "log.jsonl", "training.json", "trained-on.json", ".w2s-train"} and {
+    assert names == {"adapter", "log.jsonl", "training.json", "trained-on.json", ".w2s-train", ".w2s-train.lock"} and {
         p.name for p in tmp_path.iterdir()
     } == {"student"}
     weights = (out / "adapter" / "adapter_model.safetensors").read_bytes()
@@ -179,7 +179,7 @@ def test_a_training_goes_into_a_folder_that_is_new_or_its_own(
     mine.mkdir()
     for name in ("notes.txt", "adapter"):
         (mine / name).write_text("mine")
-        with pytest.raises(InputError, match=f"mine holds '{name}', which w2s train did not write"):
+        with pytest.raises(InputError, match=f"mine holds '{name}', which this version of w2s train did not write"):
             stages.train(table, llama, spec, out=mine, store=store)
         assert (mine / name).read_text() == "mine" and len(list(mine.iterdir())) == 1
         (mine / name).unlink()

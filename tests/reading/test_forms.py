@@ -116,3 +116,10 @@ def test_a_categorical_column_is_read_as_its_texts(tmp_path: Path) -> None:
     table = pa.table({"answer": pa.array(["x", "y", "x"]).dictionary_encode(), "n": pa.array([1, 2, 3], pa.uint64())})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
     assert read_table(tmp_path / "a.parquet").to_pydict() == {"answer": ["x", "y", "x"], "n": [1, 2, 3]}
+
+
+def test_columns_that_are_named_as_answers_are_read_as_an_answer_is(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"answer": 3.10, "ann": 3.10, "n": 3.10}\n{"answer": "", "ann": "", "n": 2}\n')
+    table = read_table(tmp_path / "a.jsonl", answers=["ann", "bob"])
+    assert table["ann"].to_pylist() == table["answer"].to_pylist() == ["3.10", None]
+    assert table["n"].to_pylist() == [3.1, 2.0]

@@ -73,11 +73,13 @@ def test_two_controls_are_refused_until_one_is_named(tmp_path: Path) -> None:
         export_of(path, columns={"answer": "star"})
 
 
-def test_an_annotator_who_labels_a_task_twice_has_one_vote_and_it_is_said(tmp_path: Path) -> None:
+def test_labels_of_an_annotator_who_labels_a_task_twice_are_numbered_and_it_is_said_what_they_count(
+    tmp_path: Path,
+) -> None:
     path = write_json(tmp_path / "a.json", [task(1, TEXT, annotation(10, "Positive"), annotation(10, "Negative"))])
     long = export_of(path)
     assert long.table["variation"].to_pylist() == [0, 1]
-    assert "labels by somebody who labelled the question before: 1," in long.notes[-1]
+    assert "labels by somebody who labelled the question before: 1, each a vote more" in long.notes[-1]
 
 
 def minimal(id: int, who: Any, label: Any, **fields: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from w2s.errors import InputError
-from w2s.reading.labels import labels_of
+from w2s.reading.labels import labels_of, spellings_beside
 
 
 def table_of(*answers: str | None) -> pa.Table:
@@ -92,3 +92,17 @@ def test_what_is_no_rule_or_no_annotator_is_refused() -> None:
     nobody = table_of("a", "b").set_column(1, "annotator", pa.array(["x", None]))
     with pytest.raises(InputError, match="row 2: expected an annotator, it is null"):
         labels_of(nobody)
+
+
+def test_right_answers_are_spelled_as_most_answers_and_count_for_nothing() -> None:
+    answers = table_of("Yes", "yes ", "Yes")["answer"]
+    found = spellings_beside(answers, ["YES", " yes", "NO", "no"], normalize=["space", "case"])
+    assert [found[label] for label in ("YES", " yes", "Yes")] == ["Yes"] * 3
+    assert found["NO"] == found["no"] == "NO"
+    assert spellings_beside(answers, ["YES"], normalize=[])["YES"] == "YES"
+
+
+def test_a_row_without_a_supervisor_is_named() -> None:
+    table = pa.table({"question_id": ["q", "q"], "supervisor": ["m", None], "answer": ["a", "b"]})
+    with pytest.raises(InputError, match="row 2: expected a supervisor, it is null"):
+        labels_of(table)

@@ -136,3 +136,56 @@ def test_options_in_other_words_do_not_hide_a_question(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "m.jsonl", [chosen_sample(0, {"q": "Is it so?"}, ["no", "yes"], [-2.0, -1.0])])
     long = export_of(path, known=known)
     assert [(row["question_id"], row["answer"]) for row in long.table.to_pylist()] == [("a", "yes")]
+
+
+def runs_of(tmp_path: Path, *runs: list[dict[str, Any]]) -> list[Path]:
+    """Sample files of one model and task, the oldest first."""
+    return [
+        write_lines(tmp_path / "big" / f"samples_t_2026-01-0{day}T03-04-05.6.jsonl", rows)
+        for day, rows in enumerate(runs, start=1)
+    ]
+
+
+def test_a_rerun_with_the_same_choices_is_no_second_answer(tmp_path: Path) -> None:
+    def run(shift: float) -> list[dict[str, Any]]:
+        return [chosen_sample(number, DOC, "ABCD", [-2.5, -0.5 + shift, -3.0, -4.0]) for number in range(3)]
+
+    older, newer = runs_of(tmp_path, run(0), run(0.001))
+    for order in ((older, newer), (newer, older)):
+        long = export_of(*order)
+        assert long.table["variation"].to_pylist() == [0, 0, 0], "one answer each"
+        assert [row[1] for row in long.table["choice_logprobs"].to_pylist()] == pytest.approx([-0.499] * 3)
+        assert long.notes[1] == (
+            f"{older} and {newer} are runs of the same model and task with the same responses to 3 documents: "
+            f"those of the newer one, {newer.name}, count"
+        )
+
+
+def test_runs_whose_responses_or_requests_differ_are_repeated_answers_and_it_is_said(tmp_path: Path) -> None:
+    def run(*texts: str, asked: str = "…") -> list[dict[str, Any]]:
+        arguments = {"gen_args_0": {"arg_0": asked, "arg_1": {"until": ["\n"]}}}
+        return [generated(number, text, "18", arguments=arguments) for number, text in enumerate(texts)]
+
+    first, second = runs_of(tmp_path, run("So 18.", "It is 18."), run("So 18.", "18, I think."))
+    long = export_of(first, second)
+    assert long.table.num_rows == 4 and max(long.table["variation"].to_pylist()) == 1
+    said = "are runs of the same model and task that differ on 1 of 2 documents: they count as repeated answers"
+    assert long.notes[1] == f"{first} and {second} {said}"
+    long = export_of(*runs_of(tmp_path, run("So 18."), run("So 18.", asked="After examples: …")))
+    assert long.table.num_rows == 2 and "differ on 1 of 1 documents" in long.notes[1]
+
+
+def test_of_several_runs_only_those_that_repeat_another_are_left_out(tmp_path: Path) -> None:
+    texts = ["18.", "It is 18.", "18."]
+    long = export_of(*runs_of(tmp_path, *([generated(0, text, "18")] for text in texts)))
+    assert long.table.num_rows == 2 and len(long.notes) == 4, long.notes
+
+
+def test_runs_on_other_documents_are_one_run(tmp_path: Path) -> None:
+    long = export_of(*runs_of(tmp_path, [generated(0, "18.", "18")], [generated(1, "18.", "18")]))
+    assert long.table["question_id"].to_pylist() == ["0", "1"] and "runs of" not in str(long.notes)
+    rows = [generated(number, "18.", "18") for number in range(3)]
+    long = export_of(*runs_of(tmp_path, rows[:2], rows[1:]))
+    assert (
+        sorted(long.table["question_id"].to_pylist()) == ["0", "1", "2"] and "responses to 1 documents" in long.notes[1]
+    )

@@ -12,6 +12,7 @@ import pytest
 
 from support.tables import FORMS
 from w2s.errors import InputError
+from w2s.reading import columns_of
 from w2s.tables import check_suffix, read_table, write_table
 
 
@@ -72,3 +73,42 @@ def test_a_name_that_is_no_tables_is_refused_before_anything_is_written(tmp_path
             refuse(tmp_path / "new" / "a.xlsx")
     assert not (tmp_path / "new").exists()
     check_suffix(tmp_path / "A.CSV")
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("question_id,prompt\nq,'-ism means what?\n", True),
+        ('question_id,prompt\nq,"\'-ism, or what?"\n', True),
+        ('"question_id","prompt"\nq,\'-ism means what?\n', True),
+        ('"question_id","prompt"\n"q","\'-ism means what?"\n', False),
+    ],
+)
+def test_an_apostrophe_is_taken_off_only_where_we_may_have_written_it_and_that_is_said(
+    text: str, stays: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with caplog.at_level("INFO"):
+        (found,) = read_table(tmp_path / "a.csv")["prompt"].to_pylist()
+    assert found.startswith("'-ism" if stays else "-ism")
+    assert (
+        "cells of column 'prompt' with the apostrophe that w2s puts before formulas: 1, first in row 1" in caplog.text
+    )
+    assert ("it stays" if stays else "it is taken off") in caplog.text
+
+
+def test_an_apostrophe_before_what_is_no_formula_is_nothing_to_speak_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_table(pa.table({"'t is": ["'twas", "'-3"]}), tmp_path / "a.csv")
+    with caplog.at_level("INFO"):
+        assert read_table(tmp_path / "a.csv").to_pylist() == [{"'t is": "'twas"}, {"'t is": "'-3"}]
+    assert "apostrophe" not in caplog.text
+
+
+def test_the_name_of_a_column_comes_back_without_its_apostrophe(tmp_path: Path) -> None:
+    write_table(pa.table({"=x": ["a"]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().startswith('"\'=x"')
+    assert read_table(tmp_path / "a.csv").column_names == ["=x"] == list(columns_of(tmp_path / "a.csv"))
+    (tmp_path / "b.csv").write_text("'=x\na\n")
+    assert read_table(tmp_path / "b.csv").column_names == ["'=x"] == list(columns_of(tmp_path / "b.csv"))

@@ -177,12 +177,19 @@ def test_label_accuracy_and_rows_are_what_a_count_by_hand_gives(whole: Result, n
         rows = rows_of(whole.folder / f"seed-{seed}" / name / "training_set.parquet")
         right = [row["answer"] == gold[row["question_id"]] for row in rows]
         weights = [row["weight"] for row in rows]
+        # A group of rows is one label, which says its likeliest option.
+        said = {}
+        for place, row in enumerate(rows):
+            own = (row["group"], None) if row["group"] is not None else (None, place)
+            if own not in said or row["weight"] > rows[said[own]]["weight"]:
+                said[own] = place
+        share = sum(right[place] for place in said.values()) / len(said)
         record = next(one for one in whole.records if (one.method, one.seed) == (name, seed))
         assert record.rows == len(rows) and record.questions == len({row["question_id"] for row in rows})
-        assert record.label_accuracy == pytest.approx(sum(right) / len(rows))
+        assert record.label_accuracy == pytest.approx(share)
         weighted = sum(weight for weight, one in zip(weights, right, strict=True) if one) / sum(weights)
         assert record.label_accuracy_weighted == pytest.approx(weighted)
-        pooled.append((len(rows), sum(right) / len(rows)))
+        pooled.append((len(rows), share))
     record = by_name(whole.pooled)[name]
     assert record.rows == pytest.approx(sum(rows for rows, _ in pooled) / len(SEEDS))
     assert record.label_accuracy == pytest.approx(sum(share for _, share in pooled) / len(SEEDS))
@@ -237,7 +244,7 @@ def test_the_table_names_every_method_and_marks_those_that_saw_the_truth(whole: 
     text = str(whole.table())
     for name in METHOD_NAMES:
         assert (f"{name} *" in text) == METHODS[name].uses_gold and name in text
-    assert "ground truth" in text and "2 seeds" in text
+    assert "ground truth" in text and "2 seeds" in " ".join(text.split())  # a title may be wrapped
 
 
 def test_two_seeds_have_means_and_no_interval(whole: Result) -> None:

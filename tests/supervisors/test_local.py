@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from support.tasks import choice_task, number_task, questions_and_gold
 from support.tiny import load_tiny
 from w2s.config import AnsweringSpec
 from w2s.engine.choose import choose_batches, score_choices
-from w2s.engine.generate import generate_texts
+from w2s.engine.generate import Written, generate_texts
 from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.supervisors.asking import answer_questions, predict
@@ -59,10 +60,11 @@ def test_options_are_compared_by_the_token_where_that_is_asked(lm: LanguageModel
     task = choice_task("text")
     rows = ask(lm, task, length_normalized=True)
     plain = ask(lm, task)
-    assert [row["choice_logprobs"] for row in rows] == [row["choice_logprobs"] for row in plain]
-    for row, (question, variation) in zip(rows, variations_of(task), strict=True):
+    for row, other, (question, variation) in zip(rows, plain, variations_of(task), strict=True):
         lengths = [len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in variation.completions]
-        means = [score / length for score, length in zip(row["choice_logprobs"], lengths, strict=True)]
+        means = [score / length for score, length in zip(other["choice_logprobs"], lengths, strict=True)]
+        # What an estimator reads is what the answer was chosen by.
+        assert row["choice_logprobs"] == pytest.approx(means, rel=1e-5)
         assert row["answer"] == question.choices[means.index(max(means))]
     assert [row["answer"] for row in rows] != [row["answer"] for row in plain]
 
@@ -73,8 +75,8 @@ def test_written_answers_are_read_by_the_task_and_keep_their_text(
     said = {"A": " B. something", "B": " Peru", "C": " no idea", "": ""}
     texts = [said[key] for key in ("A", "B", "C", "")] * 5
 
-    def write(lm: LanguageModel, prompts: list[str], **settings: Any) -> list[str]:
-        return [texts[order[prompt]] for prompt in prompts]
+    def write(lm: LanguageModel, prompts: list[str], **settings: Any) -> list[Written]:
+        return [Written(texts[order[prompt]]) for prompt in prompts]
 
     task = choice_task()
     order = {variation.prompt: row for row, (_, variation) in enumerate(variations_of(task))}
@@ -92,9 +94,41 @@ def test_written_answers_are_read_by_the_task_and_keep_their_text(
 
 
 def test_free_answers_have_no_place(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: [" 14"] * len(prompts))
+    monkeypatch.setattr(
+        "w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: [Written(" 14")] * len(prompts)
+    )
     rows = ask(lm, number_task())
     assert {(row["answer"], row["position"]) for row in rows} == {("14", None)} and len(rows) == 15
+
+
+def test_half_a_word_at_which_a_model_was_cut_off_is_no_answer(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = [Written(" 12", cut_off=True), Written(" 12 apples, since", cut_off=True), Written(" 12")] * 5
+    monkeypatch.setattr("w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: texts)
+    rows = ask(lm, number_task())
+    assert [row["answer"] for row in rows[:3]] == [None, "12", "12"]  # the first might have become 1250
+    assert [row["response"] for row in rows[:2]] == [" 12", " 12 apples, since"]
+    assert "10 answers were cut off at max_new_tokens 50, and 5 of them are unparsed for that" in caplog.text
+
+
+def test_an_option_that_was_written_to_its_end_counts_where_no_other_begins_with_it(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = choice_task("text")
+    (question, *_), _ = questions_and_gold(task)
+    longer = replace(question, choices=("Guinea", "Guinea-Bissau", "Peru", "Kenya"))
+
+    def answers(text: str) -> set[str | None]:
+        monkeypatch.setattr(
+            "w2s.engine.generate.generate_texts",
+            lambda lm, prompts, **settings: [Written(text, cut_off=True) for _ in prompts],
+        )
+        supervisor = LocalModel(lm, task, AnsweringSpec(mode="generate"), name="weak")
+        return set(answer_questions(supervisor, task, [longer], num_variations=3, seed=0)["answer"].to_pylist())
+
+    assert answers(" Peru") == {"Peru"} and answers(" Guinea") == {None}
+    assert answers(" Guinea-Bissau") == {"Guinea-Bissau"} and answers(" Guinea is where") == {"Guinea"}
 
 
 def test_greedy_answers_are_what_the_model_writes_whatever_the_batches(lm: LanguageModel) -> None:
@@ -102,7 +136,7 @@ def test_greedy_answers_are_what_the_model_writes_whatever_the_batches(lm: Langu
     rows = ask(lm, task, max_new_tokens=6, tokens_per_batch=1)
     assert rows == ask(lm, task, max_new_tokens=6)
     prompts = [variation.prompt for _, variation in variations_of(task)]
-    assert [row["completion"] for row in rows] == generate_texts(lm, prompts, max_new_tokens=6)
+    assert [row["completion"] for row in rows] == [one.text for one in generate_texts(lm, prompts, max_new_tokens=6)]
 
 
 def test_sampled_answers_are_repeated_by_their_seed_and_differ_between_batches(lm: LanguageModel) -> None:
@@ -167,7 +201,7 @@ def test_examples_before_a_prompt_to_write_after_are_read_once(
         return forward(self, input_ids, **kwargs)
 
     prompts = [before + variation.prompt for _, variation in variations_of(task)]
-    assert asked() == generate_texts(lm, prompts, max_new_tokens=6)
+    assert asked() == [one.text for one in generate_texts(lm, prompts, max_new_tokens=6)]
     with monkeypatch.context() as patch:
         patch.setattr(type(lm.model), "forward", counting)
         asked()
@@ -178,7 +212,7 @@ def test_examples_before_a_prompt_to_write_after_are_read_once(
 
 
 def test_an_answer_that_cannot_be_read_is_wrong(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [" no idea", *[" 12"] * 4]
+    texts = [Written(" no idea"), *[Written(" 12")] * 4]
     monkeypatch.setattr("w2s.engine.generate.generate_texts", lambda lm, prompts, **settings: texts)
     task = number_task()
     questions, gold = questions_and_gold(task)

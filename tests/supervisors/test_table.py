@@ -167,3 +167,92 @@ def test_a_table_that_does_not_fit_is_refused_before_anything_runs(
 def test_a_table_must_be_named_and_there() -> None:
     with pytest.raises(InputError, match=r"needs weak\.settings\.answers"):
         SOURCES["table"].check(WeakSpec(source="table"))
+
+
+def right(row: dict[str, Any], who: str) -> str:
+    answer: str = row["answer"]
+    return answer
+
+
+def test_labels_of_no_question_are_counted_and_the_nearest_id_named(
+    base: Experiment, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = by_people(TRANSFER, right)
+    first = rows[0]["question_id"]
+    rows += [{"question_id": f"{first}x", "annotator": "ann", "answer": "A"}]
+    rows += [{"question_id": f"elsewhere-{number}", "annotator": "dan", "answer": "A"} for number in range(4)]
+    with caplog.at_level("INFO"):
+        laid(base, write(tmp_path / "labels.csv", rows))
+    said = {record.levelname: record.getMessage() for record in caplog.records if "of no question" in record.message}
+    assert f"5 of 53 rows are of no question of these splits, such as '{first}x', nearest '{first}'" in said["INFO"]
+    assert "all rows of 'dan' (4) are of no question of these splits" in said["WARNING"]
+
+
+def test_labels_beyond_the_splits_are_nothing_to_warn_of(
+    base: Experiment, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "labels.csv", by_people(ROWS, right))
+    fewer = replace(base, task=replace(base.task, transfer=8))
+    with caplog.at_level("INFO"):
+        laid(fewer, path)
+    assert "rows are of no question of these splits" in caplog.text and "not drawn, or of another id" in caplog.text
+    assert "WARNING" not in {record.levelname for record in caplog.records if "no question" in record.message}
+
+
+def test_ids_with_space_around_them_are_refused(base: Experiment, tmp_path: Path) -> None:
+    rows = [row | {"question_id": row["question_id"] + " "} for row in by_people(TRANSFER[:2], right)]
+    path = write(tmp_path / "labels.csv", by_people(TRANSFER[2:], right) + rows)
+    first = TRANSFER[0]["id"]
+    with pytest.raises(InputError, match=f"6 rows have an id with space around it, such as '{first} ': expected"):
+        laid(base, path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([0, None], "row 2: variation is null: expected a whole number of 0 or more"),
+        ([0, 1.5], r"row 2: variation is 1\.5: expected a whole number"),
+        ([0, -1], "row 2: variation is -1: expected a whole number"),
+        (["0", "second"], "row 2: variation is 'second': expected a whole number"),
+        ([1, 1], "expected one answer for question_id '.*', variation 1, supervisor 'ann', it has 2"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_variations_that_number_nothing_are_refused_before_anything_runs(
+    cells: list[Any], said: str, suffix: str, base: Experiment, tmp_path: Path
+) -> None:
+    row = {"question_id": TRANSFER[0]["id"], "annotator": "ann", "answer": TRANSFER[0]["answer"]}
+    rows = [row | {"variation": cell} for cell in cells]
+    with pytest.raises(InputError, match=said):
+        laid(base, write(tmp_path / f"labels.{suffix}", rows))
+
+
+@pytest.mark.parametrize("numbers", [[0, 1], ["0", "1"], [0.0, 1.0]])
+def test_whole_variations_count_however_they_are_written(numbers: list[Any], base: Experiment, tmp_path: Path) -> None:
+    row = {"question_id": TRANSFER[0]["id"], "annotator": "ann", "answer": TRANSFER[0]["answer"]}
+    rows = [row | {"variation": number} for number in numbers]
+    found = answers_of(laid(base, write(tmp_path / "labels.jsonl", rows)), tmp_path)
+    assert [row["variation"] for row in found] == [0, 1]
+
+
+def test_somebody_who_labels_a_question_twice_is_refused_before_anything_runs(base: Experiment, tmp_path: Path) -> None:
+    rows = by_people(TRANSFER, right)
+    with pytest.raises(InputError, match=r"supervisor 'ann', it has 2: a column variation may number them"):
+        laid(base, write(tmp_path / "labels.csv", [*rows, rows[0]]))
+
+
+@pytest.mark.parametrize("column", ["annotator", "supervisor"])
+def test_a_label_of_nobody_is_refused(column: str, base: Experiment, tmp_path: Path) -> None:
+    rows = [{"question_id": row["id"], column: who, "answer": row["answer"]} for row in TRANSFER for who in ("m", None)]
+    with pytest.raises(InputError, match=f"row 2: expected an? {column}, it is null"):
+        laid(base, write(tmp_path / "labels.csv", rows))
+
+
+def test_numbers_of_a_wide_table_are_labels_as_the_file_has_them(base: Experiment, tmp_path: Path) -> None:
+    rows = [row | {"choices": ["3.1", "3.10", "3.2", "3.3"], "answer": "3.10"} for row in ROWS]
+    task = replace(base.task, data=str(write_rows(tmp_path / "numbers.jsonl", rows)))
+    lines = [f'{{"question_id": "{row["id"]}", "ann": 3.10, "bob": 3.1}}\n' for row in TRANSFER]
+    (tmp_path / "wide.jsonl").write_text("".join(lines))
+    supervision = laid(replace(base, task=task), tmp_path / "wide.jsonl", annotators=["ann", "bob"])
+    found = answers_of(supervision, tmp_path)
+    assert {(row["supervisor"], row["answer"]) for row in found} == {("ann", "3.10"), ("bob", "3.1")}

@@ -6,9 +6,9 @@ narrow start, a wrong mask or position would move the logits by less than any to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from w2s.config import ModelSpec
+from w2s.engine.generate import generate_texts
 from w2s.models.load import LanguageModel, load_model
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "save_tiny_gemma",
     "save_tiny_llama",
     "save_tiny_qwen",
+    "texts_after",
     "tiny_tokenizer",
 ]
 
@@ -135,3 +137,8 @@ TINY: Mapping[str, Callable[[Path], Path]] = {
     "qwen": save_tiny_qwen,
     "gemma": save_tiny_gemma,
 }
+
+
+def texts_after(lm: LanguageModel, prompts: Sequence[str], **settings: Any) -> list[str]:
+    """What a model writes after each prompt, whether or not it is cut off."""
+    return [written.text for written in generate_texts(lm, prompts, **settings)]

@@ -13,10 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from support.tiny import load_tiny
+from support.tiny import load_tiny, texts_after
 from support.training import CITIES, same, settings, train, training_set
 from w2s.engine.choose import choose_batches, score_choices
-from w2s.engine.generate import generate_texts
 from w2s.errors import InputError
 from w2s.models.adapters import adapted
 from w2s.models.load import LanguageModel
@@ -68,7 +67,7 @@ def test_a_run_teaches(lm: LanguageModel, tmp_path: Path) -> None:
     run = train(lm, tmp_path, training_set(rows=CITIES[:2]), epochs=20, batch_size=2, learning_rate=3e-2)
     with adapted(lm, tmp_path / "adapter") as tuned:
         asked = [f"Which country is {city} in?\nAnswer:" for city, _ in CITIES[:2]]
-        assert generate_texts(tuned, asked, max_new_tokens=12) == [" France", " Norway"]
+        assert texts_after(tuned, asked, max_new_tokens=12) == [" France", " Norway"]
     assert run.losses[-1] < 0.3
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from jsonargparse import ArgumentParser, Namespace
 
+    from w2s.gold import Gold
     from w2s.reading.labels import Labels
     from w2s.reliability import ReliabilitySummary
     from w2s.reliability.annotators import Annotators
@@ -37,6 +38,7 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.display import Display
     from w2s.pipeline.origin import write_table
 
+    _refuse_inputs(arguments)
     out_file(arguments.out)
     with Display():
         found = _score(arguments)
@@ -60,6 +62,27 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         say(f"page: {arguments.report}")
 
 
+def _refuse_inputs(arguments: Namespace) -> None:
+    """Make sure that no output is a file that is read.
+
+    Raises:
+        InputError: One is.
+    """
+    inputs = [(name, "the answers themselves") for name in arguments.answers]
+    inputs += [(arguments.gold, "the right answers of --gold")] if arguments.gold else []
+    inputs += [(rule, "a mapping of --normalize") for rule in _rules(arguments)]
+    for option, output in (("--out", arguments.out), ("--report", arguments.report)):
+        for name, what in inputs if output else ():
+            path, out = Path(name).expanduser(), Path(output).expanduser()
+            if path.exists() and out.exists() and out.samefile(path):
+                raise InputError(f"{option} is {output}, {what}: expected another file")
+
+
+def _rules(arguments: Namespace) -> list[str]:
+    """How spellings are merged."""
+    return [arguments.normalize] if isinstance(arguments.normalize, str) else list(arguments.normalize)
+
+
 def _score(arguments: Namespace) -> _Found:
     from w2s.reading.labels import labels_of
     from w2s.reliability import score_answers, summarize
@@ -71,8 +94,8 @@ def _score(arguments: Namespace) -> _Found:
     names = [name.strip() for name in arguments.estimator.split(",")]
     if len(names) > 1 and not arguments.gold:
         raise InputError(f"--estimator names {len(names)}: expected --gold as well, right answers to compare them by")
-    rules = [arguments.normalize] if isinstance(arguments.normalize, str) else arguments.normalize
-    labels = labels_of(answers, normalize=rules, keep_missing=None if arguments.unparsed is None else True)
+    gold = _gold(arguments, answers) if arguments.gold else None
+    labels = labels_of(answers, normalize=_rules(arguments), keep_missing=None if arguments.unparsed is None else True)
     settings = named(arguments.settings)
     if arguments.temperature is not None:
         settings["temperature"] = arguments.temperature
@@ -89,12 +112,16 @@ def _score(arguments: Namespace) -> _Found:
     several = "supervisor" in scored.column_names and len(scored["supervisor"].unique()) > 1
     of_dawid_skene = settings if names[0] == "dawid-skene" else {}
     compared = compare_annotators(labels.table, **of_dawid_skene) if several or labels.by_people else None
-    estimators = _against_gold(tables, arguments) if arguments.gold else ()
+    estimators: Sequence[ComparedEstimator] = ()
+    if gold is not None:
+        estimators = _against_gold(tables, gold, arguments.gold)
+        notes = [*notes, *_given_by_none(scored, gold, arguments.gold)]
     return _Found(labels, notes, scored, summarize(scored), compared, estimators)
 
 
 def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
     """The answers to score, of a table or of a tool's export, and what that was read as."""
+    from w2s import tables
     from w2s.pipeline.origin import read_table
     from w2s.reading.exports import TABLE, format_of, names_of, read_export
     from w2s.reading.labels import long_of
@@ -112,9 +139,11 @@ def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
         return found.table, found.notes
     if len(paths) > 1:
         raise InputError(f"{paths[0]} and {paths[1]} are tables: expected one, in which a column names the supervisor")
-    table = read_table(paths[0], arguments.columns, encoding=arguments.encoding)
     if arguments.annotators:
-        table = long_of(table, arguments.annotators, str(paths[0]))
+        wide = tables.read_table(paths[0], arguments.columns, encoding=arguments.encoding, answers=arguments.annotators)
+        table = long_of(wide, arguments.annotators, str(paths[0]))
+    else:
+        table = read_table(paths[0], arguments.columns, encoding=arguments.encoding)
     for needed in (("question_id",), ("answer",), ("variation", "annotator", "supervisor")):
         if not set(needed) & set(table.column_names):
             raise InputError(
@@ -124,18 +153,50 @@ def _answers_of(arguments: Namespace) -> tuple[pa.Table, Sequence[str]]:
     return table, ()
 
 
-def _against_gold(tables: Mapping[str, pa.Table], arguments: Namespace) -> Sequence[ComparedEstimator]:
-    from w2s.gold import Gold
-    from w2s.results.comparison import compare_estimators
+def _gold(arguments: Namespace, answers: pa.Table) -> Gold:
+    """The right answers, spelled as the labels of the answers are."""
+    from w2s.gold import Gold, check_agreeing, labels_in, spelled_gold
+    from w2s.reading.labels import spellings_beside
     from w2s.tables import GOLD, check, read_table
 
     table = read_table(arguments.gold, encoding=arguments.encoding)
     table = check(table, GOLD, name=arguments.gold, required=["question_id", "answer"])
-    found = compare_estimators([tables], Gold.from_table(table), seeds=[0])
+    spelled = spelled_gold(table, spellings_beside(answers["answer"], labels_in(table), normalize=_rules(arguments)))
+    check_agreeing(spelled, name=arguments.gold)
+    return Gold.from_table(spelled)
+
+
+def _against_gold(tables: Mapping[str, pa.Table], gold: Gold, name: str) -> Sequence[ComparedEstimator]:
+    from w2s.results.comparison import compare_estimators
+
+    found = compare_estimators([tables], gold, seeds=[0])
     if not found:
         first = next(iter(tables.values()))["question_id"][0].as_py()
-        raise InputError(f"{arguments.gold} has no right answer to any question of the answers, such as {first!r}")
+        raise InputError(f"{name} has no right answer to any question of the answers, such as {first!r}")
     return found
+
+
+def _given_by_none(scored: pa.Table, gold: Gold, name: str) -> list[str]:
+    """A note on right answers that are no label of any answer: mostly, they are spelled in another way."""
+    import difflib
+
+    import pyarrow.compute as pc
+
+    labels = set(scored["answer"].unique().to_pylist()) - {None}
+    if "choices" in scored.column_names:
+        labels |= set(pc.list_flatten(scored["choices"]).to_pylist())
+    asked = [id for id in scored["question_id"].unique().to_pylist() if id in gold]
+    lost = [id for id in asked if not labels & {gold[id], *gold.aliases.get(id, ())}]
+    if not lost:
+        return []
+    right = gold[lost[0]]
+    folded = {label.strip().casefold(): label for label in sorted(labels)}
+    near = difflib.get_close_matches(right.strip().casefold(), folded, n=1)
+    nearest = f", nearest {folded[near[0]]!r}" if near else ""
+    return [
+        f"{name}: {len(lost):,} of {len(asked):,} right answers are given by none of the answers, such as {right!r} "
+        f"to {lost[0]!r}{nearest}: they count as answered wrongly; if they are spelled otherwise, --normalize merges"
+    ]
 
 
 def _as_json(found: _Found) -> dict[str, Any]:

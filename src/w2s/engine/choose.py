@@ -178,7 +178,7 @@ def _score_trees(
     width = max(len(tree.ids) for tree in trees)
     ids = torch.zeros(len(trees), width, dtype=torch.long)
     positions = torch.zeros_like(ids)
-    # Padding comes after all that is read; it sees itself, for a row of attention over nothing is no number.
+    # Padding comes after all that is scored. A padded token must see itself: softmax over a fully masked row is NaN.
     ends = torch.arange(1, width + 1).repeat(len(trees), 1)
     read = torch.zeros_like(ids, dtype=torch.bool)
     sources: list[int] = []  # the row of the logits that each token is read from

@@ -54,7 +54,7 @@ class Written(NamedTuple):
     """What a model wrote after a prompt: a line, and whether it was cut off before it ended."""
 
     text: str
-    cut_off: bool
+    cut_off: bool = False
 
 
 class _Ending:
@@ -133,7 +133,7 @@ def generate_texts(
     sampling_temperature: float = 0.0,
     seed: int = 0,
     prefix: Prefix | None = None,
-) -> list[str]:
+) -> list[Written]:
     """The text that a model writes after each prompt, as one batch.
 
     Args:
@@ -150,10 +150,9 @@ def generate_texts(
     """
     # A number for each row and step, drawn before the first: no row's text depends on when another ends.
     draws = torch.rand(len(prompts), max_new_tokens, generator=torch.Generator().manual_seed(seed))
-    written = _write(
+    return _write(
         lm, prompts, draws, tokens=tokens, sampling_temperature=sampling_temperature, seed=seed, prefix=prefix
     )
-    return [one.text for one in written]
 
 
 @torch.inference_mode()

@@ -34,8 +34,8 @@ def attention_mask(
 
     Args:
         lm: A model that takes masks.
-        ends: (rows, tokens) Token `i` sees token `j` where `j <= i < ends[j]`. A padded token must see itself, for
-            attention over nothing is no number.
+        ends: (rows, tokens) Token `i` sees token `j` where `j <= i < ends[j]`. A padded token must see itself: softmax
+            over a fully masked row is NaN.
         positions: (rows, tokens) the place of each in its own sequence.
         before: How many tokens stand in a cache before all of these, each of which sees them.
 

@@ -53,7 +53,7 @@ def labelled(
 
     The surest questions are kept, and as many of their prompts drawn as there were questions before: each question once
     before any comes twice, in another variation. So it costs as many examples as naive supervision. Soft labels are a
-    group of rows, one an option, weighted by its probability, of which those below .01 go.
+    group of rows, one an option, weighted by its probability, or by 0 where that is below .01.
 
     Args:
         answers: Anybody's answers to these questions: their prompts, and how a student writes each option.

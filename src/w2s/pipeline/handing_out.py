@@ -9,6 +9,7 @@ import pyarrow as pa
 from filelock import FileLock
 
 from w2s.errors import InputError
+from w2s.files import atomic_write, files_below
 from w2s.pipeline.origin import TRAINED_ON, TrainedOn
 from w2s.pipeline.steps import PREDICTIONS_FILE
 from w2s.tables import write_table
@@ -18,7 +19,8 @@ __all__ = ["check_out", "hand_out"]
 _HANDED_OUT = ("adapter", "log.jsonl", "training.json")
 _NAMES = (*_HANDED_OUT, TRAINED_ON, PREDICTIONS_FILE)
 _MARKER = ".w2s-train"
-"""Says that a folder is ours, however a process died that wrote into it; who holds its lock is the one who writes."""
+"""Names the files that w2s train wrote into the folder, however a process died that was writing."""
+_LOCK = ".w2s-train.lock"
 _NEW = ".w2s-train-new"
 
 
@@ -26,11 +28,10 @@ def check_out(out: Path) -> None:
     """Make sure that a folder is one to write an adapter into: nothing that we did not write is replaced."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: expected a folder for the adapter, or a name for a new one")
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    foreign = names - {*_NAMES, _MARKER, _NEW}
-    if names and (foreign or not names & {_MARKER, "training.json"}):
+    names = _files(out) if out.is_dir() else set()
+    if foreign := sorted(names - _own_files(out)):
         raise InputError(
-            f"{out} holds {sorted(foreign or names)[0]!r}, which w2s train did not write: expected an "
+            f"{out} holds {foreign[0]!r}, which this version of w2s train did not write: expected an "
             "empty folder, one that it wrote, or a name for a new one"
         )
 
@@ -38,8 +39,8 @@ def check_out(out: Path) -> None:
 def hand_out(result: Path, out: Path, learned: TrainedOn, predictions: pa.Table | None = None) -> None:
     """Copy a training's result into the folder, whole before any of it takes the place of an older one."""
     out.mkdir(parents=True, exist_ok=True)
-    check_out(out)  # again: it may have been hours
-    with FileLock(out / _MARKER):
+    with FileLock(out / _LOCK):
+        check_out(out)  # again: it may have been hours
         new = out / _NEW
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
@@ -50,10 +51,40 @@ def hand_out(result: Path, out: Path, learned: TrainedOn, predictions: pa.Table 
         learned.write(new / TRAINED_ON)
         if predictions is not None:
             write_table(predictions, new / PREDICTIONS_FILE)
+        written = set(files_below(new))
+        _note(out, written | _own_files(out))
         for name in _NAMES:
-            old = out / name
-            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink(missing_ok=True)
+            _remove(out / name, out)
             if (new / name).exists():
-                (new / name).rename(old)
+                (new / name).rename(out / name)
         new.rmdir()
-        (out / _MARKER).touch()
+        _note(out, written)
+
+
+def _files(out: Path) -> set[str]:
+    """The files and links in the folder, by their names below it, without those that come and go with a hand-out."""
+    found = (path.relative_to(out) for path in out.rglob("*") if path.is_symlink() or path.is_file())
+    return {path.as_posix() for path in found if path.parts[0] not in (_MARKER, _LOCK, _NEW)}
+
+
+def _own_files(out: Path) -> set[str]:
+    """What w2s train wrote there."""
+    try:
+        return set((out / _MARKER).read_text(encoding="utf-8").splitlines())
+    except FileNotFoundError:
+        return set()
+
+
+def _note(out: Path, names: set[str]) -> None:
+    atomic_write(out / _MARKER, "".join(f"{name}\n" for name in sorted(names)))
+
+
+def _remove(old: Path, out: Path) -> None:
+    """Remove a file, or a folder, that w2s train wrote."""
+    for name in _own_files(out):
+        path = out / name
+        if path == old or old in path.parents:
+            path.unlink(missing_ok=True)
+    if old.is_dir():
+        for folder in (*sorted(old.rglob("*"), reverse=True), old):
+            folder.rmdir()  # and no more: a file that is there now, somebody has put there since

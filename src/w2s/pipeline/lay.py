@@ -17,6 +17,7 @@ from w2s.reliability import ESTIMATORS
 from w2s.reliability.encoder import by_content
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
+from w2s.supervisors.local import LENGTH_NORMALIZED_VERSION, WRITTEN_VERSION
 from w2s.tables import Unparsed
 
 __all__ = ["Lay"]
@@ -125,7 +126,12 @@ class Lay(LayQuestions):
         if examples:
             settings["examples"] = examples
             inputs["examples"] = fold or self.gold("weak_train")
-        versions = self._task_version(parsed=self.task.answering_mode(spec.mode) != "choose")
+        writes = self.task.answering_mode(spec.mode) != "choose"
+        versions = self._task_version(parsed=writes)
+        if writes:
+            versions["written"] = WRITTEN_VERSION
+        elif spec.length_normalized:
+            versions["length_normalized"] = LENGTH_NORMALIZED_VERSION
         if source is not None:
             versions[f"source {source}"] = SOURCES.version(source)
         if "orders" in settings:

@@ -54,7 +54,8 @@ def paraphrases_step(
     Args:
         task: The task.
         spec: Which rewordings, and who is asked.
-        account: What is charged where a server is asked.
+        account: Name under which the requests of one run are counted against `max_requests` and `max_cost`; all its
+            servers share it.
         at_least: Fewer of any question are an error.
         plugins: Files that the step may need.
     """

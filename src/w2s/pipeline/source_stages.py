@@ -34,7 +34,8 @@ class LaidSource:
         seed: Of the experiment.
         asks: The split that stands for `transfer`, where a source is asked for its answers alone.
         member: Which of several supervisors it is, for the labels.
-        account: What is charged where answers are paid for.
+        account: Name under which the requests of one run are counted against `max_requests` and `max_cost`; all its
+            servers share it.
     """
 
     lay: Lay

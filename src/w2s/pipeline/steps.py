@@ -135,14 +135,7 @@ def _answers(settings: Settings, inputs: Folders, out: Path, context: Context) -
     journal = out / "journal.jsonl"
     with _model(settings, inputs, context) as lm:
         table = answer_questions(
-            LocalModel(
-                lm,
-                task,
-                _answering(settings, context),
-                name=_name(context),
-                seed=_sampling_seed(settings),
-                compared=tested and settings["num_variations"] > 1,
-            ),
+            LocalModel(lm, task, _answering(settings, context), name=_name(context), seed=_sampling_seed(settings)),
             task,
             questions,
             num_variations=settings["num_variations"],
@@ -167,7 +160,7 @@ def _predictions(settings: Settings, inputs: Folders, out: Path, context: Contex
     orders = settings.get("orders", 1)
     with _model(settings, inputs, context) as lm:
         table = predict(
-            LocalModel(lm, task, _answering(settings, context), name=_name(context), compared=orders > 1),
+            LocalModel(lm, task, _answering(settings, context), name=_name(context)),
             task,
             questions,
             gold_by_id(inputs["gold"]),

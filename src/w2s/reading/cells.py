@@ -84,7 +84,7 @@ def text_of(cell: object) -> str | None:
 def guarded(text: str) -> str:
     """A text for a CSV file that no spreadsheet takes for a formula: with an apostrophe before it, if need be.
 
-    A number stays as it is. `reading` takes the apostrophe off again.
+    A number stays as it is. `reading` takes the apostrophe off again, of cells in quotes as `tables` writes them.
     """
     match = _FORMULA.fullmatch(text)
     return text if match is None or NUMBER.fullmatch(match[1]) else f"'{text}"

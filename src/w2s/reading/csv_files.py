@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +66,11 @@ def delimiter_of(text: str, columns: Sequence[str], suffix: str) -> str:
 def csv_columns(text: str, suffix: str) -> tuple[str, ...]:
     """What the first record of a CSV text calls the columns; none where it cannot be read."""
     try:
-        first = next((cells for _, cells, _ in split_records(text, delimiter_of(text, (), suffix)) if any(cells)), [])
+        records = split_records(text, delimiter_of(text, (), suffix))
+        cells, quoted = next(((cells, quoted) for _, cells, quoted in records if any(cells)), ([], set()))
     except ValueError:
         return ()
-    return tuple(unguarded((cell or "").strip()) for cell in first)
+    return tuple(_names(cells, quoted))
 
 
 def csv_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Rows:
@@ -84,7 +85,8 @@ def csv_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Rows
         raise InputError(f"{path} cannot be read: {error}") from None
     if not records:
         raise InputError(f"{path} is empty: it has no rows")
-    head = [unguarded((cell or "").strip()) for cell in records[0][1]]
+    _, first, first_quoted = records[0]
+    head = _names(first, first_quoted)
     headed = is_headed(head, columns)
     header = head if headed else list(columns)
     starts, body, quotes = zip(*records[headed:], strict=True) if records[headed:] else ((), (), ())
@@ -98,17 +100,55 @@ def csv_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Rows
             raise InputError(f"{path}, {at}: expected {width} cells, as in the header, not {len(cells)}")
     kept = _named(path, header, body)
     refuse_twice(path, [header[index] for index in kept])
+    _take_guards_off(
+        path, header, body, quotes if headed and _is_as_we_write(first, first_quoted) else [()] * len(body)
+    )
     quoted = set().union(*quotes)
     return Rows(
         columns=tuple(header[index] for index in kept),
-        cells=[
-            {header[index]: None if (cell := cells[index]) is None else unguarded(cell) for index in kept}
-            for cells in body
-        ],
+        cells=[{header[index]: cells[index] for index in kept} for cells in body],
         lines=None if lines == list(range(1 + headed, 1 + headed + len(lines))) else lines,
         typeless=True,
         quoted=frozenset(header[index] for index in kept if index in quoted),
     )
+
+
+def _is_as_we_write(header: Sequence[str | None], quoted: Collection[int]) -> bool:
+    """Whether all names of the columns are in quotes, as `tables.write_table` has them; few other programs do that."""
+    return len(quoted) == len(header)
+
+
+def _names(header: Sequence[str | None], quoted: Collection[int]) -> list[str]:
+    """The names of the columns, without the apostrophe of `guarded` where we may have written it."""
+    names = [(cell or "").strip() for cell in header]
+    return [unguarded(name) for name in names] if _is_as_we_write(header, quoted) else names
+
+
+def _take_guards_off(
+    path: Path, header: Sequence[str], body: Sequence[list[str | None]], ours: Sequence[Collection[int]]
+) -> None:
+    """Take the apostrophe of `guarded` off, in place, and say of which columns; what we cannot have written stays.
+
+    Args:
+        path: The file.
+        header: Its columns.
+        body: Its rows.
+        ours: Which cells of each row are in quotes, as we write texts; none of a file that is not ours.
+    """
+    found: dict[tuple[int, bool], list[int]] = {}
+    for number, (cells, quoted) in enumerate(zip(body, ours, strict=True), start=1):
+        for index, cell in enumerate(cells):
+            if cell is None or cell[:1] != "'" or (text := unguarded(cell)) == cell:
+                continue
+            found.setdefault((index, index in quoted), []).append(number)
+            if index in quoted:
+                cells[index] = text
+    for (index, taken), rows in found.items():
+        _log.info(
+            "%s: cells of column %r with the apostrophe that w2s puts before formulas: %d, first in row %d: %s",
+            *(path, header[index], len(rows), rows[0]),
+            "it is taken off" if taken else "it stays, since w2s would have written them in quotes",
+        )
 
 
 def is_headed(first: Sequence[str | None], columns: Sequence[str]) -> bool:

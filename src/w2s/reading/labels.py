@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from w2s.errors import InputError, unknown_name
 from w2s.reading import read_rows, suffix_of
 
-__all__ = ["RULES", "Labels", "labels_of", "long_of"]
+__all__ = ["RULES", "Labels", "labels_of", "long_of", "spellings_beside"]
 
 RULES = ("space", "case")
 
@@ -40,8 +40,13 @@ class Labels(NamedTuple):
 def long_of(table: pa.Table, annotators: Sequence[str], path: str) -> pa.Table:
     """A table with a column an annotator, as one with a row an answer.
 
+    Args:
+        table: With `question_id`; `tables.read_table` reads the annotators' columns as `answers`, that is as texts.
+        annotators: The columns.
+        path: The file, for the message.
+
     Raises:
-        InputError: It lacks a column; `path` is named in the message.
+        InputError: It lacks a column.
     """
     missing = [name for name in ("question_id", *annotators) if name not in table.column_names]
     if missing:
@@ -72,15 +77,17 @@ def labels_of(table: pa.Table, *, normalize: Sequence[str] = (), keep_missing: b
         keep_missing: Whether rows without a label stay, as unparsed answers; by default where no people gave them.
 
     Raises:
-        InputError: The table has both columns or lacks an annotator in a row, or a rule or a file of it is none.
+        InputError: The table has both columns or lacks an annotator or a supervisor in a row, or a rule or a file of
+            it is none.
     """
     by_people = "annotator" in table.column_names
+    if by_people and "supervisor" in table.column_names:
+        raise InputError("the table has a column 'annotator' and a column 'supervisor': expected one of them")
+    for name, one in (("annotator", "an annotator"), ("supervisor", "a supervisor")):
+        if name in table.column_names and table[name].null_count:
+            row = pc.index(pc.is_null(table[name]), True).as_py()
+            raise InputError(f"answers table, row {row + 1}: expected {one}, it is null")
     if by_people:
-        if "supervisor" in table.column_names:
-            raise InputError("the table has a column 'annotator' and a column 'supervisor': expected one of them")
-        if table["annotator"].null_count:
-            row = pc.index(pc.is_null(table["annotator"]), True).as_py()
-            raise InputError(f"answers table, row {row + 1}: expected an annotator, it is null")
         names = ["supervisor" if name == "annotator" else name for name in table.column_names]
         table = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
     if "supervisor" in table.column_names and "variation" not in table.column_names:
@@ -106,6 +113,23 @@ def labels_of(table: pa.Table, *, normalize: Sequence[str] = (), keep_missing: b
         given = table.filter(pc.is_valid(table["answer"])) if "answer" in table.column_names else table
         missing, table = table.num_rows - given.num_rows, given
     return Labels(table, by_people, missing, merged, tuple(notes))
+
+
+def spellings_beside(
+    answers: pa.ChunkedArray, others: Iterable[str], *, normalize: Sequence[str]
+) -> dict[str, str | None]:
+    """How to spell labels from elsewhere, such as right answers, so that they are those that `labels_of` makes.
+
+    Args:
+        answers: The column `answer` of the table, as it was before `labels_of`.
+        others: Labels from elsewhere. They do not count where the most frequent spelling is looked for.
+        normalize: As for `labels_of`.
+
+    Returns:
+        The spelling of each label; None where it is missing.
+    """
+    spelled, _ = _spelled({**dict.fromkeys(others, 0), **_counted(answers)}, normalize)
+    return spelled
 
 
 def _counted(answers: pa.ChunkedArray) -> dict[str, int]:

@@ -41,7 +41,7 @@ class Votes(NamedTuple):
 
 
 def count_votes(answers: pa.Table) -> Votes:
-    """Count how often each answer was given to its question."""
+    """Count how often each answer was given to its question: every row is a vote, whoever gave it."""
     question, num_questions = codes(answers["question_id"])
     answer, num_answers = codes(answers["answer"])
     # The code of a class sorts by question.

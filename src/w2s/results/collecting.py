@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from w2s.environment import environment
 from w2s.files import atomic_write
 from w2s.folders.layout import Adapters, RunFolder
-from w2s.gold import Gold, known_rows, right_rows
+from w2s.gold import Gold
 from w2s.metrics import (
     Difference,
     QuestionIds,
@@ -41,6 +41,7 @@ from w2s.pipeline.steps import (
     TRAINING_SET_FILE,
     gold_by_id,
 )
+from w2s.results import taught
 from w2s.results.comparison import ComparedEstimator
 from w2s.results.copying import copy_files
 from w2s.results.diagnosis import WeakLabelSummary
@@ -62,7 +63,7 @@ _PerSeed = list[Correct]  # of each seed (questions,)
 
 
 class _Selected(NamedTuple):
-    """Of training sets: their size, and how many of their answers are right where that is known."""
+    """Of training sets: their size, and how many of their labels are right where that is known."""
 
     rows: float = 0
     questions: float = 0
@@ -152,9 +153,8 @@ class _Collector:
         return self._gold_of("transfer")
 
     @cached_property
-    def _learned_gold(self) -> Gold:
-        """Ground truth of all questions that somebody may learn from."""
-        return self._gold_of("weak_train", "transfer")
+    def _weak_train_gold(self) -> Gold:
+        return self._gold_of("weak_train")
 
     def _gold_of(self, *splits: str) -> Gold:
         steps = [run.gold[split] for run in self._graph.seed_runs for split in splits if split in run.gold]
@@ -307,18 +307,15 @@ class _Collector:
     def _selected(self, steps: Sequence[Step]) -> _Selected:
         if not steps:
             return _Selected()
-        names = ("question_id", "answer", "weight")
-        tables = [read_columns(self._file(step, TRAINING_SET_FILE), names) for step in steps]
+        tables = [read_columns(self._file(step, TRAINING_SET_FILE), taught.COLUMNS) for step in steps]
         rows = _mean([table.num_rows for table in tables])
         questions = _mean([len(table["question_id"].unique()) for table in tables])
-        plain, weighted = [], []
-        for table in tables:
-            right, weight = _right(table, self._learned_gold)
-            if not len(right):
-                return _Selected(rows, questions)
-            plain.append(float(right.mean()))
-            weighted.append(float(np.average(right, weights=weight)))
-        return _Selected(rows, questions, float(np.mean(plain)), float(np.mean(weighted)))
+        found = [taught.labels_right(table, self._transfer_gold, self._weak_train_gold) for table in tables]
+        known = [one for one in found if one is not None]
+        if len(known) < len(found):
+            return _Selected(rows, questions)
+        plain, weighted = np.mean(known, axis=0).tolist()
+        return _Selected(rows, questions, plain, weighted)
 
     def _labels(self, run: SeedRun) -> WeakLabelSummary:
         scored, questions = self._file(run.scored, SCORED_FILE), self._file(run.questions["transfer"], QUESTIONS_FILE)
@@ -378,13 +375,6 @@ def _behind(graph: Graph) -> list[dict[str, Any]]:
     read = {step.key for step in graph.targets()}
     steps = walk(graph.targets(), stop=lambda _: False)
     return [{"label": step.label, "kind": step.kind, "key": step.key} for step in steps if step.key not in read]
-
-
-def _right(table: pa.Table, gold: Mapping[str, str]) -> tuple[Correct, npt.NDArray[np.float64]]:
-    """Which answers are right, and the weights, of the rows whose ground truth is known."""
-    known = known_rows(table, gold)
-    weights = table["weight"].to_numpy().astype(np.float64)
-    return right_rows(table, gold)[known], weights[known]
 
 
 def _finite(value: float | None) -> float | None:

@@ -52,8 +52,9 @@ class Record:
         gain_se: Standard error of the gain; with fewer than three seeds over questions alone.
         rows: Examples that the student was trained on; the mean over seeds where seed is None.
         questions: Questions that the training set asks, mean over the seeds.
-        label_accuracy: Share of those examples whose answer is right, where ground truth is known.
-        label_accuracy_weighted: The same, each example counted by its weight.
+        label_accuracy: Share of its labels that are right, where ground truth is known; the options of a question that
+            are weighted by their probability are one label, which says the likeliest of them.
+        label_accuracy_weighted: Share of the examples whose answer is right, each counted by its weight.
         seconds: How long the training took.
         same_answer: The one answer that it gives to nine test questions in ten or more, where that is right for fewer;
             where options differ from question to question the number of one, "option 2".

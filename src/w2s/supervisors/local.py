@@ -1,7 +1,10 @@
-"""A local language model as supervisor: it chooses among the options, or writes an answer that is then read."""
+"""A local language model as supervisor: it chooses among the options, or writes an answer that is then parsed."""
 
 from __future__ import annotations
 
+import logging
+import re
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -9,14 +12,24 @@ from typing import TYPE_CHECKING
 
 from w2s.config import AnsweringSpec
 from w2s.supervisors.base import Answer, Batch, Prompt
-from w2s.tasks.base import Task
+from w2s.tasks.base import Question, Task
+from w2s.tasks.questions import Variation
 
 if TYPE_CHECKING:
     from w2s.engine.choose import ChoiceBatch
+    from w2s.engine.generate import Written
     from w2s.engine.prefix import Prefix
     from w2s.models.load import LanguageModel
 
-__all__ = ["LocalModel"]
+__all__ = ["LENGTH_NORMALIZED_VERSION", "WRITTEN_VERSION", "LocalModel"]
+
+logger = logging.getLogger(__name__)
+
+WRITTEN_VERSION = 2
+"""Raised when another answer is taken from what a model wrote. 2: half a word, at which it was cut off, is none."""
+
+LENGTH_NORMALIZED_VERSION = 2
+"""Of length-normalized answers. 2: their log-probabilities are those that the options were compared by."""
 
 
 class LocalModel:
@@ -24,12 +37,10 @@ class LocalModel:
 
     Args:
         lm: The model, with its adapter on it.
-        task: Reads what the model writes.
+        task: Parses what the model writes.
         spec: How it answers.
         name: What the answers table calls it.
         seed: Of sampled answers.
-        compared: Give as log-probabilities what the options are compared by: a token's, where they are
-            length-normalized.
     """
 
     def __init__(
@@ -40,7 +51,6 @@ class LocalModel:
         *,
         name: str,
         seed: int = 0,
-        compared: bool = False,
     ) -> None:
         from w2s.engine.batching import default_budget  # torch is here now, and not before: plans do without
 
@@ -50,7 +60,7 @@ class LocalModel:
         self._mode = task.answering_mode(spec.mode)
         self._tokens = spec.tokens_per_batch or default_budget(lm.device.type)
         self._seed = seed
-        self._compared = compared
+        self._cut_off: Counter[bool] = Counter()  # by whether they were parsed all the same
         self.name = name
 
     def plan(self, prompts: Sequence[Prompt]) -> list[Batch]:
@@ -73,7 +83,11 @@ class LocalModel:
             ]
         groups = generate_batches(self._lm, texts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
         prefix = prefix_for_writing(self._lm, shared, texts)
-        return [Batch(rows, partial(self._write, prompts, rows, index, prefix)) for index, rows in enumerate(groups)]
+        last = len(groups) - 1
+        return [
+            Batch(rows, partial(self._write, prompts, rows, index, prefix, tells=index == last))
+            for index, rows in enumerate(groups)
+        ]
 
     def _choose(self, prompts: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
         from w2s.engine.choose import score_choices
@@ -84,24 +98,25 @@ class LocalModel:
         answers = []
         for row, pairs, logprobs in zip(batch.rows, batch.pairs, scored, strict=True):
             question, variation, _ = prompts[row]
-            scores = logprobs
             if self._spec.length_normalized:
-                scores = [score / len(pair.completion) for score, pair in zip(logprobs, pairs, strict=True)]
-            best = max(range(len(scores)), key=scores.__getitem__)
+                logprobs = [score / len(pair.completion) for score, pair in zip(logprobs, pairs, strict=True)]
+            best = max(range(len(logprobs)), key=logprobs.__getitem__)
             answers.append(
                 Answer(
                     response=variation.completions[best],
                     answer=question.choices[best],
                     position=variation.positions[best],
-                    choice_logprobs=scores if self._compared else logprobs,
+                    choice_logprobs=logprobs,
                 )
             )
         return answers
 
-    def _write(self, prompts: Sequence[Prompt], rows: Sequence[int], index: int, prefix: Prefix | None) -> list[Answer]:
+    def _write(
+        self, prompts: Sequence[Prompt], rows: Sequence[int], index: int, prefix: Prefix | None, *, tells: bool
+    ) -> list[Answer]:
         from w2s.engine.generate import generate_texts
 
-        texts = generate_texts(
+        written = generate_texts(
             self._lm,
             [prompts[row].text for row in rows],
             max_new_tokens=self._spec.max_new_tokens,
@@ -112,9 +127,30 @@ class LocalModel:
             prefix=prefix,
         )
         answers = []
-        for row, text in zip(rows, texts, strict=True):
+        for row, one in zip(rows, written, strict=True):
             question, variation, _ = prompts[row]
-            answer = self._task.parse(text, question, variation)
+            answer = self._parsed(one, question, variation)
             position = variation.positions[question.choices.index(answer)] if answer in question.choices else None
-            answers.append(Answer(response=text, answer=answer, position=position))
+            answers.append(Answer(response=one.text, answer=answer, position=position))
+        if tells and self._cut_off:
+            logger.warning(
+                "%s: %d answers were cut off at max_new_tokens %d, and %d of them are unparsed for that",
+                self.name,
+                self._cut_off.total(),
+                self._spec.max_new_tokens,
+                self._cut_off[False],
+            )
         return answers
+
+    def _parsed(self, written: Written, question: Question, variation: Variation) -> str | None:
+        """The answer in a text; of one that was cut off, none that might have become another: 12 of 1250."""
+        answer = self._task.parse(written.text, question, variation)
+        if not written.cut_off or answer is None:
+            return answer
+        longer = [choice for choice in question.choices if choice != answer and choice.startswith(answer)]
+        if longer or not question.choices:
+            without_last_word = re.sub(r"\S+\s*$", "", written.text)
+            if self._task.parse(without_last_word, question, variation) != answer:
+                answer = None
+        self._cut_off[answer is not None] += 1
+        return answer

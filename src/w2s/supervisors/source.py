@@ -72,7 +72,7 @@ class SourceStages(Protocol):
 
     @property
     def account(self) -> str:
-        """What is charged where answers are paid for, by its name; a whole command has one."""
+        """Name under which a run's requests are counted against `max_requests` and `max_cost`; its servers share it."""
 
     @property
     def orders(self) -> int:
@@ -192,7 +192,7 @@ class Source:
         name: What users call it.
         summary: One line for `w2s sources`.
         steps: Lays the steps, given the stages of one seed.
-        needs_weak_train: Whether it can do without questions of `weak_train`, given the weak supervisor's settings.
+        needs_weak_train: Whether it needs questions of `weak_train`, given the weak supervisor's settings.
         check: Refuses settings that the source cannot use, before anything is computed.
         called: The supervisor's name in tables; by default the name of its model.
         answer: Answers an inquiry (`tables.ANSWERS`), for a source that lays `SourceStages.ask`.

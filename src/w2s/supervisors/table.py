@@ -6,6 +6,7 @@ import difflib
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +80,7 @@ def _read(paths: Sequence[Path], settings: Mapping[str, Any], questions: Sequenc
         )
         return _Answers(labels_of(export.table, normalize=settings["normalize"], keep_missing=False), export)
     path, wide = str(paths[0]), settings["annotators"]
-    table = read_table(path, settings["columns"])
+    table = read_table(path, settings["columns"], answers=wide)
     if wide:
         table = long_of(table, wide, path)
     for name in ("question_id", "answer"):
@@ -89,8 +90,68 @@ def _read(paths: Sequence[Path], settings: Mapping[str, Any], questions: Sequenc
                 f"{path} has no column {name!r}, it has {', '.join(table.column_names)}: "
                 f"weak.settings.columns says which it is{hint}"
             )
+    if "variation" in table.column_names:
+        table = _with_whole_variations(table, path)
     labels = labels_of(table, normalize=settings["normalize"], keep_missing=False)
-    return _Answers(labels._replace(table=_numbered(labels.table)), None)
+    numbered = _numbered(labels.table)
+    _check_once(numbered, path)
+    return _Answers(labels._replace(table=numbered), None)
+
+
+def _with_whole_variations(table: pa.Table, path: str) -> pa.Table:
+    """The table, whose variations must be whole numbers of 0 or more, whatever they are written as."""
+    numbers = []
+    for row, cell in enumerate(table["variation"].to_pylist(), start=1):
+        whole = -1
+        with suppress(TypeError, ValueError, OverflowError):
+            whole = int(cell) if int(cell) == float(cell) and not isinstance(cell, bool) else -1
+        if not 0 <= whole < 2**31:
+            said = "null" if cell is None else repr(cell)
+            raise InputError(f"{path}, row {row}: variation is {said}: expected a whole number of 0 or more")
+        numbers.append(whole)
+    return table.set_column(table.column_names.index("variation"), "variation", pa.array(numbers, pa.int32()))
+
+
+def _check_once(table: pa.Table, path: str) -> None:
+    """Make sure that nobody answers the same variation of a question twice."""
+    keys = [name for name in ("question_id", "variation", "supervisor") if name in table.column_names]
+    counts = table.group_by(keys, use_threads=False).aggregate([([], "count_all")])
+    if (again := counts.filter(pc.greater(counts["count_all"], 1))).num_rows:
+        first = again.slice(0, 1).to_pylist()[0]
+        which = ", ".join(f"{key} {first[key]!r}" for key in keys)
+        raise InputError(
+            f"{path}: expected one answer for {which}, it has {first['count_all']}: a column variation may number them"
+        )
+
+
+def _check_ids(where: str, table: pa.Table, known: Sequence[str]) -> None:
+    """Say which rows are of no question, as labels beyond the splits are, and ids that are spelled in another way.
+
+    Raises:
+        InputError: An id is that of a question but for the space around it.
+    """
+    ids = pc.cast(table["question_id"], pa.string())
+    lost = table.filter(pc.invert(pc.is_in(ids, pa.array(known, pa.string()))))
+    if not lost.num_rows:
+        return
+    asked, unknown = set(known), pc.cast(lost["question_id"], pa.string()).to_pylist()
+    if spaced := [id for id in unknown if id is not None and id.strip() in asked]:
+        raise InputError(
+            f"{where}: {len(spaced)} rows have an id with space around it, such as {spaced[0]!r}: "
+            f"expected {spaced[0].strip()!r}, as the task has it"
+        )
+    near = difflib.get_close_matches(str(unknown[0]), known, n=1)
+    logger.info(
+        "%s: %d of %d rows are of no question of these splits, such as %r%s: not drawn, or of another id",
+        *(where, lost.num_rows, table.num_rows, unknown[0], f", nearest {near[0]!r}" if near else ""),
+    )
+    if "supervisor" in table.column_names:
+        rows, without = (Counter(one["supervisor"].to_pylist()) for one in (table, lost))
+        if silent := [f"{who!r} ({count})" for who, count in sorted(without.items()) if count == rows[who]]:
+            logger.warning(
+                "%s: all rows of %s are of no question of these splits, so that their labels are not used",
+                *(where, ", ".join(silent)),
+            )
 
 
 def _tell(where: str, answers: _Answers) -> None:
@@ -247,6 +308,10 @@ def _steps(stages: SourceStages) -> Supervision:
     questions = {question.id: question for split in SPLITS for question in stages.questions(split)}
     answers = _read(paths, {**settings, "normalize": given["normalize"]}, list(questions.values()))
     _tell(where, answers)
+    if answers.export is None:
+        _check_ids(where, answers.labels.table, list(questions))
+    if given["annotators"]:
+        settings["annotators_version"] = 2  # the first one read their labels with types: 3.10 as 3.1
     if answers.export is not None:
         settings["way"] = list(answers.export.way or ())
     table = answers.labels.table

@@ -131,7 +131,10 @@ def read_export(
         notes.append(unmatched_note(export.items, ids, known, way, found))
     table, again = _table(export, found, ids, {one.id: one.choices for one in known or ()})
     if again and found.by_people:
-        notes.append(f"labels by somebody who labelled the question before: {again:,}, who share one vote with it")
+        notes.append(
+            f"labels by somebody who labelled the question before: {again:,}, each a vote more; dawid-skene and the "
+            "comparison of annotators give one vote to all of a person's labels of a question"
+        )
     return Long(table, form, way, export.written, tuple(notes))
 
 

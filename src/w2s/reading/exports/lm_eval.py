@@ -3,11 +3,12 @@
 A row is `{"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", …}`. Of a multiple-choice task,
 `arguments` has a context and a continuation an option and `filtered_resps` the log-likelihood of each; of one that
 generates, `resps` has the texts and `filtered_resps` what a filter read in them, a row for each filter. All numbers
-may be texts.
+may be texts. A file of the same model and task with an earlier time is an earlier run.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -22,7 +23,7 @@ from w2s.reading.unpacking import stem_of
 
 __all__ = ["FORMAT"]
 
-_FILE = re.compile(r"samples_(.+)_\d{4}-\d{2}-\d{2}T[^_]*")
+_FILE = re.compile(r"samples_(.+)_(\d{4}-\d{2}-\d{2}T[^_]*)")
 _RAW = "resps"
 _UNREAD = "[invalid]"  # what the filters of the harness answer where they find nothing
 
@@ -68,7 +69,7 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
     generated = not any(row.scores for row in rows)
     if not generated and not all(row.scores for row in rows):
         raise InputError(f"{files[0].path}: some samples choose and some generate: expected one kind at a time")
-    kept = _one_filter(rows, wanted.answer, generated=generated)
+    kept, notes = _without_reruns(_one_filter(rows, wanted.answer, generated=generated), wanted)
     several_tasks = len({_task(file) for file in files}) > 1
     items: list[Item] = []
     answers: list[Given] = []
@@ -79,7 +80,7 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
             given = list(_given(row, items[-1], len(items) - 1, wanted))
             counts["that the filter could not read"] += sum(one.answer is None and one.chosen is None for one in given)
             answers += given
-    return Export(items=items, answers=answers, counts=counts, written=generated)
+    return Export(items=items, answers=answers, counts=counts, notes=tuple(notes), written=generated)
 
 
 def _item(row: _Row, several_tasks: bool) -> Item:
@@ -102,6 +103,66 @@ def _given(row: _Row, item: Item, index: int, wanted: Wanted) -> Iterator[Given]
         return
     for text in _texts(row, wanted.answer):
         yield Given(index, who, None if text == _UNREAD else text)
+
+
+# Runs
+
+
+def _without_reruns(rows: Sequence[_Row], wanted: Wanted) -> tuple[list[_Row], list[str]]:
+    """The rows without those that a newer run of the same model and task repeats, and notes on such runs.
+
+    A rerun that gives the same responses to the same requests is no second opinion: the newest counts. Runs that differ
+    in a response or a request are repeated answers.
+    """
+    runs: dict[tuple[str, str], dict[Path, list[_Row]]] = {}
+    for row in rows:
+        if task := _task(row.file):
+            runs.setdefault((row.file.name, task), {}).setdefault(row.file.path, []).append(row)
+    repeated: set[tuple[Path, int]] = set()
+    notes = []
+    for several in (run for run in runs.values() if len(run) > 1):
+        newer: dict[Path, dict[tuple[str, str], str]] = {}
+        for path in sorted(several, key=_time, reverse=True):
+            said = {_asked(row, wanted): _response(row, wanted) for row in several[path]}
+            shared = {other: both for other, then in newer.items() if (both := said.keys() & then.keys())}
+            differing = {other: sum(said[one] != newer[other][one] for one in both) for other, both in shared.items()}
+            if same := next((other for other, count in differing.items() if not count), None):
+                repeated |= {(path, row.number) for row in several[path] if _asked(row, wanted) in shared[same]}
+                said = {asked: text for asked, text in said.items() if asked not in shared[same]}
+                notes.append(
+                    f"{path} and {same} are runs of the same model and task with the same responses to "
+                    f"{len(shared[same]):,} documents: those of the newer one, {same.name}, count"
+                )
+            elif differing:
+                other, count = next(iter(differing.items()))
+                notes.append(
+                    f"{path} and {other} are runs of the same model and task that differ on {count:,} of "
+                    f"{len(shared[other]):,} documents: they count as repeated answers"
+                )
+            newer[path] = said
+    return [row for row in rows if (row.file.path, row.number) not in repeated], notes
+
+
+def _time(path: Path) -> tuple[str, str]:
+    """When a run ended, as its file's name says; of two at one time, the path decides."""
+    match = _FILE.fullmatch(stem_of(path))
+    return match[2] if match else "", str(path)
+
+
+def _asked(row: _Row, wanted: Wanted) -> tuple[str, str]:
+    """What a row answers, and who, where a column says it."""
+    return str(row.cells.get("doc_id")), str(row.cells.get(wanted.who)) if wanted.who else ""
+
+
+def _response(row: _Row, wanted: Wanted) -> str:
+    """The request and the response of a row; of options the chosen one, since likelihoods differ in the last digits."""
+    with reading_row(row.file, row.number):
+        if row.scores:
+            (given,) = _given(row, _item(row, several_tasks=False), 0, wanted)
+            response: Any = given.chosen
+        else:
+            response = row.cells.get(_RAW)
+        return json.dumps([row.cells.get("arguments"), response], sort_keys=True, default=str)
 
 
 # Options
@@ -233,4 +294,5 @@ FORMAT = Format(
     recognizes=_recognizes,
     read=_read,
     called=_called,
+    version=2,
 )
