@@ -65,7 +65,8 @@ def test_they_are_of_a_run_and_not_of_each_of_its_steps(
     with pytest.raises(SystemExit, match="2"):  # 48 and 12 of each
         main([*words, "--max-requests=100"])
     assert "max_requests is 100: nothing was asked" in " ".join(capsys.readouterr().err.split())
-    assert 48 <= server.requests <= 100
+    # The other process is ended in the middle of its requests.
+    assert (48 if jobs == 1 else 1) <= server.requests <= 100
 
 
 def test_they_are_of_all_splits_of_a_paraphrasing(

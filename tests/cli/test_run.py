@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.commands import Say
 from w2s.cli import main
+from w2s.presets import preset
 from w2s.running import Result
 from w2s.tables import read_table
 
@@ -97,6 +99,48 @@ def test_the_preset_of_the_task_in_the_settings_file_is_taken(
         main(["run", "--preset", "paper", "--config", str(tmp_path / "a.yaml"), "--print_config"])
     text = capsys.readouterr().out
     assert "max_length: 1600" in text and "name: ethics" in text and "test: all" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("task.name: mmlu", ["--preset=paper", "--config=FILE"]),
+        ("name: mmlu", ["--preset=paper", "--task=FILE"]),
+        ("", ["--preset=paper", "--task={name: mmlu}"]),
+        ("", ["--preset=paper", "--task.name=hellaswag", "--task.name=mmlu"]),
+        ("preset: paper", ["--config=FILE", "--task.name=mmlu"]),
+        ("preset: small\ntask: {name: ethics}", ["--config=FILE", "--preset=paper", "--task.name=mmlu"]),
+        ("", ["--preset=small", "--preset", "paper", "--task.name", "mmlu"]),
+    ],
+)
+def test_the_preset_is_that_of_the_task_that_is_run_however_both_are_named(
+    file: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text(file)
+    with pytest.raises(SystemExit):
+        main(["run", *(word.replace("FILE", str(tmp_path / "a.yaml")) for word in words), "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    told = preset("paper", "mmlu")
+    assert (printed["task"]["name"], printed["task"]["weak_train"]) == ("mmlu", 1474)
+    assert printed["strong"]["name"] == told.strong.name and printed["evaluation"]["max_new_tokens"] == 100
+
+
+def test_a_run_whose_weak_answers_all_are_unparsed_has_its_page(config: Path, say: Say, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--methods=[zero-shot]", "--answering.mode=generate", "--answering.max_new_tokens=1", f"--out={out}"]
+    say("run", "--config", config, *words)
+    answers = read_table(out / "seed-0" / "scored.parquet")["answer"]
+    assert answers.null_count == len(answers) > 0 and (out / "report.html").is_file()
+
+
+def test_where_a_setting_came_from_is_the_preset_that_a_file_names(config: Path, say: Say, tmp_path: Path) -> None:
+    settings = json.loads(config.read_text()) | {"preset": "paper"}
+    settings["student_training"] = {"epochs": 1, "batch_size": 4, "lora": {"targets": None}}
+    (tmp_path / "a.yaml").write_text(json.dumps(settings))
+    say("run", "--config", tmp_path / "a.yaml", "--methods", "[zero-shot]", "--out", tmp_path / "out")
+    origins = json.loads((tmp_path / "out" / "results.json").read_text())["origins"]
+    assert origins["student_training.warmup_ratio"] == "preset paper"
+    assert origins["student_training.epochs"] == f"file {tmp_path / 'a.yaml'}"
 
 
 @pytest.mark.usefixtures("no_page")

@@ -126,9 +126,9 @@ def test_an_option_that_nobody_chose_is_a_right_answer_as_any_other(say: Say, tm
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--out=./labels.csv"], "--out is ./labels.csv, the answers themselves: expected another file"),
-        (["--gold=gold.csv", "--out=gold.csv"], "--out is gold.csv, the right answers of --gold"),
-        (["--normalize=map.csv", "--out=map.csv"], "--out is map.csv, a mapping of --normalize"),
+        (["--out=./labels.csv"], "--out is ./labels.csv, which is read as well: expected another file"),
+        (["--gold=gold.csv", "--out=gold.csv"], "--out is gold.csv, which is read as well"),
+        (["--normalize=map.csv", "--out=map.csv"], "--out is map.csv, which is read as well"),
     ],
 )
 def test_what_is_read_is_never_written_over(

@@ -95,7 +95,7 @@ def test_the_command_says_what_it_wrote_and_never_overwrites_the_set(
     assert "10 rows for trl, drawn in proportion to the weights with seed 1" in capsys.readouterr().out
     before = given.read_bytes()
     for words, message in (
-        (["--for", "trl", "--out", str(given)], "the training set itself"),
+        (["--for", "trl", "--out", str(given)], "which is read as well: expected another file"),
         (["--out", str(tmp_path / "b.jsonl")], "expected --for with one of trl, openai, alpaca"),
         (["--merge", "--for", "trl", "--out", str(tmp_path / "b.jsonl")], "--merge is for a student"),
     ):

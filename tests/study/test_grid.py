@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -82,7 +83,8 @@ def test_a_whole_number_where_a_number_belongs_is_the_same_setting() -> None:
 def test_there_are_as_many_cells_as_the_levels_multiply_to_and_each_has_its_own_name(
     axes: dict[str, list[int]],
 ) -> None:
-    grid = {axis: {f"{axis}{value}": {"seeds": [value]} for value in values} for axis, values in axes.items()}
+    of = {"a": "task.test", "b": "task.transfer", "c": "task.weak_train"}
+    grid = {axis: {f"{axis}{value}": {of[axis]: value} for value in values} for axis, values in axes.items()}
     cells = cells_of({"grid": grid})
     count = 1
     for values in axes.values():
@@ -152,3 +154,26 @@ def test_whatever_a_file_holds_is_a_study_or_refused(study: dict[str, Any]) -> N
         assert "\n" not in str(error)
     else:
         assert cells and all(cell.name for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        (
+            {"grid": {"task.name": ["mmlu", "ethics"], "pair": {"p": {"task": {"name": "gsm8k"}}, "q": {}}}},
+            "the axes task.name and pair both give task.name: expected it in one of them",
+        ),
+        (
+            {"base": {"student_training.epochs": 3, "student_training": {"epochs": 1}}},
+            "student_training.epochs is there twice, as 3 and as 1: expected it once",
+        ),
+    ],
+)
+def test_a_setting_that_is_given_twice_is_refused(study: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        cells_of(study)
+
+
+def test_a_level_has_one_name_in_the_grid_and_beside_it() -> None:
+    study = {"grid": {"split_per_seed": [True]}, "include": [{"name": "more", "split_per_seed": True, "seeds": [9]}]}
+    assert {cell.levels["split_per_seed"] for cell in cells_of(study)} == {"true"}

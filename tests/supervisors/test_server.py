@@ -341,6 +341,20 @@ def test_what_is_no_response_is_named_by_its_line(
     assert ended.value.code == 2 and "back.jsonl, line 1: expected a response" in capsys.readouterr().err
 
 
+def test_requests_are_written_over_requests_and_over_nothing_else(tmp_path: Path) -> None:
+    from w2s.servers import batch_files
+    from w2s.servers.requests import Asking
+
+    asking = Asking(service="s", model="m", api="completion", letters=False, temperature=0.0, max_new_tokens=5)
+    for _ in range(2):
+        assert batch_files.write_requests(iter([asking.request("One?")]), tmp_path / "out.jsonl")
+    for name, text in (("data.jsonl", '{"question": "a", "answer": "b"}\n'), ("list.jsonl", "[1]"), ("a.jsonl", "a")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match=rf"{name} is there, and its first line is no request"):
+            batch_files.write_requests(iter([asking.request("One?")]), tmp_path / name)
+        assert (tmp_path / name).read_text() == text
+
+
 def test_large_sets_of_requests_are_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from w2s.servers import batch_files
     from w2s.servers.requests import Asking

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from w2s.cli.limits import limited
 from w2s.cli.options import store_of
-from w2s.cli.said import named, out_file, print_json, said_unparsed, said_where, say
+from w2s.cli.said import named, out_file, print_json, refuse_inputs, said_unparsed, said_where, say
+from w2s.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,9 +39,12 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
 
     ready = parser.instantiate(arguments)
     (ready.model,) = limited(arguments, ready.model)
-    out_file(arguments.out)
+    data = ready.task.data
+    out_file(arguments.out, data, arguments.responses)
+    refuse_inputs("--requests-out", arguments.requests_out, data, arguments.responses)
     store = store_of(arguments.store)
     if arguments.gold:
+        _check_asks_nobody(arguments)
         with Display():
             table = stages.ground_truth(ready.task, split=arguments.split)
         _written(table, arguments.out)
@@ -85,6 +89,18 @@ def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     say(f"\n{table.num_rows} answers{said_unparsed(table)}: {said_where(arguments.out)}")
 
 
+def _check_asks_nobody(arguments: Namespace) -> None:
+    """Make sure that --gold stands alone: it asks neither a model nor a server.
+
+    Raises:
+        InputError: Something beside it asks one.
+    """
+    for option in ("adapter", "requests_out", "responses"):
+        if getattr(arguments, option) is not None:
+            name = option.replace("_", "-")
+            raise InputError(f"--gold writes the right answers, and --{name} asks a model: expected one of them")
+
+
 def _written(table: pa.Table, out: str | None) -> None:
     """A stage's table, with the task of its prompts, if a file for it is named."""
     from w2s.pipeline.origin import write_table
@@ -116,7 +132,7 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     from w2s.pipeline import stages
     from w2s.pipeline.origin import read_table, write_table
 
-    out_file(arguments.out)
+    out_file(arguments.out, arguments.scored)
     with Display():
         scored = read_table(arguments.scored, encoding=arguments.encoding)
     found = stages.select(scored, arguments.method, seed=arguments.seed, **named(arguments.settings))
@@ -156,8 +172,8 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
     from w2s.metrics import accuracy_interval
     from w2s.pipeline import stages
 
-    out_file(arguments.out)
     ready = parser.instantiate(arguments)
+    out_file(arguments.out, ready.task.data)
     with Display() as display:
         table = stages.evaluate(
             ready.task,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from w2s.cli.options import encoding_option, store_of
-from w2s.cli.said import say
+from w2s.cli.said import refuse_inputs, say
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def _export_set(arguments: Namespace, path: Path) -> None:
     form, out = arguments["for"], Path(arguments.out).expanduser()
     if form is None:
         raise InputError(f"{path} is a training set: expected --for with one of {', '.join(FORMS)}")
-    if out.exists() and out.samefile(path):
-        raise InputError(f"--out is {arguments.out}, the training set itself: expected another file")
+    refuse_inputs("--out", arguments.out, arguments.what)
     with Display():
         table = read_table(path, encoding=arguments.encoding)
     seed = arguments.seed or 0

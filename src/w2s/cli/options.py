@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.cli.limits import limit_options
-from w2s.cli.settings_file import file_settings, value_of
+from w2s.cli.settings_file import file_settings, named_setting, settings_file
 from w2s.cli.track import track_option
 from w2s.errors import InputError, unknown_name
 from w2s.launched import this_process
@@ -75,11 +75,8 @@ def _task_name(words: Sequence[str]) -> str:
     from w2s.config import DEFAULT_TASK
     from w2s.tasks import TASKS
 
-    name = value_of(words, "--task.name")
-    if name is None:
-        task = file_settings(words).get("task")
-        name = task.get("name") if isinstance(task, dict) else None
-    name = DEFAULT_TASK if name is None else name
+    named = named_setting(words, "task.name")
+    name = DEFAULT_TASK if named is None else named
     if name not in TASKS:
         raise unknown_name("task", str(name), TASKS)
     return name
@@ -128,7 +125,7 @@ def check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:
     known = parser._option_string_actions
     for name, value in file_settings(words).items():
         if not isinstance(value, dict) and any(option.startswith(f"--{name}.") for option in known):
-            raise InputError(f"{name} is {value!r} in {value_of(words, '--config')}: expected settings below it")
+            raise InputError(f"{name} is {value!r} in {settings_file(words)}: expected settings below it")
 
 
 def config_option(parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -141,7 +138,8 @@ def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.presets import PRESETS, preset
     from w2s.running import DEFAULT_FOLDER
 
-    chosen = preset(value_of(words, "--preset") or "small", _task_name(words))
+    named = named_setting(words, "preset")
+    chosen = preset("small" if named is None else str(named), _task_name(words))
     config_option(parser, words)
     parser.add_argument("--preset", type=str, default="small", help=f"settings to begin with: {', '.join(PRESETS)}")
     parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
@@ -173,9 +171,7 @@ def _as_the_task_has_it(chosen: Experiment, words: Sequence[str]) -> Experiment:
     from w2s.tasks import TASKS
 
     own = TASKS[chosen.task.name]
-    reliability = file_settings(words).get("reliability")
-    filed = reliability.get("estimator") if isinstance(reliability, dict) else None
-    by_votes = (value_of(words, "--reliability.estimator") or filed or chosen.reliability.estimator) == "votes"
+    by_votes = (named_setting(words, "reliability.estimator") or chosen.reliability.estimator) == "votes"
     return dataclasses.replace(
         chosen,
         task=dataclasses.replace(chosen.task, num_variations=chosen.task.num_variations or own.num_variations),
@@ -243,16 +239,14 @@ def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[Mod
 
 def _as_trained(parser: ArgumentParser, words: Sequence[str]) -> None:
     """Ask an adapter as it was trained: the task and the model that it names are the defaults."""
-    settings = file_settings(words)
-    adapter = value_of(words, "--adapter") or settings.get("adapter")
+    adapter = named_setting(words, "adapter")
     if not isinstance(adapter, str):
         return
     from w2s.pipeline.origin import trained_on
 
-    learned, own = trained_on(adapter), settings.get("task")
+    learned = trained_on(adapter)
     if learned is not None:
-        told = own if isinstance(own, dict) else {}
-        name, data = (value_of(words, f"--task.{field}") or told.get(field) for field in ("name", "data"))
+        name, data = (named_setting(words, f"task.{field}") for field in ("name", "data"))
         parser.set_defaults(learned.settings(name=name, data=data))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from w2s.cli.limits import limited
 from w2s.cli.options import runner_from, store_of
 from w2s.cli.said import say
-from w2s.cli.settings_file import value_of, with_files_read
+from w2s.cli.settings_file import settings_file, with_files_read
 from w2s.cli.track import tracked, tracked_table
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _origins(experiment: Experiment, preset_name: str, parser: ArgumentParser, w
 
     final = _flat(dataclasses.asdict(experiment))
     begun = _flat(dataclasses.asdict(preset(preset_name, experiment.task.name)))
-    file = value_of(words, "--config")
+    file = settings_file(words)
     filed = _flat(parser.parse_args(with_files_read(parser, ["--config", file])).as_dict()) if file else begun
     origins = {}
     for name, value in final.items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2s.cli.said import named, out_file, print_json, said_unparsed, say
+from w2s.cli.said import named, out_file, print_json, refuse_inputs, said_unparsed, say
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     from w2s.display import Display
     from w2s.pipeline.origin import write_table
 
-    _refuse_inputs(arguments)
-    out_file(arguments.out)
+    read = [*arguments.answers, arguments.gold, *_rules(arguments)]
+    out_file(arguments.out, *read)
+    refuse_inputs("--report", arguments.report, *read)
     with Display():
         found = _score(arguments)
     if arguments.out:
@@ -62,22 +63,6 @@ def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         say(f"page: {arguments.report}")
 
 
-def _refuse_inputs(arguments: Namespace) -> None:
-    """Make sure that no output is a file that is read.
-
-    Raises:
-        InputError: One is.
-    """
-    inputs = [(name, "the answers themselves") for name in arguments.answers]
-    inputs += [(arguments.gold, "the right answers of --gold")] if arguments.gold else []
-    inputs += [(rule, "a mapping of --normalize") for rule in _rules(arguments)]
-    for option, output in (("--out", arguments.out), ("--report", arguments.report)):
-        for name, what in inputs if output else ():
-            path, out = Path(name).expanduser(), Path(output).expanduser()
-            if path.exists() and out.exists() and out.samefile(path):
-                raise InputError(f"{option} is {output}, {what}: expected another file")
-
-
 def _rules(arguments: Namespace) -> list[str]:
     """How spellings are merged."""
     return [arguments.normalize] if isinstance(arguments.normalize, str) else list(arguments.normalize)
@@ -97,8 +82,10 @@ def _score(arguments: Namespace) -> _Found:
     gold = _gold(arguments, answers) if arguments.gold else None
     labels = labels_of(answers, normalize=_rules(arguments), keep_missing=None if arguments.unparsed is None else True)
     settings = named(arguments.settings)
-    if arguments.temperature is not None:
-        settings["temperature"] = arguments.temperature
+    if arguments.temperature is not None and settings.setdefault("temperature", told := arguments.temperature) != told:
+        raise InputError(
+            f"--temperature is {told} and --settings has temperature {settings['temperature']}: expected one of them"
+        )
     unparsed = {} if arguments.unparsed is None else {"unparsed": arguments.unparsed}
     own = [settings, *({} for _ in names[1:])]  # settings are the first one's: the others have other names
     tables = {

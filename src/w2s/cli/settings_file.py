@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from w2s.errors import InputError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-__all__ = ["file_settings", "is_text", "settings_in", "value_of", "with_files_read"]
+__all__ = ["file_settings", "is_text", "named_setting", "settings_file", "settings_in", "with_files_read"]
 
 # Far more than settings need. Beyond them a few lines stand for gigabytes, for minutes, or for a full stack.
 _MOST_ALIASES, _MOST_BYTES, _MOST_DEPTH = 20, 2**18, 50
@@ -27,14 +28,42 @@ def is_text(value: str) -> bool:
         return False
 
 
-def value_of(words: Sequence[str], option: str) -> str | None:
-    """What follows an option, before the options are known."""
-    for index, word in enumerate(words):
-        if word == option and index + 1 < len(words):
-            return words[index + 1]
-        if word.startswith(option + "="):
-            return word.split("=", 1)[1]
-    return None
+def named_setting(words: Sequence[str], name: str) -> Any:
+    """What a command line gives a setting, before the options are known: the last value, as the parser has it.
+
+    Args:
+        words: The command line.
+        name: Of the setting, such as `preset` or `task.name`. Its value may stand in the option of that name, in that
+            of its group, as a mapping or a file, or in the settings file.
+
+    Returns:
+        The value, a text where an option gives it; None where nothing does.
+
+    Raises:
+        InputError: A file that is named holds no settings.
+    """
+    group, _, field = name.rpartition(".")
+    found = None
+    for option, value in _options(words):
+        if option == f"--{name}":
+            found = value
+        elif option == "--config":
+            found = _looked_up(settings_in(value), name, found)
+        elif group and option == f"--{group}":
+            found = _looked_up(_mapping_in(value), field, found)
+    return found
+
+
+def settings_file(words: Sequence[str]) -> str | None:
+    """The settings file that a command line names.
+
+    Raises:
+        InputError: It names two.
+    """
+    files = [value for option, value in _options(words) if option == "--config"]
+    if len(files) > 1:
+        raise InputError("--config is there more than once: expected one settings file")
+    return files[0] if files else None
 
 
 def file_settings(words: Sequence[str]) -> dict[str, Any]:
@@ -43,10 +72,33 @@ def file_settings(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: It names two, or the file holds no settings.
     """
-    if sum(word == "--config" or word.startswith("--config=") for word in words) > 1:
-        raise InputError("--config is there more than once: expected one settings file")
-    file = value_of(words, "--config")
+    file = settings_file(words)
     return {} if file is None else settings_in(file)
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The options of a command line that have values, each with its own."""
+    for word, following in pairwise([*words, None]):
+        assert word is not None
+        option, equals, value = word.partition("=")
+        if option.startswith("--") and (equals or following is not None):
+            yield option, value if equals else str(following)
+
+
+def _looked_up(settings: Mapping[str, Any], name: str, otherwise: Any) -> Any:
+    """A setting by its dotted name, whether it stands under that or in mappings."""
+    if name in settings:
+        return settings[name]
+    group, _, rest = name.partition(".")
+    inner = settings.get(group) if rest else None
+    return _looked_up(inner, rest, otherwise) if isinstance(inner, Mapping) else otherwise
+
+
+def _mapping_in(value: str) -> dict[str, Any]:
+    """The settings of a group, of a file or of a text that is a mapping; whatever else it is, the parser refuses."""
+    if Path(value).is_file():
+        return settings_in(value)
+    return _parsed("", value) if value.startswith("{") else {}
 
 
 def with_files_read(parser: ArgumentParser, words: Sequence[str]) -> list[str]:

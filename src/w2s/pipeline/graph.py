@@ -282,10 +282,14 @@ class Graph:
         """The settings of an estimator: those given are of the experiment's own."""
         spec = self.experiment.reliability
         given = dict(spec.settings) if name == spec.estimator else {}
+        told = spec.temperature if name in ("votes", spec.estimator) else None
+        if told is not None and given.setdefault("temperature", float(told)) != told:
+            raise InputError(
+                f"reliability.temperature is {told} and reliability.settings has temperature {given['temperature']}: "
+                "expected one of them"
+            )
         if name == "votes":
-            given["temperature"] = float(self.task.temperature if spec.temperature is None else spec.temperature)
-        elif name == spec.estimator and spec.temperature is not None:
-            given["temperature"] = float(spec.temperature)
+            given.setdefault("temperature", float(self.task.temperature))
         return resolve_estimator(name, given)
 
     def calibration(self, lay: Lay, who: str, supervision: Supervision) -> Step:
@@ -370,4 +374,6 @@ def _comparison(experiment: Experiment, methods: list[MethodSpec]) -> tuple[str,
     for label in given:
         if label not in labels:
             raise InputError(f"compare names {label!r}: expected two of {', '.join(labels)}")
+    if given[0] == given[1]:
+        raise InputError(f"compare names {given[0]!r} twice: expected two of {', '.join(labels)}")
     return (given[0], given[1])

@@ -176,8 +176,9 @@ def _seed(result: RunRecords, seed: int) -> SeedFiles:
     folder = result.files
     required = ["question_id", "variation", "answer", "vote_share", "entropy", "confidence", "uncertainty"]
     scored = _table(folder.scored(seed), SCORED, required=required)
-    unused = [name for name in scored.column_names if scored.num_rows and scored[name].null_count == scored.num_rows]
-    check_scored(scored.drop_columns(unused), name=str(folder.scored(seed)))
+    empty = [name for name in scored.column_names if scored.num_rows and scored[name].null_count == scored.num_rows]
+    unused = set(empty) - set(required)  # all answers may be unparsed
+    check_scored(scored.drop_columns(sorted(unused)), name=str(folder.scored(seed)))
     methods = {
         record.method: folder.weak(seed) if record.role == "supervisor" else folder.method(seed, record.method)
         for record in result.pooled

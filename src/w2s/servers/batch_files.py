@@ -32,7 +32,11 @@ def write_requests(requests: Iterator[Request], path: Path) -> dict[Path, int]:
 
     Returns:
         How many requests each file has.
+
+    Raises:
+        InputError: The file is there and holds something else, or files of an earlier time stand beside it.
     """
+    _check_own(path)
     if (old := path.with_name(f"{path.stem}-2{path.suffix}")).exists():
         raise InputError(f"{old} is there from another time: move it and those after it away, or choose another name")
     lines = map(_line, requests)
@@ -50,6 +54,20 @@ def write_requests(requests: Iterator[Request], path: Path) -> dict[Path, int]:
                 raise InputError(f"a request of {len(line or b'')} bytes: batch services take files of {_MOST_BYTES}")
         written[part] = count
     return written
+
+
+def _check_own(path: Path) -> None:
+    """Make sure that what would be written over are requests."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        first = file.readline(_MOST_BYTES)
+    try:
+        own = {"custom_id", "method", "url", "body"} <= set(json.loads(first))
+    except (ValueError, TypeError):
+        own = False
+    if not own:
+        raise InputError(f"{path} is there, and its first line is no request: expected a name for a new file")
 
 
 def _line(request: Request) -> bytes:

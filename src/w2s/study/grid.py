@@ -55,6 +55,7 @@ def cells_of(study: Settings) -> list[Cell]:
             raise unknown_name("part of a study", str(part), _PARTS)
     base = _mapping(study.get("base"), "base")
     axes = {str(axis): _levels(str(axis), given) for axis, given in _mapping(study.get("grid"), "grid").items()}
+    _check_axes(axes)
     excluded = [_excluded(one, axes) for one in _list(study.get("exclude"), "exclude")]
     begin = study.get("preset", "small")
     cells = []
@@ -105,10 +106,24 @@ def _levels(axis: str, given: Any) -> list[_Level]:
                 f"grid.{axis} holds {value!r}: expected plain values; name such levels, "
                 f"{axis.rpartition('.')[2]}: {{first: {{{axis}: …}}, second: …}}"
             )
-        name = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else f"{value}"
+        name = _level_name(value)
         part = name if isinstance(value, str) else f"{axis.rpartition('.')[2]}-{name}"
         levels.append(_Level(name=name, part=part.rpartition("/")[2], settings={axis: value}))
     return levels
+
+
+def _level_name(value: Any) -> str:
+    """What a value is called as a level: as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_axes(axes: Mapping[str, Sequence[_Level]]) -> None:
+    """Make sure that no two axes give a setting: a cell would be named after a value that it does not have."""
+    of: dict[str, str] = {}
+    for axis, levels in axes.items():
+        for name in {name for level in levels for name in _settings(level.settings, f"grid.{axis}.{level.name}")}:
+            if of.setdefault(name, axis) != axis:
+                raise InputError(f"the axes {of[name]} and {axis} both give {name}: expected it in one of them")
 
 
 def _excluded(one: Any, axes: Mapping[str, Sequence[_Level]]) -> dict[str, str]:
@@ -117,7 +132,7 @@ def _excluded(one: Any, axes: Mapping[str, Sequence[_Level]]) -> dict[str, str]:
     for axis, value in _mapping(one, "exclude").items():
         if axis not in axes:
             raise unknown_name("axis", str(axis), axes)
-        name = str(value).lower() if isinstance(value, bool) else str(value)
+        name = _level_name(value)
         known = [level.name for level in axes[axis]]
         if name not in known:
             raise unknown_name(f"level of {axis}", name, known)
@@ -138,10 +153,10 @@ def _included(one: Any, begin: str, base: Settings, axes: Mapping[str, Sequence[
         if axis not in settings:
             continue
         value = settings.pop(axis)
-        levels[axis] = str(value)
-        level = next((level for level in known if level.name == str(value)), None)
+        levels[axis] = _level_name(value)
+        level = next((level for level in known if level.name == levels[axis]), None)
         if level is None and axis not in _kinds():
-            raise unknown_name(f"level of {axis}", str(value), [level.name for level in known])
+            raise unknown_name(f"level of {axis}", levels[axis], [level.name for level in known])
         chosen.append({axis: value} if level is None else level.settings)
     experiment = _experiment(begin, [base, *chosen, settings], f"cell {name}")
     return Cell(name=_slug(name), levels=levels, experiment=experiment)
@@ -151,7 +166,7 @@ def _experiment(begin: str, layers: Sequence[Settings], where: str) -> Experimen
     """A preset's settings for the task, and each layer over those before it."""
     given: dict[str, Any] = {"split_per_seed": True}
     for layer in layers:
-        given |= dict(_flat(layer, ""))
+        given |= _settings(layer, where)
     begin = given.pop("preset", begin)
     task = given.get("task.name", DEFAULT_TASK)
     for what, value in (("preset", begin), ("task.name", task)):
@@ -173,6 +188,20 @@ def _experiment(begin: str, layers: Sequence[Settings], where: str) -> Experimen
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return experiment
+
+
+def _settings(layer: Settings, where: str) -> dict[str, Any]:
+    """The settings of a layer by their dotted names.
+
+    Raises:
+        InputError: One is there twice, once under its dotted name and once in a mapping.
+    """
+    found: dict[str, Any] = {}
+    for name, value in _flat(layer, ""):
+        if name in found:
+            raise InputError(f"{where}: {name} is there twice, as {found[name]!r} and as {value!r}: expected it once")
+        found[name] = value
+    return found
 
 
 def _flat(settings: Settings, before: str) -> Iterator[tuple[str, Any]]:

@@ -31,7 +31,7 @@ def _calibration(stages: SourceStages, examples: int) -> Step:
 def _check(spec: WeakSpec) -> None:
     if spec.examples < 0:
         raise InputError(f"weak.examples is {spec.examples}: expected 0 or more")
-    refuse_unused(spec, "url", "settings")
+    refuse_unused(spec, "url", "key_env", "settings")
 
 
 SOURCES = (

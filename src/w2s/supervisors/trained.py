@@ -32,7 +32,7 @@ def _out_of_fold(stages: SourceStages, fold: Step) -> Step:
 def _check(spec: WeakSpec) -> None:
     if spec.examples:
         raise InputError(f"weak.examples is {spec.examples}: source trained shows none, prompted does")
-    refuse_unused(spec, "url", "settings")
+    refuse_unused(spec, "url", "key_env", "settings")
 
 
 SOURCES = (
