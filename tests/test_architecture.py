@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
     {"plugins", "presets"},
     {"pipeline"},
     {"runners", "results"},
-    {"estimating", "tracking"},
+    {"forecast", "tracking"},
     {"report"},
     {"notebook"},
     {"running"},

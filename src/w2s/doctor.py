@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-from w2s.estimating.rates import Measured, measured_here
+from w2s.forecast.rates import Measured, measured_here
 from w2s.models.bundled import BUNDLED
 from w2s.store import default_root
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from w2s.errors import InputError
 from w2s.methods import METHODS, Method
-from w2s.registry import Registry, current_origin, registering_from
+from w2s.registry import Registry, current_plugin, registering_from
 from w2s.reliability import ESTIMATORS, Estimator
 from w2s.supervisors import SOURCES, Source
 from w2s.tasks import TASKS, Task
@@ -49,13 +49,13 @@ def register(piece: Any) -> Any:
             could not be computed in another process.
     """
     registry = _registry_of(piece)
-    if current_origin() is not None:
+    if current_plugin() is not None:
         registry.add(piece)
         return piece
     file = _file_of_caller()
-    with registering_from(file) as origin:
+    with registering_from(file) as plugin:
         registry.add(piece)
-        _loaded[file] = origin.sha256
+        _loaded[file] = plugin.sha256
     return piece
 
 
@@ -69,15 +69,15 @@ def load_plugins(files: Iterable[str | Path]) -> list[Path]:
     for path in paths:
         if not path.is_file():
             raise InputError(f"plug-in {path}: no such file")
-        with registering_from(path) as origin:
+        with registering_from(path) as plugin:
             if path in _loaded:
-                if _loaded[path] != origin.sha256:
+                if _loaded[path] != plugin.sha256:
                     raise InputError(f"plug-in {path} changed since it was loaded: start again")
                 continue
             spec = importlib.util.spec_from_file_location(f"w2s_plugin_{path.stem}", path)
             if spec is None or spec.loader is None:
                 raise InputError(f"plug-in {path}: expected a Python file, *.py")
-            _loaded[path] = origin.sha256
+            _loaded[path] = plugin.sha256
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module
             try:
@@ -100,8 +100,8 @@ def load_installed() -> None:
         path = Path(spec.origin).resolve()
         _installed.add(path)
         if path not in _loaded:
-            with registering_from(path) as origin:
-                _loaded[path] = origin.sha256
+            with registering_from(path) as plugin:
+                _loaded[path] = plugin.sha256
                 point.load()
 
 
@@ -117,8 +117,8 @@ def files_of(pieces: Mapping[str, Iterable[str]]) -> list[str]:
         pieces: Their names by kind: "task", "weak source", "estimator", "method", "loss".
     """
     registries: list[Registry[Any]] = [TASKS, SOURCES, ESTIMATORS, METHODS, LOSSES]
-    origins = [registry.origins.get(name) for registry in registries for name in pieces.get(registry.kind, ())]
-    return list(dict.fromkeys(str(one.path) for one in origins if one is not None and one.path not in _installed))
+    files = [registry.plugin_files.get(name) for registry in registries for name in pieces.get(registry.kind, ())]
+    return list(dict.fromkeys(str(one.path) for one in files if one is not None and one.path not in _installed))
 
 
 def _registry_of(piece: Any) -> Registry[Any]:

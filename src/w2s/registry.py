@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from w2s.errors import InputError, unknown_name
 
-__all__ = ["Origin", "Piece", "Registry", "current_origin", "registering_from", "resolve_settings"]
+__all__ = ["Piece", "PluginFile", "Registry", "current_plugin", "registering_from", "resolve_settings"]
 
 
 def resolve_settings(piece: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,30 +62,30 @@ class Piece(Protocol):
 
 
 @dataclass(frozen=True)
-class Origin:
+class PluginFile:
     """The file of a plug-in, and the hash of its content, which is the version of all that it registers."""
 
     path: Path
     sha256: str
 
 
-_origin: ContextVar[Origin | None] = ContextVar("w2s_plugin", default=None)
+_plugin: ContextVar[PluginFile | None] = ContextVar("w2s_plugin", default=None)
 
 
 @contextmanager
-def registering_from(path: Path) -> Iterator[Origin]:
+def registering_from(path: Path) -> Iterator[PluginFile]:
     """What is registered in this block comes from that file."""
-    origin = Origin(path, hashlib.sha256(path.read_bytes()).hexdigest())
-    token = _origin.set(origin)
+    file = PluginFile(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    token = _plugin.set(file)
     try:
-        yield origin
+        yield file
     finally:
-        _origin.reset(token)
+        _plugin.reset(token)
 
 
-def current_origin() -> Origin | None:
+def current_plugin() -> PluginFile | None:
     """The plug-in that is being loaded, if one is."""
-    return _origin.get()
+    return _plugin.get()
 
 
 PieceT = TypeVar("PieceT", bound=Piece)
@@ -96,13 +96,13 @@ class Registry(dict[str, PieceT], Generic[PieceT]):
 
     Attributes:
         kind: What users call such a piece ("task", "method").
-        origins: The plug-in that a piece came from, by the piece's name.
+        plugin_files: The plug-in that a piece came from, by the piece's name.
     """
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
-        self.origins: dict[str, Origin] = {}
+        self.plugin_files: dict[str, PluginFile] = {}
 
     def discover(self, package: str, path: list[str], attribute: str) -> None:
         """Add what the modules of a package name in `attribute`: one piece, or several."""
@@ -119,15 +119,15 @@ class Registry(dict[str, PieceT], Generic[PieceT]):
         Raises:
             InputError: The name is taken by another piece.
         """
-        origin = _origin.get()
-        before = self.origins.get(piece.name)
+        file = _plugin.get()
+        before = self.plugin_files.get(piece.name)
         if self.get(piece.name) == piece:
             return  # once more, as an import that is repeated does it
-        if piece.name in self and (before is None or origin is None or before.path != origin.path):
+        if piece.name in self and (before is None or file is None or before.path != file.path):
             raise InputError(f"{self.kind} {piece.name!r} is there already: expected another name")
         self[piece.name] = piece
-        if origin is not None:
-            self.origins[piece.name] = origin
+        if file is not None:
+            self.plugin_files[piece.name] = file
 
     def find(self, name: str) -> PieceT:
         """A piece by its name.
@@ -141,5 +141,5 @@ class Registry(dict[str, PieceT], Generic[PieceT]):
 
     def version(self, name: str) -> int | str:
         """The version of a piece: its number, or the hash of the plug-in's file."""
-        origin = self.origins.get(name)
-        return self[name].version if origin is None else origin.sha256
+        file = self.plugin_files.get(name)
+        return self[name].version if file is None else file.sha256

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.commands import Say
-from w2s.estimating import measure
-from w2s.estimating.rates import RATES_FILE, measured_here
+from w2s.forecast import measure
+from w2s.forecast.rates import RATES_FILE, measured_here
 
 
 def test_rates_are_measured_kept_and_said(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

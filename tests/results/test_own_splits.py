@@ -15,7 +15,7 @@ from w2s.config import Experiment
 from w2s.metrics import difference_interval, difference_over_disjoint, minimal_effect, variance_components
 from w2s.report.reading import read_run
 from w2s.report.words import not_covered
-from w2s.results.planning import planned_from
+from w2s.results.power import planned_from
 from w2s.results.records import WEAK, RunRecords
 from w2s.running import Result, run
 from w2s.store import Store

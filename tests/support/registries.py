@@ -22,13 +22,13 @@ REGISTRIES: tuple[Registry[Any], ...] = (TASKS, SOURCES, ESTIMATORS, METHODS, LO
 @contextmanager
 def no_plugin_loaded() -> Iterator[None]:
     """As in a process that has just started; what is registered in this block is gone after it."""
-    before = [(dict(registry), dict(registry.origins)) for registry in REGISTRIES]
+    before = [(dict(registry), dict(registry.plugin_files)) for registry in REGISTRIES]
     loaded = dict(plugins._loaded)
     plugins._loaded.clear()
     yield
     for registry, (pieces, origins) in zip(REGISTRIES, before, strict=True):
         registry.clear()
         registry.update(pieces)
-        registry.origins = origins
+        registry.plugin_files = origins
     plugins._loaded.clear()
     plugins._loaded.update(loaded)

@@ -109,8 +109,8 @@ def doctor_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     root = store_of(arguments.store).root
     found = findings(root)
     if arguments.measure:
-        from w2s.estimating.measure import measure
-        from w2s.estimating.rates import write_rates
+        from w2s.forecast.measure import measure
+        from w2s.forecast.rates import write_rates
 
         measured = measure()
         found = [one for one in found if one.check != "rates"] + measured_rates(measured)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
     from rich.table import Table
 
-    from w2s.results.planning import Planned
+    from w2s.results.power import PowerPlan
 
 __all__ = ["power_command", "power_options"]
 
@@ -84,9 +84,9 @@ def power_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         say(f"{sum(table.num_rows for table in tables)} sizes: {arguments.out}")
 
 
-def _plans(arguments: Namespace) -> list[Planned]:
+def _plans(arguments: Namespace) -> list[PowerPlan]:
     from w2s.metrics import Components
-    from w2s.results.planning import Planned, finished_runs, planned_from
+    from w2s.results.power import PowerPlan, finished_runs, planned_from
 
     for name in ("seeds", "questions"):
         if not arguments[name]:
@@ -97,7 +97,7 @@ def _plans(arguments: Namespace) -> list[Planned]:
         if missing:
             raise InputError(f"expected the folder of a finished run, or also {', '.join(missing)}")
         components = Components.of_deviations(**given)
-        return [Planned(components=components, test_sets=arguments.test_sets or "shared")]
+        return [PowerPlan(components=components, test_sets=arguments.test_sets or "shared")]
     if any(value is not None for value in given.values()):
         raise InputError("--seed-sd, --question-sd and --answer-sd are given instead of a run: expected one of the two")
     return [
@@ -110,7 +110,7 @@ def _sizes(table: pa.Table) -> list[dict[str, object]]:
     return [dict(row) for row in table.drop_columns(["cell", "method", "reference", "test_sets"]).to_pylist()]
 
 
-def _told(plan: Planned, arguments: Namespace) -> list[str]:
+def _told(plan: PowerPlan, arguments: Namespace) -> list[str]:
     """What is planned from, in a few lines."""
     from w2s.report.words import interval, share
 

@@ -157,7 +157,7 @@ def _command(words: Sequence[str]) -> str:
 
 
 def _dry_run(experiment: Experiment, store: Store, arguments: Namespace) -> None:
-    from w2s.cli.estimates import show_estimate
+    from w2s.cli.forecast import show_estimate
     from w2s.hub import without_hub
     from w2s.pipeline.devices import check_devices
     from w2s.pipeline.graph import Graph

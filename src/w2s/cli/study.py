@@ -111,7 +111,7 @@ def _announce(display: Display, plan: Plan, store: Store) -> None:
 
 def _show_plan(plan: Plan, store: Store, arguments: Namespace) -> None:
     """A line for each cell, then the steps by kind, with what they take; those that cells share are counted once."""
-    from w2s.cli.estimates import show_estimate
+    from w2s.cli.forecast import show_estimate
     from w2s.report.tables import plain_table, show
     from w2s.runners.base import plan as plan_of
 

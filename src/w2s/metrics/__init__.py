@@ -4,7 +4,7 @@
 (seeds, questions) for several that were tested on the same questions; where they were not, `question_ids` says
 who was tested on what.
 
-`scores` has the point estimates, `intervals` says how sure they are, `planning` how sure another study
+`scores` has the point estimates, `intervals` says how sure they are, `power` how sure another study
 would be; `ranking` compares scores of the same answers.
 """
 
@@ -22,7 +22,7 @@ from w2s.metrics.intervals import (
     holm,
     pgr_interval,
 )
-from w2s.metrics.planning import TEST_SETS, Components, TestSets, minimal_effect, power, variance_components
+from w2s.metrics.power import TEST_SETS, Components, TestSets, minimal_effect, power, variance_components
 from w2s.metrics.random_effects import Pooled, pool_effects
 from w2s.metrics.ranking import COVERAGES, Measured, SeedAnswers, compare_rankings, measure_names, rank
 from w2s.metrics.scores import RiskCoverage, accuracy, auroc, pgr, risk_coverage

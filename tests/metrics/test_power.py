@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from w2s.errors import InputError
 from w2s.metrics import Components, difference_interval, minimal_effect, power, variance_components
-from w2s.metrics.planning import TestSets
+from w2s.metrics.power import TestSets
 
 TYPICAL = Components.of_deviations(seeds=0.02, questions=0.15, answers=0.4)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from w2s.estimating.steps import KnownModel, StepWork
-from w2s.estimating.work import Rates, Work, makespan, memory_of, seconds_of
+from w2s.forecast.steps import KnownModel, StepWork
+from w2s.forecast.work import Rates, Work, makespan, memory_of, seconds_of
 from w2s.pipeline.graph import Graph
 from w2s.runners.base import Planned
 from w2s.step import Step

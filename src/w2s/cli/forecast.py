@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-    from w2s.estimating.plan import Estimate
-    from w2s.estimating.steps import KnownModel
+    from w2s.forecast.plan import Estimate
+    from w2s.forecast.steps import KnownModel
     from w2s.pipeline.graph import Graph
     from w2s.runners.base import Planned
     from w2s.store import Store
@@ -31,8 +31,8 @@ def show_estimate(graphs: Sequence[Graph], planned: Sequence[Planned], store: St
     if not any(one.needed for one in planned):
         return
     from w2s.cli.said import say
-    from w2s.estimating.plan import estimate
-    from w2s.estimating.rates import rates_here
+    from w2s.forecast.plan import estimate
+    from w2s.forecast.rates import rates_here
     from w2s.hub import without_hub
     from w2s.report.tables import plain_table, show
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.estimating.plan import step_seconds
-from w2s.estimating.work import Rates, Work, adapter_parameters, makespan, memory_of, seconds_of
+from w2s.forecast.plan import step_seconds
+from w2s.forecast.work import Rates, Work, adapter_parameters, makespan, memory_of, seconds_of
 
 RATES = Rates(forward=1e9, training=5e8, start=5.0, step=1.0, load=1e-6, convert=1e-6)
 ANSWERS = Work(does="answers", layers=1e6, tokens=4000, head=1e5, read=1000, model="m", weights=2e6)

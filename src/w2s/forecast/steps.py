@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from w2s.estimating.prompts import Asked, sample_of
-from w2s.estimating.rehearsal import Rehearsed, rehearse
-from w2s.estimating.work import Work, adapter_parameters
+from w2s.forecast.prompts import Asked, sample_of
+from w2s.forecast.rehearsal import Rehearsed, rehearse
+from w2s.forecast.work import Work, adapter_parameters
 from w2s.models.parameters import ModelSize, size_of
 from w2s.models.source import cached_folder
 from w2s.pipeline.graph import Graph

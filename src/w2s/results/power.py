@@ -23,11 +23,11 @@ from w2s.metrics import (
     shared_questions,
     variance_components,
 )
-from w2s.metrics.planning import ALPHA, POWER
+from w2s.metrics.power import ALPHA, POWER
 from w2s.results.records import WEAK, RunRecords
 from w2s.tables import read_table
 
-__all__ = ["Planned", "finished_runs", "planned_from"]
+__all__ = ["PowerPlan", "finished_runs", "planned_from"]
 
 _SCHEMA = pa.schema(
     {
@@ -46,7 +46,7 @@ _SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PowerPlan:
     """A comparison, and how far it varies.
 
     Attributes:
@@ -138,7 +138,7 @@ def finished_runs(folder: str | Path) -> dict[str, RunRecords]:
 
 def planned_from(
     result: RunRecords, *, compare: Sequence[str] = (), test_sets: TestSets | None = None, cell: str = ""
-) -> Planned:
+) -> PowerPlan:
     """The variance components of a run's comparison, and its design: what another of the kind can be planned from.
 
     Args:
@@ -166,7 +166,7 @@ def planned_from(
     bound = result.ceiling.accuracy if result.ceiling is not None else math.nan
     weak = next((record.accuracy for record in result.pooled if record.method == WEAK), math.nan)
     defined = any(record.pgr is not None for record in result.pooled)
-    return Planned(
+    return PowerPlan(
         cell=cell,
         method=method,
         reference=reference,

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from w2s.environment import environment
-from w2s.estimating.work import Rates
 from w2s.files import atomic_write
+from w2s.forecast.work import Rates
 
 __all__ = ["RATES_FILE", "Measured", "RatesHere", "measured_here", "rates_here", "threads_here", "write_rates"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import Say
-from w2s.cli.estimates import about
+from w2s.cli.forecast import about
 
 
 def test_a_dry_run_of_a_run_says_what_it_takes(say: Say, config: Path, tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import pytest
 from support.experiments import in_splits, questions, small_experiment, write_rows
 from w2s.config import AnsweringSpec, Experiment, ModelSpec, ParaphraseSpec, TaskSpec, WeakSpec
 from w2s.environment import environment
-from w2s.estimating.plan import Estimate, estimate
-from w2s.estimating.rates import RATES_FILE, Measured, measured_here, rates_here, threads_here, write_rates
-from w2s.estimating.rehearsal import rehearse
-from w2s.estimating.steps import StepWork
-from w2s.estimating.work import Rates
+from w2s.forecast.plan import Estimate, estimate
+from w2s.forecast.rates import RATES_FILE, Measured, measured_here, rates_here, threads_here, write_rates
+from w2s.forecast.rehearsal import rehearse
+from w2s.forecast.steps import StepWork
+from w2s.forecast.work import Rates
 from w2s.hub import without_hub
 from w2s.pipeline.graph import Graph
 from w2s.runners.base import Planned, order
@@ -159,7 +159,7 @@ def test_cells_and_seeds_of_the_same_questions_are_read_once(
         read.append(split)
         return questions_of(table, split)
 
-    monkeypatch.setattr("w2s.estimating.steps.questions_of", reading)
+    monkeypatch.setattr("w2s.forecast.steps.questions_of", reading)
     StepWork([graph, other])
     assert sorted(read) == ["test", "transfer", "weak_train"]
 

@@ -1,6 +1,6 @@
 """What a dry run would have said of a finished run, beside what its steps took.
 
-    python benchmarks/estimate.py runs/quickstart [--store DIR]
+    python benchmarks/forecast.py runs/quickstart [--store DIR]
 
 The prediction is that of `w2s run --dry-run` from an empty store: by the rates that `w2s doctor --measure` left in the
 store, or by those of machines of this kind. What was measured are the seconds in the manifests of the run's steps: of
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from common import device_name, print_table, run_script
 
-from w2s.estimating.plan import step_seconds
-from w2s.estimating.rates import rates_here
-from w2s.estimating.steps import StepWork
+from w2s.forecast.plan import step_seconds
+from w2s.forecast.rates import rates_here
+from w2s.forecast.steps import StepWork
 from w2s.hub import without_hub
 from w2s.models.device import choose_device
 from w2s.pipeline.graph import Graph

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.config import TaskSpec
-from w2s.estimating.prompts import sample_of, tokens_in, tree_tokens
+from w2s.forecast.prompts import sample_of, tokens_in, tree_tokens
 from w2s.tasks import Variation, questions_of, task_from
 
 

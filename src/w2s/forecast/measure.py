@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from w2s.environment import environment
-from w2s.estimating.rates import Measured, threads_here
-from w2s.estimating.work import Rates
+from w2s.forecast.rates import Measured, threads_here
+from w2s.forecast.work import Rates
 from w2s.models.device import choose_device, choose_dtype
 from w2s.models.memory import keep_freed_memory
 from w2s.training.fused_lora import fused_lora
@@ -31,10 +31,10 @@ TOKENS = (24, 64)
 """Rows, and tokens of each, that go through the model at once."""
 
 _SECONDS = 2.0  # that each kind of work is repeated for
-_STEP, _CONVERT = 2.0, 5e-8  # of a CPU core: see estimating.rates
+_STEP, _CONVERT = 2.0, 5e-8  # of a CPU core: see forecast.rates
 
 # What a real run reaches of the rates of this model: rows of unequal length, trees with masks, tokenizing, the last
-# batch. benchmarks/estimate.py compares.
+# batch. benchmarks/forecast.py compares.
 _REACHED = {"forward": 0.8, "training": 0.95}
 
 
