@@ -79,4 +79,4 @@ def test_the_answers_of_one_student_are_compared_with_nobody(base: Experiment) -
     graph = planned(base, WeakSpec(source="simulated", settings={"annotators": 2}))
     run = graph.seed_runs[0]
     with pytest.raises(InputError, match="compares supervisors, and a student's answers are those of one"):
-        graph.scored(run.lay, "round 1", run.supervision, run.gold["transfer"], 0)
+        run.scoring.of(run.gold["transfer"], "round 1")

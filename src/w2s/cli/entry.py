@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s.cli import commands, export, lists, options, paraphrase, power, run, score, store, study
+from w2s.cli import compare, export, lists, options, paraphrase, power, report, run, score, stages, store, study
 from w2s.cli.bare import with_brackets
 from w2s.cli.help import asks_for_help
+from w2s.cli.plugins import load_plugins_of
 from w2s.cli.processes import follow_leader, lead
 from w2s.cli.settings_file import is_text, with_files_read
 from w2s.errors import InputError, unknown_name
@@ -126,7 +127,7 @@ def _dispatch(words: list[str]) -> None:
     if this_process().world > 1:
         lead(name)
     command = _COMMANDS[name]
-    rest = options.load_plugins_of(rest)
+    rest = load_plugins_of(rest)
     from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(
@@ -219,19 +220,17 @@ def _in_words(types: str, value: str) -> str:
 
 
 _COMMANDS: dict[str, _Command] = {
-    "run": _Command(
-        "the whole experiment: table, figures, page and all artifacts", options.run_options, run.run_command
-    ),
+    "run": _Command("the whole experiment: table, figures, page and all artifacts", run.run_options, run.run_command),
     "study": _Command(
         "a grid of experiments: one table, one page, shared steps once", study.study_options, study.study_command
     ),
     "supervisor": _Command(
         "a weak supervisor: a model trained on right answers, and tested",
-        options.supervisor_options,
-        commands.supervisor_command,
+        stages.supervisor_options,
+        stages.supervisor_command,
     ),
     "label": _Command(
-        "ask a model every variation of every question: an answers table", options.label_options, commands.label_command
+        "ask a model every variation of every question: an answers table", stages.label_options, stages.label_command
     ),
     "paraphrase": _Command(
         "have a model reword every question, and check what it writes",
@@ -239,21 +238,19 @@ _COMMANDS: dict[str, _Command] = {
         paraphrase.paraphrase_command,
     ),
     "score": _Command(
-        "how far answers agree: an answers table to a scored one", options.score_options, score.score_command
+        "how far answers agree: an answers table to a scored one", score.score_options, score.score_command
     ),
-    "select": _Command(
-        "scored answers to a training set, by one method", options.select_options, commands.select_command
-    ),
-    "train": _Command("a training set to an adapter", options.train_options, commands.train_command),
+    "select": _Command("scored answers to a training set, by one method", stages.select_options, stages.select_command),
+    "train": _Command("a training set to an adapter", stages.train_options, stages.train_command),
     "evaluate": _Command(
         "a model, with or without an adapter, on a task's questions",
-        options.evaluate_options,
-        commands.evaluate_command,
+        stages.evaluate_options,
+        stages.evaluate_command,
     ),
     "compare": _Command(
         "two tables of predictions: the difference, question by question",
-        options.compare_options,
-        commands.compare_command,
+        compare.compare_options,
+        compare.compare_command,
     ),
     "export": _Command(
         "a training set for other trainers, or a student to load elsewhere",
@@ -261,7 +258,7 @@ _COMMANDS: dict[str, _Command] = {
         export.export_command,
     ),
     "report": _Command(
-        "a finished run as a page, figures, or a table for a paper", options.report_options, commands.report_command
+        "a finished run as a page, figures, or a table for a paper", report.report_options, report.report_command
     ),
     "power": _Command("how many seeds and questions see an effect", power.power_options, power.power_command),
     "store": _Command("what is kept of all runs, and who needs it", store.store_options, store.store_command),
@@ -271,7 +268,7 @@ _COMMANDS: dict[str, _Command] = {
     "store verify": _Command("check every result against its hashes", store.verify_options, store.verify_command),
     "store export": _Command("a run with all its results, as one file", store.export_options, store.export_command),
     "store import": _Command("take a run out of such a file, checked", store.import_options, store.import_command),
-    "tasks": _Command("the data sets; with a name, its prompts", options.tasks_options, lists.tasks_command),
+    "tasks": _Command("the data sets; with a name, its prompts", lists.tasks_options, lists.tasks_command),
     "sources": _Command("where weak answers can come from", options.no_options, lists.sources_command),
     "estimators": _Command(
         "the ways to say how far an answer can be trusted", options.no_options, lists.estimators_command

@@ -18,7 +18,12 @@ __all__ = [
     "models_command",
     "sources_command",
     "tasks_command",
+    "tasks_options",
 ]
+
+
+def tasks_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("name", type=str, nargs="?", default=None, help="show this task's prompts")
 
 
 def tasks_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

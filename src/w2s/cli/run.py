@@ -8,11 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s.cli.limits import limited
-from w2s.cli.options import runner_from, store_of
+from w2s.cli.limits import limit_options, limited
+from w2s.cli.options import (
+    adapters_option,
+    add_fields,
+    config_option,
+    encoding_option,
+    runner_from,
+    runner_options,
+    store_of,
+)
+from w2s.cli.plugins import named_plugins
 from w2s.cli.said import say
-from w2s.cli.settings_file import settings_file, with_files_read
-from w2s.cli.track import tracked, tracked_table
+from w2s.cli.settings_file import named_setting, settings_file, with_files_read
+from w2s.cli.track import track_option, tracked, tracked_table
+from w2s.errors import unknown_name
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -22,7 +32,56 @@ if TYPE_CHECKING:
     from w2s.pipeline.graph import Graph
     from w2s.store import Store
 
-__all__ = ["run_command"]
+__all__ = ["run_command", "run_options"]
+
+
+def run_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.presets import PRESETS, preset
+    from w2s.running import DEFAULT_FOLDER
+
+    named = named_setting(words, "preset")
+    chosen = preset("small" if named is None else str(named), _task_name(words))
+    config_option(parser, words)
+    parser.add_argument("--preset", type=str, default="small", help=f"settings to begin with: {', '.join(PRESETS)}")
+    parser.add_argument("--out", type=str, default=str(DEFAULT_FOLDER), help="folder for the results")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+    runner_options(parser)
+    track_option(parser)
+    adapters_option(parser)
+    limit_options(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list the steps, and about what they take; compute nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    if any(word.startswith("--print_config") for word in words):
+        chosen = _as_the_task_has_it(chosen, words)
+    add_fields(parser, dataclasses.replace(chosen, plugins=named_plugins()))
+    encoding_option(parser)
+
+
+def _task_name(words: Sequence[str]) -> str:
+    """The task that the command line or the settings file names: a preset depends on it."""
+    from w2s.config import DEFAULT_TASK
+    from w2s.tasks import TASKS
+
+    named = named_setting(words, "task.name")
+    name = DEFAULT_TASK if named is None else named
+    if name not in TASKS:
+        raise unknown_name("task", str(name), TASKS)
+    return name
+
+
+def _as_the_task_has_it(chosen: Experiment, words: Sequence[str]) -> Experiment:
+    """Settings with the task's own number of variations and temperature, to be printed."""
+    from w2s.tasks import TASKS
+
+    own = TASKS[chosen.task.name]
+    by_votes = (named_setting(words, "reliability.estimator") or chosen.reliability.estimator) == "votes"
+    return dataclasses.replace(
+        chosen,
+        task=dataclasses.replace(chosen.task, num_variations=chosen.task.num_variations or own.num_variations),
+        reliability=dataclasses.replace(chosen.reliability, temperature=own.temperature if by_votes else None),
+    )
 
 
 def run_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from w2s.cli.options import encoding_option
 from w2s.cli.said import named, out_file, print_json, refuse_inputs, said_unparsed, say
 from w2s.errors import InputError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from w2s.reliability.annotators import Annotators
     from w2s.results.comparison import ComparedEstimator
 
-__all__ = ["score_command"]
+__all__ = ["score_command", "score_options"]
 
 
 class _Found(NamedTuple):
@@ -32,6 +33,57 @@ class _Found(NamedTuple):
     summary: ReliabilitySummary
     annotators: Annotators | None
     estimators: Sequence[ComparedEstimator]
+
+
+def score_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument(
+        "answers",
+        type=str,
+        nargs="+",
+        help="a table with question_id, answer, and variation or annotator, or an export",
+    )
+    encoding_option(parser)
+    parser.add_argument(
+        "--format",
+        type=str,
+        default="",
+        help="table, label-studio, argilla, lm-eval, distilabel or batch (default: what the file is recognized as)",
+    )
+    parser.add_argument(
+        "--columns",
+        type=dict[str, str],
+        default={},
+        help="what the table calls them: '{question_id: item, answer: label}'",
+    )
+    parser.add_argument(
+        "--annotators",
+        type=list[str],
+        default=[],
+        help="of a table with one column for each annotator: these columns",
+    )
+    parser.add_argument(
+        "--normalize",
+        type=list[str] | str,
+        default=[],
+        help="labels: space, case, a YAML or CSV file, or '[space, case]'",
+    )
+    parser.add_argument(
+        "--estimator", type=str, default="votes", help="one that w2s estimators lists; several, a,b, are compared"
+    )
+    parser.add_argument("--gold", type=str, default=None, help="a table of right answers: question_id and answer")
+    parser.add_argument("--temperature", type=float, default=None, help="of the reliability score (default: 0.2)")
+    parser.add_argument(
+        "--settings", type=dict[str, Any], default={}, help="of the (first) estimator: '{temperature: 2}'"
+    )
+    parser.add_argument(
+        "--unparsed",
+        type=str,
+        default=None,
+        help="class, drop_question or drop_answer (default: class; rows of annotators without a label are left out)",
+    )
+    parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
+    parser.add_argument("--report", type=str, default=None, help="a page to write: .html")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def score_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:

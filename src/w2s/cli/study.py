@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s.cli.options import adapters_option, named_plugins, runner_from, runner_options, store_of
+from w2s.cli.options import adapters_option, runner_from, runner_options, store_of
+from w2s.cli.plugins import named_plugins
 from w2s.cli.said import say
 from w2s.cli.settings_file import settings_in
 from w2s.cli.track import track_option, tracked, tracked_table

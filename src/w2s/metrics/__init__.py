@@ -21,6 +21,7 @@ from w2s.metrics.intervals import (
     exact_test,
     holm,
     pgr_interval,
+    wilson,
 )
 from w2s.metrics.power import TEST_SETS, Components, TestSets, minimal_effect, power, variance_components
 from w2s.metrics.random_effects import Pooled, pool_effects
@@ -61,4 +62,5 @@ __all__ = [
     "risk_coverage",
     "shared_questions",
     "variance_components",
+    "wilson",
 ]

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.errors import InputError
-from w2s.metrics.crossed import LEVEL, NO_SPREAD, MeanSquares, Spread, Z, fieller, widest
+from w2s.metrics.crossed import NO_SPREAD, MeanSquares, Spread, Z, fieller, widest
 from w2s.metrics.scores import Floats
 from w2s.metrics.tested import QuestionIds, as_same_shape, as_tested
 
@@ -357,11 +357,22 @@ def _exact_test(by_question: Floats) -> float:
     return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
-def _wilson(share: float, questions: int) -> tuple[float, float]:
-    from scipy.stats import binomtest
+def wilson(shares: Floats, questions: Floats) -> tuple[Floats, Floats]:
+    """The 95% score intervals of shares (Wilson 1927): their lower and their upper ends.
 
-    found = binomtest(round(share * questions), questions).proportion_ci(LEVEL, method="wilson")
-    return float(found.low), float(found.high)
+    Args:
+        shares: (shares,)
+        questions: (shares,) of how many questions each is.
+    """
+    centre = (shares + Z**2 / (2 * questions)) / (1 + Z**2 / questions)
+    half = Z * np.sqrt(shares * (1 - shares) / questions + Z**2 / (4 * questions**2)) / (1 + Z**2 / questions)
+    # An end that is the share itself, at 0 and at 1, is not so after rounding.
+    return np.clip(centre - half, 0, shares), np.clip(centre + half, shares, 1)
+
+
+def _wilson(share: float, questions: int) -> tuple[float, float]:
+    low, high = wilson(np.array([share]), np.array([float(questions)]))
+    return float(low[0]), float(high[0])
 
 
 def _by_seed(values: Floats) -> tuple[float, ...] | None:

@@ -9,20 +9,20 @@ from typing import Any
 from uuid import uuid4
 
 from w2s.config import AnsweringSpec, Experiment
-from w2s.errors import InputError
 from w2s.methods.base import Student
 from w2s.models.prepared import PreparedModel
+from w2s.pipeline.checks import check_gold, check_options, check_seeds, check_sizes, comparison_of
 from w2s.pipeline.lay import Lay
 from w2s.pipeline.lay_paraphrases import paraphrases_of
 from w2s.pipeline.method_stages import MethodStages
+from w2s.pipeline.scoring import Scoring, estimators_of
 from w2s.pipeline.source_stages import LaidSource, supervision_of
 from w2s.pipeline.specs import MethodSpec, default_methods, method_specs
 from w2s.plugins import files_of, load_plugins, loaded_plugins
-from w2s.reliability import ESTIMATORS, resolve_estimator
 from w2s.step import Step, walk
 from w2s.supervisors import SOURCES, Supervision
 from w2s.tables import Unparsed
-from w2s.tasks import Splits, Task, gold_of, questions_of, task_from
+from w2s.tasks import Task, task_from
 from w2s.tasks.questions import SPLITS
 
 __all__ = ["Graph", "MethodRun", "SeedRun"]
@@ -47,6 +47,7 @@ class SeedRun:
         questions: Of each split.
         gold: Ground truth of each split.
         supervision: What the weak source laid.
+        scoring: Scores answers of this seed.
         scored: The weak answers to the transfer questions, scored by the experiment's estimator.
         compared: The same answers, scored by each estimator that the run uses or is to compare, the experiment's first.
         methods: The methods by their labels, in the order in which they were asked for.
@@ -57,6 +58,7 @@ class SeedRun:
     questions: Mapping[str, Step]
     gold: Mapping[str, Step]
     supervision: Supervision
+    scoring: Scoring
     scored: Step
     compared: Mapping[str, Step]
     methods: Mapping[str, MethodRun]
@@ -67,7 +69,8 @@ class Graph:
 
     Args:
         experiment: The settings. They are checked here, before anything is computed.
-        like: A graph of the same questions, which are then not read and drawn again; any other is looked past.
+        like: A graph whose task and splits are used again where its task, paraphrases, seeds, `split_per_seed` and
+            plug-ins are equal; any other is ignored.
 
     Raises:
         InputError: A setting names something that does not exist, or two of them do not fit together.
@@ -76,25 +79,25 @@ class Graph:
     def __init__(self, experiment: Experiment, *, like: Graph | None = None) -> None:
         load_plugins(experiment.plugins)
         self.experiment = experiment
-        self._account = uuid4().hex
+        self._account = uuid4().hex  # a new one each time: limits are for a command, not for a store
         self.source = SOURCES.find(experiment.weak.source)
         self.source.check(experiment.weak)
-        _check_seeds(experiment.seeds)
+        check_seeds(experiment.seeds)
         needs_weak_train = self.source.needs_weak_train(experiment.weak)
-        _check_sizes(experiment, vars(experiment.task), needs_weak_train)
+        check_sizes(experiment, vars(experiment.task), needs_weak_train)
         self._like = like if like is not None and _same_questions(like.experiment, experiment) else None
         self.task: Task = self._like.task if self._like else task_from(experiment.task)
         self.methods = method_specs(self._default_methods() if experiment.methods is None else experiment.methods)
         self.unparsed: Unparsed = experiment.reliability.unparsed or self.task.unparsed
-        self.estimators = {name: self._estimator(name) for name in self._estimators()}
+        self.estimators = estimators_of(experiment, self.methods, self.task)
         for spec in (experiment.answering, experiment.evaluation):
             self.task.answering_mode(spec.mode)
-        self._check_options()
-        self.compare = _comparison(experiment, self.methods)
+        check_options(self.methods, self.task)
+        self.compare = comparison_of(experiment, self.methods)
         self.strong = PreparedModel(experiment.strong)
         # Now, and not in the step that writes them: whatever is wrong with the data is said before anything runs.
         lays = self._lays()
-        _check_sizes(experiment, self.task.sizes, needs_weak_train)
+        check_sizes(experiment, self.task.sizes, needs_weak_train)
         self.seed_runs = [self._seed_run(seed, lay) for seed, lay in zip(experiment.seeds, lays, strict=True)]
 
     @property
@@ -176,35 +179,42 @@ class Graph:
             splits = [self.task.splits(rewordings=spec.count)]
             lays = [Lay(self.task, splits[0], plugins, reworded=reworded)] * len(seeds)
         for lay in lays:
-            self._check_gold(lay.splits)
+            check_gold(self.methods, lay.splits)
         return lays
 
     def _seed_run(self, seed: int, lay: Lay) -> SeedRun:
         supervision = supervision_of(self._laid_source(lay, seed))
+        scoring = Scoring(
+            experiment=self.experiment,
+            estimators=self.estimators,
+            unparsed=self.unparsed,
+            strong=self.strong,
+            lay=lay,
+            supervision=supervision,
+            seed=seed,
+        )
         used = [split for split in SPLITS if getattr(self.experiment.task, split) != 0]
         methods = {}
         for spec in self.methods:
-            stages = MethodStages(self, lay, spec, supervision, seed)
-            student = spec.method.steps(stages, spec.settings)
+            student = spec.method.steps(MethodStages(scoring, spec), spec.settings)
             own = student.adapter or self.experiment.split_per_seed
             label = f"{spec.label}: test" + (f" · seed {seed}" if own else "")
             predictions = lay.predictions(label, self.strong, self._evaluation(lay, student), adapter=student.adapter)
             methods[spec.label] = MethodRun(spec=spec, student=student, predictions=predictions)
-        compared = self._compared(lay, supervision, seed, methods)
+        compared = self._compared(scoring, methods)
         return SeedRun(
             seed=seed,
             lay=lay,
             questions={split: lay.questions(split) for split in used},
             gold={split: lay.gold(split) for split in used},
             supervision=supervision,
+            scoring=scoring,
             scored=compared[self.experiment.reliability.estimator],
             compared=compared,
             methods=methods,
         )
 
-    def _compared(
-        self, lay: Lay, supervision: Supervision, seed: int, methods: Mapping[str, MethodRun]
-    ) -> dict[str, Step]:
+    def _compared(self, scoring: Scoring, methods: Mapping[str, MethodRun]) -> dict[str, Step]:
         """The weak answers, scored by each estimator that is named for them, or that a method scores them by.
 
         Not by one that a method scores its student's own answers by: that may ask for what the weak ones have not.
@@ -214,10 +224,10 @@ class Graph:
             for run in methods.values()
             for one in run.student.rounds
             for step in one.training_set.inputs.values()
-            if step.kind == "scored" and step.inputs["answers"].key == supervision.answers.key
+            if step.kind == "scored" and step.inputs["answers"].key == scoring.supervision.answers.key
         }
         named = {self.experiment.reliability.estimator, *self.experiment.reliability.compare}
-        return {name: self.scored_by(name, lay, supervision, seed) for name in self.estimators if name in named | read}
+        return {name: scoring.weak(name) for name in self.estimators if name in named | read}
 
     def _laid_source(self, lay: Lay, seed: int) -> LaidSource:
         experiment = self.experiment
@@ -238,142 +248,10 @@ class Graph:
             return spec
         return replace(spec, mode="choose", orders=min(student.orders, lay.most_orders("test")))
 
-    def scored_by(self, name: str, lay: Lay, supervision: Supervision, seed: int) -> Step:
-        """The weak answers to the transfer questions, scored by an estimator."""
-        own = name == self.experiment.reliability.estimator
-        label = f"reliability · seed {seed}" if own else f"reliability by {name} · seed {seed}"
-        return self.scored(lay, label, supervision, supervision.answers, seed, name)
-
-    def scored(
-        self, lay: Lay, label: str, supervision: Supervision, answers: Step, seed: int, estimator: str | None = None
-    ) -> Step:
-        """Answers, scored by an estimator, which gets what it asks for."""
-        name = estimator or self.experiment.reliability.estimator
-        needs = ESTIMATORS[name].needs
-        if ESTIMATORS[name].compares:
-            self._check_supervisors(name, supervision, answers)
-        if "calibration" in needs:
-            self.calibration(lay, f"estimator {name!r}", supervision)
-        second = None
-        if "second_view" in needs:
-            second = lay.answers(
-                f"untrained student's answers · seed {seed}",
-                self.strong,
-                replace(self.experiment.answering, samples=1),
-                split="transfer",
-                seed=seed,
-            )
-        return lay.scored(
-            label,
-            answers,
-            name,
-            self.estimators[name],
-            self.unparsed,
-            calibration=supervision.calibration if "calibration" in needs else None,
-            second_view=second,
-        )
-
-    def _estimators(self) -> list[str]:
-        own = [spec.estimator for spec in self.methods if spec.estimator is not None]
-        spec = self.experiment.reliability
-        return list(dict.fromkeys([spec.estimator, *own, *spec.compare]))
-
-    def _estimator(self, name: str) -> dict[str, Any]:
-        """The settings of an estimator: those given are of the experiment's own."""
-        spec = self.experiment.reliability
-        given = dict(spec.settings) if name == spec.estimator else {}
-        told = spec.temperature if name in ("votes", spec.estimator) else None
-        if told is not None and given.setdefault("temperature", float(told)) != told:
-            raise InputError(
-                f"reliability.temperature is {told} and reliability.settings has temperature {given['temperature']}: "
-                "expected one of them"
-            )
-        if name == "votes":
-            given.setdefault("temperature", float(self.task.temperature))
-        return resolve_estimator(name, given)
-
-    def calibration(self, lay: Lay, who: str, supervision: Supervision) -> Step:
-        """The source's answers to `weak_train`, for who needs them."""
-        source, folds = self.source.name, self.experiment.weak.folds
-        if supervision.calibration is None:
-            raise InputError(f"{who} needs answers to weak_train, and source {source} gives none")
-        count = len(questions_of(lay.splits.questions, "weak_train"))
-        if count < folds:
-            raise InputError(
-                f"{who} needs answers to weak_train, asked in weak.folds {folds}: "
-                f"expected as many questions, weak_train has {count}"
-            )
-        return supervision.calibration
-
-    def _check_supervisors(self, estimator: str, supervision: Supervision, answers: Step) -> None:
-        """Refuse an estimator that compares supervisors where there is one, if that is known before anything runs."""
-        known = supervision.supervisors
-        if answers is supervision.answers and (known is None or len(known) > 1):
-            return
-        whose = f"source {self.source.name} has {'none' if not known else f'one, {known[0]!r}'}"
-        if answers is not supervision.answers:
-            whose = "a student's answers are those of one"
-        raise InputError(
-            f"estimator {estimator!r} compares supervisors, and {whose}: expected two or more, as source pooled or a "
-            "table with several annotators has, or estimator votes"
-        )
-
     def _default_methods(self) -> list[str]:
         return default_methods(options="choose" in self.task.modes, weak_gold=self.task.sizes["weak_train"] != 0)
-
-    def _check_options(self) -> None:
-        for spec in self.methods:
-            if spec.method.needs_options and "choose" not in self.task.modes:
-                raise InputError(
-                    f"method {spec.label} needs options to choose among, and answers of task {self.task.name} are free"
-                )
-
-    def _check_gold(self, splits: Splits) -> None:
-        known = any(gold_of(splits.gold, "transfer").values())
-        for spec in self.methods:
-            if spec.method.uses_gold and not known:
-                raise InputError(
-                    f"method {spec.label} needs ground truth of transfer, and no question there has an answer"
-                )
 
 
 def _same_questions(one: Experiment, other: Experiment) -> bool:
     names = ("task", "paraphrases", "seeds", "split_per_seed", "plugins")
     return all(getattr(one, name) == getattr(other, name) for name in names)
-
-
-def _check_sizes(experiment: Experiment, sizes: Mapping[str, Any], needs_weak_train: bool) -> None:
-    for split in SPLITS:
-        if sizes[split] == 0 and (split != "weak_train" or needs_weak_train):
-            why = f" for source {experiment.weak.source}" if split == "weak_train" else ""
-            raise InputError(f"{split} is 0: an experiment needs questions in every split{why}")
-
-
-def _check_seeds(seeds: list[int]) -> None:
-    if not seeds:
-        raise InputError("seeds is empty: expected at least one")
-    for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise InputError(f"seed {seed}: expected a number from 0 to 2**32 - 1")
-        if seeds.count(seed) > 1:
-            raise InputError(f"seeds names {seed} more than once")
-
-
-def _comparison(experiment: Experiment, methods: list[MethodSpec]) -> tuple[str, str] | None:
-    """The comparison that was named: two labels. By default the first method proper against the reference."""
-    given = experiment.compare
-    labels = [spec.label for spec in methods]
-    if given is None:
-        proper = [spec.label for spec in methods if spec.method.role == "method"]
-        reference = [spec.label for spec in methods if spec.method.reference]
-        return (proper[0], reference[0]) if proper and reference else None
-    if not given:
-        return None
-    if len(given) != 2:
-        raise InputError(f"compare is {given}: expected two methods, such as [{', '.join(labels[:2])}]")
-    for label in given:
-        if label not in labels:
-            raise InputError(f"compare names {label!r}: expected two of {', '.join(labels)}")
-    if given[0] == given[1]:
-        raise InputError(f"compare names {given[0]!r} twice: expected two of {', '.join(labels)}")
-    return (given[0], given[1])

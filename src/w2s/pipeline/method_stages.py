@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from w2s.errors import InputError
 from w2s.methods.base import Settings
-from w2s.pipeline.lay import Lay
+from w2s.pipeline.scoring import Scoring
 from w2s.pipeline.specs import MethodSpec
 from w2s.reliability import ESTIMATORS
 from w2s.step import Step
-from w2s.supervisors import Supervision
-
-if TYPE_CHECKING:
-    from w2s.pipeline.graph import Graph
 
 __all__ = ["MethodStages"]
 
@@ -23,28 +18,28 @@ __all__ = ["MethodStages"]
 class MethodStages:
     """What a method may build on; see `methods.base.Stages`."""
 
-    def __init__(self, graph: Graph, lay: Lay, spec: MethodSpec, supervision: Supervision, seed: int) -> None:
-        self._graph = graph
-        self._lay = lay
+    def __init__(self, scoring: Scoring, spec: MethodSpec) -> None:
+        self._scoring = scoring
+        self._experiment = scoring.experiment
+        self._strong = scoring.strong
+        self._lay = scoring.lay
+        self._seed = scoring.seed
         self._spec = spec
-        self._supervision = supervision
-        self._seed = seed
 
     def _label(self, what: str, part: str) -> str:
         return f"{self._spec.label}: {part + ': ' if part else ''}{what} · seed {self._seed}"
 
     @property
     def scored(self) -> Step:
-        name = self._spec.estimator or self._graph.experiment.reliability.estimator
-        return self._graph.scored_by(name, self._lay, self._supervision, self._seed)
+        return self._scoring.weak(self._spec.estimator)
 
     @property
     def answers(self) -> Step:
-        return self._supervision.answers
+        return self._scoring.supervision.answers
 
     @property
     def calibration(self) -> Step:
-        return self._graph.calibration(self._lay, f"method {self._spec.method.name}", self._supervision)
+        return self._scoring.calibration(f"method {self._spec.method.name}")
 
     @property
     def gold_answers(self) -> Step:
@@ -71,12 +66,11 @@ class MethodStages:
         init: Step | None = None,
         part: str = "",
     ) -> Step:
-        graph = self._graph
-        spec = graph.experiment.student_training
+        spec = self._experiment.student_training
         if loss is not None:
             spec = replace(spec, loss=loss, loss_settings=dict(loss_settings or {}))
         label = self._label("training", part)
-        return self._lay.training(label, graph.strong, spec, training_set, seed=self._seed, init=init)
+        return self._lay.training(label, self._strong, spec, training_set, seed=self._seed, init=init)
 
     def answer(
         self,
@@ -88,14 +82,13 @@ class MethodStages:
         choose: bool = False,
         part: str = "",
     ) -> Step:
-        graph = self._graph
-        spec = replace(graph.experiment.answering, samples=1)
+        spec = replace(self._experiment.answering, samples=1)
         what = "answers" if split == "transfer" else f"answers to {split}"
         # Of the untrained student by no method's name: all of them share these.
         label = self._label(what, part) if training else f"untrained student's {what} · seed {self._seed}"
         return self._lay.answers(
             label,
-            graph.strong,
+            self._strong,
             replace(spec, mode="choose") if choose else spec,
             split=split,
             seed=self._seed,
@@ -116,11 +109,11 @@ class MethodStages:
         return self._lay.joined(self._label("answers", part), answers, supervisors)
 
     def score(self, answers: Step, *, part: str = "") -> Step:
-        name = self._spec.estimator or self._graph.experiment.reliability.estimator
+        name = self._spec.estimator or self._experiment.reliability.estimator
         if "calibration" in ESTIMATORS.find(name).needs:
             raise InputError(
                 f"method {self._spec.label} scores a student's answers, and estimator {name!r} is fitted to those of "
                 "the weak supervisor: expected another estimator"
             )
         label = self._label("reliability", part)
-        return self._graph.scored(self._lay, label, self._supervision, answers, self._seed, self._spec.estimator)
+        return self._scoring.of(answers, label, self._spec.estimator)

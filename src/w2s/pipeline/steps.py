@@ -2,6 +2,17 @@
 
 So a step can be sent to another process, or another machine that sees the store, and gives the same result
 there. The heavy modules are imported by the functions: a graph is made to be looked at as well as run.
+
+    questions, gold         a split's questions; their right answers
+    fold                    a part of a split, or the right answers of all but that part
+    answers                 a local model's answers to every variation
+    asked                   answers that a weak source gives itself: a server, a table, a simulation
+    predictions             a local model's answers to a split, compared with ground truth
+    judged                  answers of any source, made one a question, compared with ground truth
+    joined, scored          several tables of answers as one; answers with their confidence and uncertainty
+    training-set, training  what a student learns; its adapter
+
+A model that is converted and paraphrases are the other two kinds.
 """
 
 from __future__ import annotations
@@ -9,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +46,7 @@ from w2s.reliability.encoder import by_name
 from w2s.step import Build, Context, Step
 from w2s.tables import ANSWERS, QUESTIONS_FILE, check, read_columns, read_table, write_table, write_tables
 from w2s.tasks import gold_of, questions_of, task_of
+from w2s.tasks.questions import without_paraphrases
 
 __all__ = [
     "ANSWERS_FILE",
@@ -131,7 +142,7 @@ def _answers(settings: Settings, inputs: Folders, out: Path, context: Context) -
         questions = [question for question in questions if question.id not in left_out]
     tested = settings.get("tested", False)  # a shard of a test, as `predict` asks
     if tested:
-        questions = [replace(question, paraphrases=()) for question in questions]
+        questions = without_paraphrases(questions)
     journal = out / "journal.jsonl"
     with _model(settings, inputs, context) as lm:
         table = answer_questions(
@@ -210,7 +221,7 @@ def _asked(settings: Settings, inputs: Folders, out: Path, context: Context) -> 
     journal = out / "journal.jsonl"
     questions = questions_of(read_table(inputs["questions"] / QUESTIONS_FILE), settings["split"])
     if settings.get("in_orders", False):
-        questions = [replace(question, paraphrases=()) for question in questions]
+        questions = without_paraphrases(questions)
     table = source.answer(
         Inquiry(
             task=task_of(settings["asking"]),

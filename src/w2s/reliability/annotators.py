@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.errors import InputError
+from w2s.metrics import wilson
 from w2s.reliability.alike import Modal, modal_answers
 from w2s.reliability.ballots import Ballots, ballots_of
 from w2s.reliability.base import Codes, Floats, check_answers
@@ -23,7 +24,6 @@ __all__ = ["Annotator", "Annotators", "Disputed", "Pair", "compare_annotators"]
 
 _MANY = 20  # questions that two who work apart do not answer alike,
 _DIFFER = 0.1  # where all pairs differ on this share
-_Z = 1.959963984540054  # of a 95% interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def _annotators(ballots: Ballots, modal: Modal, found: DawidSkene | None) -> tup
     agreement, compared = ballots.with_others()
     majority, decided = ballots.with_majority_of_others()
     accuracy = found.accuracy if found else np.full(len(questions), np.nan)
-    low, high = _wilson(accuracy, questions)
+    low, high = wilson(accuracy, questions)
     given = np.unique(ballots.annotator * len(ballots.options.labels) + ballots.label_of_class[ballots.cls])
     answers = np.bincount(given // len(ballots.options.labels), minlength=len(questions))
     made = [
@@ -191,13 +191,6 @@ def _annotators(ballots: Ballots, modal: Modal, found: DawidSkene | None) -> tup
     return tuple(sorted(made, key=lambda one: (-(one.accuracy or 0), one.name)))
 
 
-def _wilson(share: Floats, questions: Floats) -> tuple[Floats, Floats]:
-    """The 95% score interval of shares of so many questions (Wilson 1927)."""
-    centre = (share + _Z**2 / (2 * questions)) / (1 + _Z**2 / questions)
-    half = _Z * np.sqrt(share * (1 - share) / questions + _Z**2 / (4 * questions**2)) / (1 + _Z**2 / questions)
-    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
-
-
 def _best(found: DawidSkene) -> tuple[Codes, Floats]:
     """(questions,) the label that is most probable by Dawid and Skene, and its probability."""
     options = found.options
@@ -210,7 +203,7 @@ def _pairs(ballots: Ballots, modal: Modal, most: int) -> tuple[tuple[Pair, ...],
     """Those who disagree most, and those who never do."""
     first, second, questions, same = ballots.pairs()
     disagreement = np.clip(1 - same / questions, 0, 1)
-    low, _ = _wilson(disagreement, questions)
+    low, _ = wilson(disagreement, questions)
     names = ballots.annotators
 
     def pair(i: int) -> Pair:

@@ -29,7 +29,7 @@ def annotators_tables(found: Annotators) -> Group:
             f"{one.questions:,}",
             words.share(one.agreement),
             words.share(one.majority_accuracy),
-            _with(words.share(one.accuracy), words.interval(one.accuracy_low, one.accuracy_high)),
+            words.with_ends(words.share(one.accuracy), words.interval(one.accuracy_low, one.accuracy_high)),
         ]
         for one in _both_ends(found.annotators)
     ]
@@ -82,10 +82,6 @@ def _both_ends(annotators: Sequence[Annotator]) -> list[Annotator]:
     if len(annotators) <= _MOST_ROWS:
         return list(annotators)
     return [*annotators[: _MOST_ROWS // 2], *annotators[-_MOST_ROWS // 2 :]]
-
-
-def _with(value: str, ends: str) -> str:
-    return f"{value} {ends}" if ends else value
 
 
 def annotators_verdict(found: Annotators, who: str = "annotator") -> str:

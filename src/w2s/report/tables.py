@@ -62,10 +62,6 @@ def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _with(value: str, ends: str) -> str:
-    return f"{value} {ends}" if ends else value
-
-
 def results_table(result: RunRecords) -> Group:
     """The table of a run: a line a method, all seeds together, 95% intervals in brackets; then what guessing gets."""
     seeds = len(result.experiment.seeds)
@@ -78,9 +74,11 @@ def results_table(result: RunRecords) -> Group:
         rows.append(
             [
                 record.method + (" *" if record.uses_gold else ""),
-                _with(words.share(record.accuracy), words.interval(record.accuracy_low, record.accuracy_high)),
-                _with(pgr, ends),
-                _with(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
+                words.with_ends(
+                    words.share(record.accuracy), words.interval(record.accuracy_low, record.accuracy_high)
+                ),
+                words.with_ends(pgr, ends),
+                words.with_ends(gain, words.interval(record.gain_low, record.gain_high, sign=True)),
                 f"{record.rows:,.0f}" if record.rows else "–",
                 words.share(record.label_accuracy),
                 *([words.share(record.label_accuracy_weighted)] if weighted else []),

@@ -220,6 +220,11 @@ def _end(end: float | None, record: Record) -> float:
     return record.accuracy if end is None else end
 
 
+def with_ends(value: str, ends: str) -> str:
+    """A value with the ends of its interval, where it has one."""
+    return f"{value} {ends}" if ends else value
+
+
 def quoted(answer: str) -> str:
     """An answer in quotation marks; the number of an option as it is."""
     return answer if re.fullmatch(r"option \d+", answer) else f"“{answer}”"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from w2s.step import Step, walk
 from w2s.store import Store
 
-__all__ = ["Event", "Failures", "OnEvent", "Planned", "Runner", "order", "plan", "tell_nobody"]
+__all__ = ["Event", "Failures", "OnEvent", "Planned", "Runner", "missing_steps", "order", "plan", "tell_nobody"]
 
 
 class Planned(NamedTuple):
@@ -93,6 +93,21 @@ def order(targets: Iterable[Step]) -> list[Step]:
     One target's chain is finished before the next target's begins.
     """
     return list(walk(targets, stop=lambda _: False))
+
+
+def missing_steps(targets: Iterable[Step], store: Store, on_event: OnEvent) -> Iterator[Step]:
+    """Yields the steps that are to be computed, inputs first, and tells of those that are found done.
+
+    It is lazy, as `step.walk` is: a step is looked for when all before it have been dealt with.
+    """
+
+    def is_found(step: Step) -> bool:
+        found = store.get(step) is not None
+        if found:
+            on_event(Event(kind="reused", step=step))
+        return found
+
+    return walk(targets, stop=is_found)
 
 
 def plan(targets: Iterable[Step], store: Store) -> list[Planned]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from w2s.pipeline.devices import check_devices
 from w2s.pipeline.steps import build_of
-from w2s.runners.base import Event, Failures, OnEvent, tell_nobody
-from w2s.step import Build, Step, walk
+from w2s.runners.base import Event, Failures, OnEvent, missing_steps, tell_nobody
+from w2s.step import Build, Step
 from w2s.store import Store
 
 __all__ = ["run"]
@@ -42,13 +42,7 @@ def run(
     if not keep_going:  # or else each step that cannot be computed here says so
         check_devices(targets, store)
 
-    def reuse(step: Step) -> bool:
-        found = store.get(step) is not None
-        if found:
-            on_event(Event(kind="reused", step=step))
-        return found
-
-    for step in walk(targets, stop=reuse):
+    for step in missing_steps(targets, store, on_event):
         if reason := next((failures[one.key] for one in step.inputs.values() if one.key in failures), None):
             failures[step.key] = reason
             continue

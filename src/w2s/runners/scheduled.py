@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from w2s.runners.base import Event, Failures, OnEvent
-from w2s.step import Step, walk
+from w2s.runners.base import Event, Failures, OnEvent, missing_steps
+from w2s.step import Step
 from w2s.store import Store
 
 __all__ = ["Ended", "WorkerDiedError", "Workers", "run_on"]
@@ -50,14 +50,7 @@ def run_on(
     workers: Workers, targets: Iterable[Step], store: Store, *, on_event: OnEvent, keep_going: bool = False
 ) -> Failures:
     """Compute the targets and what they need; see `base.Runner`."""
-
-    def reuse(step: Step) -> bool:
-        found = store.get(step) is not None
-        if found:
-            on_event(Event(kind="reused", step=step))
-        return found
-
-    needed = list(walk(targets, stop=reuse))
+    needed = list(missing_steps(targets, store, on_event))
     missing = {step.key: {one.key for one in step.inputs.values()} for step in needed}
     for inputs in missing.values():
         inputs.intersection_update(missing)

@@ -8,7 +8,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +22,7 @@ from w2s.supervisors.base import Answer, Prompt, Supervisor
 from w2s.supervisors.orders import judge_orders
 from w2s.tables import ANSWERS, PREDICTIONS
 from w2s.tasks.base import Question, Task, Variation
+from w2s.tasks.questions import without_paraphrases
 
 __all__ = ["answer_questions", "answer_row", "gold_answers", "judge", "judge_in_orders", "predict", "shown_examples"]
 
@@ -149,8 +150,7 @@ def predict(
     Returns:
         A table of `tables.PREDICTIONS`. An answer that cannot be parsed is not correct.
     """
-    # Each as it stands, in orders of its options: not in other words.
-    known = [replace(question, paraphrases=()) for question in questions if gold.get(question.id) is not None]
+    known = without_paraphrases(question for question in questions if gold.get(question.id) is not None)
     answers = answer_questions(
         supervisor, task, known, num_variations=orders, seed=0, samples=samples, before=before, journal=journal,
         progress=progress, unit="questions" if orders == samples == 1 else "answers",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-__all__ = ["SPLITS", "Example", "Pool", "Question", "Variation"]
+__all__ = ["SPLITS", "Example", "Pool", "Question", "Variation", "without_paraphrases"]
 
 Pool = Literal["any", "train", "weak_train", "transfer", "test"]
 SPLITS = ("weak_train", "transfer", "test")
@@ -66,3 +66,8 @@ class Variation:
     prompt: str
     completions: tuple[str, ...] = ()
     positions: tuple[int, ...] = ()
+
+
+def without_paraphrases(questions: Iterable[Question]) -> list[Question]:
+    """The questions, to be asked in their own words alone: variations are orders of their options."""
+    return [replace(question, paraphrases=()) for question in questions]

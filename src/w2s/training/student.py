@@ -29,7 +29,7 @@ from w2s.models.load import LanguageModel
 from w2s.progress import Progress, no_progress
 from w2s.training.adapters import new_adapter, save_adapter
 from w2s.training.batches import Collator
-from w2s.training.data import Tokens, TrainingRow, encode_training_set
+from w2s.training.data import Example, Tokens, encode_training_set
 from w2s.training.fused_lora import fused_lora
 from w2s.training.losses import get_loss
 from w2s.training.watch import Watch
@@ -134,9 +134,8 @@ def _put_on(arguments: TrainingArguments, device: torch.device) -> None:
         arguments.distributed_state.device = device
 
 
-def _attention_for(lm: LanguageModel, rows: list[TrainingRow], compiles: bool) -> str:
+def _attention_for(lm: LanguageModel, longest: int, compiles: bool) -> str:
     """The attention that trains fastest: on a CPU, plain matrix products for short rows, whose scores fit its cache."""
-    longest = max(len(row.ids) for row in rows)
     if lm.automatic_attention and lm.device.type == "cpu" and longest <= (_SHORT_COMPILED if compiles else _SHORT):
         return "eager"
     return str(lm.model.config._attn_implementation)
@@ -156,6 +155,66 @@ def _attending(lm: LanguageModel, attention: str) -> Iterator[None]:
 def _fast_layers(lm: LanguageModel, model: nn.Module, compiles: bool) -> AbstractContextManager[object]:
     """Layers as torch compiles them, or else with LoRA fused by hand."""
     return compiled_layers(lm) if compiles else fused_lora(model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What is to be trained.
+
+    Attributes:
+        examples: Those that are learned.
+        question_ids: Of each of these.
+        held: Those that are held out and watched.
+        tokens: That go through the model in all epochs, padding not counted.
+        longest: Tokens of the longest row.
+        steps: Optimizer steps.
+        truncated: Prompts that lost their beginning to fit.
+        zero_weight: Rows that were left out because their weight is zero.
+    """
+
+    examples: list[Example]
+    question_ids: list[str]
+    held: list[Example]
+    tokens: int
+    longest: int
+    steps: int
+    truncated: int
+    zero_weight: int
+
+
+def _work_of(lm: LanguageModel, table: pa.Table, spec: TrainingSpec, *, seed: int, whole_groups: bool) -> _Work:
+    """Encode a training set, hold some of it out, and see how much there is to do.
+
+    Raises:
+        InputError: The model is too large to be trained here, or the set cannot be learned.
+    """
+    if {"cpu", "disk"} & set(lm.spread_over):
+        raise InputError(
+            f"the model is too large for the GPUs here, {', '.join(lm.spread_over)} hold it: to be trained it needs "
+            "more of them, or quantization 4bit"
+        )
+    tokens = encode_training_set(
+        lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text, whole_groups=whole_groups
+    )
+    trained, watched = _hold_out(tokens, spec.eval_fraction, seed)
+    examples, held = ([tokens.examples[index] for index in side] for side in (trained, watched))
+    if tokens.truncated:
+        _log.info(
+            f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens"
+        )
+    lengths = [len(row.ids) for example in examples for row in example]
+    check_length(lm.model, max(lengths), "an example with its completion", expected="a lower max_length")
+    return _Work(
+        examples=examples,
+        question_ids=[tokens.question_ids[index] for index in trained],
+        held=held,
+        tokens=sum(lengths) * spec.epochs,
+        longest=max(lengths),
+        # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
+        steps=math.ceil(len(examples) / spec.batch_size) * spec.epochs,
+        truncated=tokens.truncated,
+        zero_weight=tokens.zero_weight,
+    )
 
 
 def train_student(
@@ -191,36 +250,15 @@ def train_student(
     """
     began = time.perf_counter()
     loss = get_loss(spec.loss).bind(spec.loss_settings)
-    if {"cpu", "disk"} & set(lm.spread_over):
-        raise InputError(
-            f"the model is too large for the GPUs here, {', '.join(lm.spread_over)} hold it: to be trained it needs "
-            "more of them, or quantization 4bit"
-        )
-    tokens = encode_training_set(
-        lm, table, max_length=spec.max_length, end_of_text=spec.end_of_text, whole_groups=loss.form == "options"
-    )
-    trained, watched = _hold_out(tokens, spec.eval_fraction, seed)
-    examples, held = ([tokens.examples[index] for index in side] for side in (trained, watched))
-    if tokens.truncated:
-        _log.info(
-            f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens"
-        )
-    rows = [row for example in examples for row in example]
-    count = sum(len(row.ids) for row in rows)
-    longest = max(len(row.ids) for row in rows)
-    check_length(lm.model, longest, "an example with its completion", expected="a lower max_length")
-    # The last steps of an epoch may be smaller; accelerate counts them as steps all the same.
-    steps = math.ceil(len(examples) / spec.batch_size) * spec.epochs
-    compiles = spec.compile == "on" or (
-        spec.compile == "auto" and is_worth_compiling(lm, "training", count * spec.epochs)
-    )
-    attention = _attention_for(lm, rows, compiles)
+    work = _work_of(lm, table, spec, seed=seed, whole_groups=loss.form == "options")
+    compiles = spec.compile == "on" or (spec.compile == "auto" and is_worth_compiling(lm, "training", work.tokens))
+    attention = _attention_for(lm, work.longest, compiles)
     _log.info(
         f"{attention} attention, "
         + ("compiled layers: the first steps may take a minute more" if compiles else "adapters as one operation")
     )
     checkpoints = out / "checkpoints"
-    arguments = _arguments(lm, spec, seed=seed, steps=steps, evaluates=bool(held), folder=checkpoints)
+    arguments = _arguments(lm, spec, seed=seed, steps=work.steps, evaluates=bool(work.held), folder=checkpoints)
     out.mkdir(parents=True, exist_ok=True)
     set_seed(seed)
     with new_adapter(lm, spec.lora, init) as model:
@@ -230,39 +268,48 @@ def train_student(
             lm=lm,
             spec=spec,
             loss=loss,
-            question_ids=[tokens.question_ids[index] for index in trained],
+            question_ids=work.question_ids,
             data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
-            train_dataset=examples,
-            eval_dataset=held or None,
-            callbacks=[Watch(out / "log.jsonl", count * spec.epochs / steps, progress)],
+            train_dataset=work.examples,
+            eval_dataset=work.held or None,
+            callbacks=[Watch(out / "log.jsonl", work.tokens / work.steps, progress)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
         resume = trainer.last_whole_checkpoint()
         if resume is not None:
-            _log.info(f"going on from step {resume.name.removeprefix('checkpoint-')} of {steps}")
+            _log.info(f"going on from step {resume.name.removeprefix('checkpoint-')} of {work.steps}")
         # Autocast turns the adapter's input to the model's dtype; peft would turn it to float32 first.
         with disable_input_dtype_casting(model), _fast_layers(lm, model, compiles), _attending(lm, attention):
             trainer.train(resume_from_checkpoint=str(resume) if resume else False)
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        if not losses or not np.isfinite(losses[-1]):
-            raise InputError(
-                f"the training loss became {losses[-1] if losses else 'nothing'}: try a lower learning_rate than "
-                f"{spec.learning_rate}"
-            )
-        report = TrainingReport(
-            rows=len(rows),
-            eval_rows=sum(map(len, held)),
-            steps=trainer.state.global_step,
-            tokens=count,
-            truncated=tokens.truncated,
-            zero_weight=tokens.zero_weight,
-            loss=float(np.mean(losses[-max(1, len(losses) // 10) :])),
-            seconds=time.perf_counter() - began,
-        )
+        report = _report(trainer, work, spec, began)
         if trainer.is_world_process_zero():
             save_adapter(model, out / "adapter", lm)
             atomic_write(out / "training.json", json.dumps(asdict(report), indent=2))
             remove(checkpoints)
         trainer.accelerator.wait_for_everyone()
     return report
+
+
+def _report(trainer: WeightedTrainer, work: _Work, spec: TrainingSpec, began: float) -> TrainingReport:
+    """What a training did that has come to its end.
+
+    Raises:
+        InputError: Its loss is no number.
+    """
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    if not losses or not np.isfinite(losses[-1]):
+        raise InputError(
+            f"the training loss became {losses[-1] if losses else 'nothing'}: try a lower learning_rate than "
+            f"{spec.learning_rate}"
+        )
+    return TrainingReport(
+        rows=sum(map(len, work.examples)),
+        eval_rows=sum(map(len, work.held)),
+        steps=trainer.state.global_step,
+        tokens=work.tokens // spec.epochs,
+        truncated=work.truncated,
+        zero_weight=work.zero_weight,
+        loss=float(np.mean(losses[-max(1, len(losses) // 10) :])),
+        seconds=time.perf_counter() - began,
+    )

@@ -1,34 +1,51 @@
-"""What the commands of the single stages and of the report call, and what they print."""
+"""The commands of the single stages: their options, what they call, and what they print."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from w2s.cli.limits import limited
-from w2s.cli.options import store_of
+from w2s.cli.limits import limit_options, limited
+from w2s.cli.options import config_option, encoding_option, store_of
 from w2s.cli.said import named, out_file, print_json, refuse_inputs, said_unparsed, said_where, say
+from w2s.cli.settings_file import named_setting
 from w2s.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from jsonargparse import ArgumentParser, Namespace
 
+    from w2s.config import ModelSpec
     from w2s.metrics import Interval
     from w2s.store import Store
 
 __all__ = [
-    "compare_command",
     "evaluate_command",
+    "evaluate_options",
     "label_command",
-    "report_command",
+    "label_options",
     "select_command",
+    "select_options",
     "supervisor_command",
+    "supervisor_options",
     "train_command",
+    "train_options",
 ]
+
+
+def label_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.config import WeakSpec
+
+    _stage_options(parser, words, WeakSpec, split="transfer")
+    parser.set_defaults({"model.source": "prompted"})
+    limit_options(parser)
+    parser.add_argument("--requests-out", type=str, default=None, help="write what a server would be asked: .jsonl")
+    parser.add_argument("--responses", type=str, default=None, help="take what came back of such a file, then go on")
+    parser.add_argument("--seed", type=int, default=0, help="of the variations, and of sampled answers")
+    parser.add_argument("--gold", action="store_true", help="write the right answers instead of asking a model")
+    _as_trained(parser, words)
 
 
 def label_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -101,14 +118,6 @@ def _check_asks_nobody(arguments: Namespace) -> None:
             raise InputError(f"--gold writes the right answers, and --{name} asks a model: expected one of them")
 
 
-def _written(table: pa.Table, out: str | None) -> None:
-    """A stage's table, with the task of its prompts, if a file for it is named."""
-    from w2s.pipeline.origin import write_table
-
-    if out is not None:
-        write_table(table, out)
-
-
 def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> None:
     from w2s.pipeline.request_files import write_request_file
 
@@ -127,6 +136,15 @@ def _write_requests(arguments: Namespace, ready: Namespace, store: Store) -> Non
         say("all is answered: nothing to ask")
 
 
+def select_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("scored", type=str, help="a table of scored answers, as w2s score writes it")
+    encoding_option(parser)
+    parser.add_argument("--method", type=str, required=True, help="a method that w2s methods lists")
+    parser.add_argument("--out", type=str, required=True, help="a table to write: .parquet, .csv or .jsonl")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--settings", type=dict[str, Any], default={}, help="of the method: '{quantile: 0.25}'")
+
+
 def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
     from w2s.display import Display
     from w2s.pipeline import stages
@@ -143,6 +161,19 @@ def select_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
         if count:
             say(f"  {count} {reason.replace('_', ' ')}")
     say(f"training set: {arguments.out}")
+
+
+def train_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.config import ModelSpec, TrainingSpec
+
+    config_option(parser, words)
+    parser.add_argument("training_set", type=str, help="a table with prompt and completion; weight is optional")
+    encoding_option(parser)
+    parser.add_class_arguments(ModelSpec, "model")
+    parser.add_class_arguments(TrainingSpec, "training")
+    parser.add_argument("--out", type=str, required=True, help="a folder; the adapter goes to OUT/adapter")
+    parser.add_argument("--seed", type=int, default=0, help="of the adapter and the order of the rows")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
 
 
 def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -165,6 +196,13 @@ def train_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
         )
     say(f"{report.rows} rows, {report.steps} steps in {duration(report.seconds)}; loss at the end {report.loss:.4f}")
     say(f"adapter: {Path(arguments.out) / 'adapter'}")
+
+
+def evaluate_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.config import ModelSpec as Model
+
+    _stage_options(parser, words, Model, split="test")
+    _as_trained(parser, words)
 
 
 def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -198,14 +236,20 @@ def evaluate_command(arguments: Namespace, parser: ArgumentParser, words: Sequen
         say(f"{table.num_rows} predictions: {arguments.out}")
 
 
-def _ends(found: Interval | None) -> dict[str, float | None]:
-    """An accuracy with its interval, as all commands name them in JSON; null where there is none."""
-    values = (None, None, None) if found is None else (found.estimate, found.low, found.high)
-    return dict(zip(("accuracy", "accuracy_low", "accuracy_high"), values, strict=True))
+def supervisor_options(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from w2s.config import AnsweringSpec, Experiment, ModelSpec, TaskSpec, TrainingSpec
 
-
-def _accuracy(found: Interval, questions: int) -> str:
-    return f"accuracy {found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] on {questions} questions"
+    config_option(parser, words)
+    parser.add_class_arguments(TaskSpec, "task")
+    encoding_option(parser)
+    parser.add_class_arguments(ModelSpec, "model")
+    parser.add_class_arguments(TrainingSpec, "training")
+    parser.set_defaults({"training": dataclasses.asdict(Experiment().weak_training)})
+    parser.add_class_arguments(AnsweringSpec, "answering")
+    parser.add_argument("--out", type=str, required=True, help="a folder; the adapter goes to OUT/adapter")
+    parser.add_argument("--seed", type=int, default=0, help="of the adapter and the order of the rows")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def supervisor_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -236,56 +280,52 @@ def supervisor_command(arguments: Namespace, parser: ArgumentParser, words: Sequ
     say(f"weak supervisor: {arguments.out} (w2s label --adapter {arguments.out} has its answers)")
 
 
-def compare_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s.display import Display
-    from w2s.report.paired import paired_text
-    from w2s.results.paired import compare_predictions
-    from w2s.tables import read_table
+def _stage_options(parser: ArgumentParser, words: Sequence[str], model: type[ModelSpec], *, split: str) -> None:
+    from w2s.config import AnsweringSpec, TaskSpec
 
-    with Display():
-        first, second = (read_table(file, encoding=arguments.encoding) for file in (arguments.first, arguments.second))
-        found = compare_predictions(first, second, names=(arguments.first, arguments.second))
-    if arguments.json:
-        print_json(dataclasses.asdict(found), None)
-    else:
-        say(paired_text(found))
+    config_option(parser, words)
+    parser.add_class_arguments(TaskSpec, "task")
+    encoding_option(parser)
+    parser.add_class_arguments(model, "model")
+    parser.add_class_arguments(AnsweringSpec, "answering")
+    parser.add_argument(
+        "--adapter",
+        type=str,
+        default=None,
+        help="a trained adapter, as w2s train or a run leaves it; task and model are its own where none are named",
+    )
+    parser.add_argument("--split", type=str, default=split, help="weak_train, transfer or test")
+    parser.add_argument("--out", type=str, default=None, help="a table to write: .parquet, .csv or .jsonl")
+    parser.add_argument("--store", type=str, default=None, help="folder of finished steps (default: W2S_HOME)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def report_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[str]) -> None:
-    from w2s.files import atomic_write
-    from w2s.report.export import to_csv, to_latex
-    from w2s.report.figures import save_figures
-    from w2s.report.study_page import write_study_page
-    from w2s.report.study_table import study_latex
-    from w2s.report.words import told_of_labels
-    from w2s.results.study import StudyRecords, run_names
-    from w2s.running import Result
-    from w2s.tables import csv_text
-
-    results = [Result.load(folder) for folder in arguments.runs]
-    first, out = results[0], Path(arguments.out) if arguments.out else None
-    study = StudyRecords.of_runs(results)
-    if arguments.format == "html":
-        page = out or (first.files.page if len(results) == 1 else Path("study.html"))
-        say(first.save_report(page) if len(results) == 1 else write_study_page(study, page))
+def _as_trained(parser: ArgumentParser, words: Sequence[str]) -> None:
+    """Ask an adapter as it was trained: the task and the model that it names are the defaults."""
+    adapter = named_setting(words, "adapter")
+    if not isinstance(adapter, str):
         return
-    if arguments.format == "figures":
-        for name, result in zip(run_names(results), results, strict=True):
-            folder = out or result.files.figures
-            if len(results) > 1 and out is not None:
-                folder = out / name  # one folder each, whatever the runs' own are called
-            for path in save_figures(result, folder):
-                say(path)
-        return
-    writers: dict[str, Callable[[], str]] = {
-        "table": lambda: "\n".join("\n".join([result.table(), *told_of_labels(result), ""]) for result in results),
-        "csv": lambda: to_csv(first) if len(results) == 1 else csv_text(study.to_table()),
-        "latex": lambda: to_latex(first) if len(results) == 1 else study_latex(study),
-        "json": lambda: json.dumps(first.to_dict() if len(results) == 1 else study.to_dict(), indent=1) + "\n",
-    }
-    text = writers[arguments.format]()
-    if out is None:
-        print(text, end="")
-    else:
-        atomic_write(out, text)
-        say(out)
+    from w2s.pipeline.origin import trained_on
+
+    learned = trained_on(adapter)
+    if learned is not None:
+        name, data = (named_setting(words, f"task.{field}") for field in ("name", "data"))
+        parser.set_defaults(learned.settings(name=name, data=data))
+
+
+def _written(table: pa.Table, out: str | None) -> None:
+    """A stage's table, with the task of its prompts, if a file for it is named."""
+    from w2s.pipeline.origin import write_table
+
+    if out is not None:
+        write_table(table, out)
+
+
+def _ends(found: Interval | None) -> dict[str, float | None]:
+    """An accuracy with its interval, as all commands name them in JSON; null where there is none."""
+    values = (None, None, None) if found is None else (found.estimate, found.low, found.high)
+    return dict(zip(("accuracy", "accuracy_low", "accuracy_high"), values, strict=True))
+
+
+def _accuracy(found: Interval, questions: int) -> str:
+    return f"accuracy {found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] on {questions} questions"
