@@ -1,6 +1,6 @@
 """A whole quickstart from an empty store: where its seconds go, and how many the matrix products alone would take.
 
-    python benchmarks/quickstart.py [--weak-train 100] [--transfer 600] [--test 400]
+    python benchmarks/quickstart.py [--weak-train 100] [--transfer 300] [--test 400]
 
 The settings are the defaults, which are those of studies/quickstart.yaml. All of it runs in a process of its own, which
 has imported everything; what the imports take is measured in another process. A part's seconds are those of its steps
@@ -168,7 +168,7 @@ def row(name: str, part: Part, whole: float) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weak-train", type=int, default=100)
-    parser.add_argument("--transfer", type=int, default=600)
+    parser.add_argument("--transfer", type=int, default=300)
     parser.add_argument("--test", type=int, default=400)
     arguments = parser.parse_args()
     experiment = Experiment(

@@ -63,7 +63,7 @@ class TaskSpec:
             byte order mark says.
         weak_train: Questions that train the weak supervisor on ground truth, or "all" for what is left; by default
             those that your own file puts there, if it names a split for every question, else 100.
-        transfer: Questions that the weak supervisor answers for the student, or "all"; by default likewise, else 600.
+        transfer: Questions that the weak supervisor answers for the student, or "all"; by default likewise, else 300.
         test: Questions of the evaluation, or "all"; by default likewise, else 400.
         split_seed: Seed of the draw of the splits.
         num_variations: How many ways each question is asked; by default the task's own number.

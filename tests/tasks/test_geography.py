@@ -163,7 +163,7 @@ def test_the_prompt_is_short() -> None:
 
 def test_it_splits_at_its_default_sizes() -> None:
     splits = load_task("geography").splits()
-    assert Counter(splits.questions["split"].to_pylist()) == {"weak_train": 100, "transfer": 600, "test": 400}
+    assert Counter(splits.questions["split"].to_pylist()) == {"weak_train": 100, "transfer": 300, "test": 400}
     assert splits.dropped == {}
 
 

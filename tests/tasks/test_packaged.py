@@ -108,7 +108,7 @@ def guessed(name: str, ranks: Mapping[str, int]) -> float:
 def test_the_splits_share_no_question_and_no_near_duplicate(name: str) -> None:
     splits = QuestionPool(examples(name), task(name).spec).splits()
     ids = splits.questions["question_id"].to_pylist()
-    assert Counter(splits.questions["split"].to_pylist()) == {"weak_train": 100, "transfer": 600, "test": 400}
+    assert Counter(splits.questions["split"].to_pylist()) == {"weak_train": 100, "transfer": 300, "test": 400}
     assert len(set(ids)) == len(ids)
     assert (splits.dropped, splits.near_duplicates) == ({}, 0)
 

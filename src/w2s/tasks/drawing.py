@@ -13,7 +13,7 @@ from w2s.tasks.questions import SPLITS, Example, Pool
 
 __all__ = ["DEFAULT_SIZES", "DRAWING_ORDER", "Draw", "Drawn", "draw", "draw_for_seed", "draws_of", "with_sizes"]
 
-DEFAULT_SIZES: Mapping[str, int] = {"weak_train": 100, "transfer": 600, "test": 400}
+DEFAULT_SIZES: Mapping[str, int] = {"weak_train": 100, "transfer": 300, "test": 400}
 """How many questions a split has where neither the settings nor the data say."""
 
 Drawn = Mapping[str, Sequence[Example]]
