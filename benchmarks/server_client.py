@@ -27,7 +27,7 @@ from common import device_name, run_script
 
 from w2s.servers.answered import Answered
 from w2s.servers.client import Client, Limits
-from w2s.servers.requests import PATHS, Asking, Request
+from w2s.servers.requests import PATHS, Request, RequestTemplate
 
 SECONDS = 0.05
 TOPS = [{"token": letter, "logprob": -0.5 - number} for number, letter in enumerate("ABCD")]
@@ -71,7 +71,7 @@ def serve(port: Connection) -> None:
 
 def asked(url: str, count: int) -> Iterator[Request]:
     """Requests, each made when it is wanted."""
-    asking = Asking(service=url, model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
+    asking = RequestTemplate(service=url, model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
     return (asking.request(f"Question {number}?\nA. a\nB. b\nC. c\nD. d\nAnswer:") for number in range(count))
 
 

@@ -42,7 +42,7 @@ from w2s.reading.exports import FORMATS, read_export
 from w2s.reliability import ESTIMATORS, Calibration, score_answers
 from w2s.servers.answered import Answered
 from w2s.servers.replies import Reply
-from w2s.servers.requests import Asking
+from w2s.servers.requests import RequestTemplate
 from w2s.step import Context
 from w2s.supervisors import SOURCES, Inquiry, simulated
 from w2s.supervisors.asking import gold_answers, shown_examples
@@ -203,7 +203,7 @@ WORDINGS = [
 def _rewordings() -> Any:
     """What is asked for rewordings, and what becomes of each text."""
     text, options = REWORDED
-    asking = Asking(service="s", model="m", api="chat", letters=False, temperature=0.7, max_new_tokens=9)
+    asking = RequestTemplate(service="s", model="m", api="chat", letters=False, temperature=0.7, max_new_tokens=9)
     fields: dict[str, Any] = {"original": Original(text=text, options=options), "asking": asking, "count": 6}
     rewording = Rewording(kind="question", **fields)
     asked = [dict(request.body) for request in (*rewording.requests(), Rewording(kind="story", **fields).requests()[0])]
@@ -266,7 +266,9 @@ def _answering(name: str, folder: Path, examples: list[Any]) -> tuple[dict[str, 
             settings = {"content": [file_sha256(path), "case"], "columns": columns, "annotators": [], "name": "labels"}
             return settings, {"answers": str(path), "normalize": ["case"]}
         case _:
-            asking = Asking(service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=9)
+            asking = RequestTemplate(
+                service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=9
+            )
             return {"asking": asdict(asking), "samples": 1, "name": "m"}, {"url": None, "limits": {}, "key_env": None}
 
 

@@ -14,9 +14,9 @@ from w2s.paraphrasing.making import Rewording, reword
 from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered
 from w2s.servers.replies import Reply
-from w2s.servers.requests import Asking, Request
+from w2s.servers.requests import Request, RequestTemplate
 
-ASKING = Asking(service="s", model="m", api="completion", letters=False, temperature=0.7, max_new_tokens=50)
+ASKING = RequestTemplate(service="s", model="m", api="completion", letters=False, temperature=0.7, max_new_tokens=50)
 TEXTS = ["Which river is long?", "Who wrote it down?", "Where is the old gate?"]
 
 

@@ -16,12 +16,12 @@ from w2s.errors import InputError
 from w2s.servers.answered import Answered
 from w2s.servers.client import Client, Limits
 from w2s.servers.replies import Reply
-from w2s.servers.requests import Asking
+from w2s.servers.requests import RequestTemplate
 
 
 def asks(url: str, folder: Path, count: int, concurrency: int) -> None:
     """Have what is not answered yet answered, in a process that may be killed."""
-    asking = Asking(service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
+    asking = RequestTemplate(service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=1)
     answered = Answered(folder)
     requests = [asking.request(f"Question {number}?") for number in range(count)]
     left = [request for request in requests if request.key not in answered]

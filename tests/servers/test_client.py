@@ -16,7 +16,7 @@ from w2s.errors import InputError
 from w2s.servers import client, pace
 from w2s.servers.answered import Answered
 from w2s.servers.client import Bill, Client, Limits
-from w2s.servers.requests import Asking, Request
+from w2s.servers.requests import Request, RequestTemplate
 from w2s.servers.secrets import secret_of
 
 KEY = "sk-secret-0123456789"
@@ -37,7 +37,9 @@ def answered(tmp_path: Path) -> Iterator[Answered]:
 
 
 def requests(count: int, *, letters: bool = True, api: Any = "chat", **given: Any) -> list[Request]:
-    asking = Asking(service="s", model="m", api=api, letters=letters, temperature=0.0, max_new_tokens=9, **given)
+    asking = RequestTemplate(
+        service="s", model="m", api=api, letters=letters, temperature=0.0, max_new_tokens=9, **given
+    )
     return [asking.request(f"Question {number}?") for number in range(count)]
 
 

@@ -343,9 +343,9 @@ def test_what_is_no_response_is_named_by_its_line(
 
 def test_requests_are_written_over_requests_and_over_nothing_else(tmp_path: Path) -> None:
     from w2s.servers import batch_files
-    from w2s.servers.requests import Asking
+    from w2s.servers.requests import RequestTemplate
 
-    asking = Asking(service="s", model="m", api="completion", letters=False, temperature=0.0, max_new_tokens=5)
+    asking = RequestTemplate(service="s", model="m", api="completion", letters=False, temperature=0.0, max_new_tokens=5)
     for _ in range(2):
         assert batch_files.write_requests(iter([asking.request("One?")]), tmp_path / "out.jsonl")
     for name, text in (("data.jsonl", '{"question": "a", "answer": "b"}\n'), ("list.jsonl", "[1]"), ("a.jsonl", "a")):
@@ -357,10 +357,10 @@ def test_requests_are_written_over_requests_and_over_nothing_else(tmp_path: Path
 
 def test_large_sets_of_requests_are_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from w2s.servers import batch_files
-    from w2s.servers.requests import Asking
+    from w2s.servers.requests import RequestTemplate
 
     monkeypatch.setattr(batch_files, "_MOST_REQUESTS", 4)
-    asking = Asking(service="s", model="m", api="completion", letters=False, temperature=0.0, max_new_tokens=5)
+    asking = RequestTemplate(service="s", model="m", api="completion", letters=False, temperature=0.0, max_new_tokens=5)
     wanted = [asking.request(f"Number {number}?") for number in range(9)]
     written = batch_files.write_requests(iter(wanted), tmp_path / "out.jsonl")
     assert {path.name: count for path, count in written.items()} == {"out.jsonl": 4, "out-2.jsonl": 4, "out-3.jsonl": 1}

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from w2s.tasks import Question, Task, Variation
 
-__all__ = ["Asked", "sample_of", "tokens_in", "tree_tokens"]
+__all__ = ["TokenCounts", "sample_of", "tokens_in", "tree_tokens"]
 
 _SAMPLE = 32
 _SHARED = 0.3  # variations that share less of their prompts go through the model apart, as in engine.choose
@@ -39,7 +39,7 @@ def tokens_in(text: str) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class TokenCounts:
     """What a question comes to, on average over a sample.
 
     Attributes:
@@ -67,7 +67,7 @@ def sample_of(
     seed: int,
     before: str = "",
     rewordings: int = 0,
-) -> Asked:
+) -> TokenCounts:
     """What a question of a split comes to.
 
     Args:
@@ -84,7 +84,7 @@ def sample_of(
     ways = [way for one in asked for way in one]
     options = [tokens_in(text) for way in ways for text in way.completions]
     prompts = sum(tokens_in(before + way.prompt) for way in ways)
-    return Asked(
+    return TokenCounts(
         tree=sum(tree_tokens(one, before) for one in asked) / many,
         prompts=prompts / many,
         prompt=prompts / max(1, len(ways)),

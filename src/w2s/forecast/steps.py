@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from w2s.forecast.prompts import Asked, sample_of
+from w2s.forecast.prompts import TokenCounts, sample_of
 from w2s.forecast.rehearsal import Rehearsed, rehearse
 from w2s.forecast.work import Work, adapter_parameters
 from w2s.models.parameters import ModelSize, size_of
@@ -62,7 +62,7 @@ class StepWork:
     def __init__(self, graphs: Sequence[Graph]) -> None:
         self.models: dict[tuple[str, ...], KnownModel] = {}
         self._questions: dict[str, _Questions] = {}
-        self._asked: dict[tuple[Any, ...], Asked] = {}
+        self._asked: dict[tuple[Any, ...], TokenCounts] = {}
         # Cells of the same questions share what lays them: each is read once.
         lays = {run.lay: graph.experiment.paraphrases.count for graph in graphs for run in graph.seed_runs}
         for lay, rewordings in lays.items():
@@ -203,7 +203,7 @@ class StepWork:
         number = self._below(training_set).number
         return Rehearsed(kept.rows * number, kept.prompts * number, kept.at_most)
 
-    def _asking(self, step: Step) -> tuple[Asked, _Questions]:
+    def _asking(self, step: Step) -> tuple[TokenCounts, _Questions]:
         settings: Any = step.settings
         known = self._below(step)
         ways = settings.get("num_variations", settings.get("orders", 1))
@@ -217,7 +217,7 @@ class StepWork:
         known = self._below(step.inputs["examples"])
         return "".join(f"{known.task.vary(one, 1, 0)[0].prompt} A\n\n" for one in known.questions[:count])
 
-    def _sample(self, known: _Questions, ways: int, seed: int, before: str = "") -> Asked:
+    def _sample(self, known: _Questions, ways: int, seed: int, before: str = "") -> TokenCounts:
         key = (id(known.questions), ways, seed, before, known.rewordings)
         if key not in self._asked:
             self._asked[key] = sample_of(

@@ -11,7 +11,7 @@ from w2s.paraphrasing.prompt import prompt_for, wording_of
 from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered
 from w2s.servers.replies import Reply
-from w2s.servers.requests import Asking, Request
+from w2s.servers.requests import Request, RequestTemplate
 
 __all__ = ["Rewording", "Tally", "Write", "reword", "rounds"]
 
@@ -51,7 +51,7 @@ class Rewording:
 
     original: Original
     kind: str
-    asking: Asking
+    asking: RequestTemplate
     count: int
     seed: int = 0
     found: list[str] = field(default_factory=list)

@@ -13,7 +13,7 @@ from w2s.paraphrasing.checks import Original
 from w2s.paraphrasing.making import Rewording, Tally, Write, reword
 from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered
-from w2s.servers.requests import Asking
+from w2s.servers.requests import RequestTemplate
 from w2s.tables import QUESTIONS
 from w2s.tasks import Question, Task
 from w2s.tasks.multiple_choice import MultipleChoice
@@ -62,7 +62,9 @@ class Report:
     faults: Mapping[str, int]
 
 
-def rewordings_of(task: Task, questions: Iterable[Question], asking: Asking, rules: Rules) -> dict[str, Rewording]:
+def rewordings_of(
+    task: Task, questions: Iterable[Question], asking: RequestTemplate, rules: Rules
+) -> dict[str, Rewording]:
     """The rewordings of questions, before any is there, by the question's text without extra space.
 
     Questions that are the same text with other options share them: none may name an option of any.
@@ -97,7 +99,7 @@ def reword_questions(
     task: Task,
     questions: Sequence[Question],
     table: pa.Table,
-    asking: Asking,
+    asking: RequestTemplate,
     rules: Rules,
     answered: Answered,
     write: Write,

@@ -14,7 +14,7 @@ from w2s.paraphrasing.making import Write
 from w2s.paraphrasing.questions import Rules, reword_questions
 from w2s.paraphrasing.server import write_by_server
 from w2s.servers.answered import Answered
-from w2s.servers.requests import Asking
+from w2s.servers.requests import RequestTemplate
 from w2s.step import Context
 from w2s.tables import QUESTIONS_FILE, read_table, write_table
 from w2s.tasks import questions_of, task_of
@@ -35,7 +35,7 @@ def build_paraphrases(
             task_of(settings["task"]),
             questions_of(table, settings["split"]),
             table,
-            Asking(**settings["asked"]),
+            RequestTemplate(**settings["asked"]),
             Rules(**settings["rules"]),
             answered,
             _writer(settings, inputs, context, answered),

@@ -12,7 +12,7 @@ from w2s.models.prepared import PreparedModel
 from w2s.paraphrasing.questions import Rules
 from w2s.pipeline.steps import KINDS
 from w2s.registry import resolve_settings
-from w2s.servers.requests import Asking
+from w2s.servers.requests import RequestTemplate
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
 from w2s.supervisors.server import SETTINGS, server_execution
@@ -90,7 +90,7 @@ def paraphrases_step(
     return lay
 
 
-def asking_of(spec: ParaphraseSpec, model: PreparedModel | None) -> Asking:
+def asking_of(spec: ParaphraseSpec, model: PreparedModel | None) -> RequestTemplate:
     """How texts are asked for: of a server, or of a local model, which is known by its content."""
     if model is None:
         given = resolve_settings("source server", SETTINGS, spec.model.settings)
@@ -99,7 +99,7 @@ def asking_of(spec: ParaphraseSpec, model: PreparedModel | None) -> Asking:
     else:
         service, name, api = f"local {json.dumps(model.settings, sort_keys=True)}", "", "completion"
         instructions, extra = "", {}
-    return Asking(
+    return RequestTemplate(
         service=service,
         model=name,
         api=api,

@@ -124,7 +124,7 @@ def done_step(target: Step, given: _Given | None, store: Store | None, progress:
         yield store.path(target)
 
 
-class _Asked(NamedTuple):
+class _ModelStage(NamedTuple):
     """What the stages that ask a model have in common."""
 
     lay: Lay
@@ -142,14 +142,14 @@ def splits_of(task: Task, draw: Draw | None = None) -> Splits:
     return splits
 
 
-def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: str) -> _Asked:
+def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: str) -> _ModelStage:
     """Find task, model and adapter; whatever is wrong with them is said before anything is computed."""
     check_split(split)
     folder, given = _adapter(adapter), _Given()
     made = task_from(task)
     if folder is None:
         lay = Lay(made, splits_of(made), loaded_plugins())
-        return _Asked(lay, PreparedModel(model), None, given, Origin.of(made))
+        return _ModelStage(lay, PreparedModel(model), None, given, Origin.of(made))
     learned = trained_on(folder)
     draw = learned.origin.draw(made) if learned and learned.origin else None
     lay = Lay(made, splits_of(made, draw), loaded_plugins(), draw=draw)
@@ -157,7 +157,7 @@ def _asked(task: TaskSpec, model: ModelSpec, adapter: str | Path | None, split: 
     for line in mismatches(learned, made, lay.splits, split, model, str(prepared.settings["identity"])):
         logger.warning("%s", line)
     origin = learned.origin if draw is not None and learned and learned.origin else Origin.of(made)
-    return _Asked(lay, prepared, given.adapter(folder), given, origin)
+    return _ModelStage(lay, prepared, given.adapter(folder), given, origin)
 
 
 def label(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["OWN_FIELDS", "PATHS", "Api", "Asking", "Request"]
+__all__ = ["OWN_FIELDS", "PATHS", "Api", "Request", "RequestTemplate"]
 
 Api = Literal["chat", "completion"]
 PATHS: Mapping[str, str] = {"chat": "/chat/completions", "completion": "/completions"}
@@ -49,7 +49,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
+class RequestTemplate:
     """How a server is asked: makes requests of prompts.
 
     Attributes:

@@ -18,7 +18,7 @@ from w2s.registry import resolve_settings
 from w2s.servers.answered import Answered
 from w2s.servers.client import Limits
 from w2s.servers.replies import Reply, letter_logprobs
-from w2s.servers.requests import OWN_FIELDS, PATHS, Asking, Request
+from w2s.servers.requests import OWN_FIELDS, PATHS, Request, RequestTemplate
 from w2s.servers.within_limits import have_answered
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
@@ -40,12 +40,12 @@ SETTINGS: Mapping[str, Any] = {
     "extra": {},
     **{field.name: field.default for field in dataclasses.fields(Limits)},
 }
-"""What `weak.settings` may say of a server: those of `servers.requests.Asking` and of `servers.client.Limits`."""
+"""What `weak.settings` may say of a server: the fields of `RequestTemplate` and of `Limits`."""
 
 _ROWS = 8192  # of the answers table, made at once
 
 
-class Asked(NamedTuple):
+class PendingAnswer(NamedTuple):
     """One answer to be had: what a student would be asked, what the server is, and the request.
 
     Attributes:
@@ -63,10 +63,10 @@ class Asked(NamedTuple):
     request: Request
 
 
-def inquired(inquiry: Inquiry) -> Iterator[Asked]:
+def inquired(inquiry: Inquiry) -> Iterator[PendingAnswer]:
     """What is asked in an inquiry, in the order of the answers table."""
     settings = inquiry.settings
-    asking = Asking(**settings["asking"])
+    asking = RequestTemplate(**settings["asking"])
     seed = inquiry.seed if asking.temperature else 0  # of sampled answers; without sampling there is one
     shows = _as_shown(inquiry.task, asking.letters)
     for question in inquiry.questions:
@@ -75,7 +75,7 @@ def inquired(inquiry: Inquiry) -> Iterator[Asked]:
         for sample in range(settings["samples"]):
             for own, other in zip(variations, shown, strict=True):
                 number = own.variation + sample * inquiry.num_variations
-                yield Asked(question, own, other, number, asking.request(other.prompt, sample, seed))
+                yield PendingAnswer(question, own, other, number, asking.request(other.prompt, sample, seed))
 
 
 def requests_of(inquiry: Inquiry, answered: Answered) -> Iterator[Request]:
@@ -148,14 +148,14 @@ def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
     return pa.Table.from_batches(batches, schema=ANSWERS)
 
 
-def _completion(asked: Asked, answer: Answer, task: Task) -> str:
+def _completion(asked: PendingAnswer, answer: Answer, task: Task) -> str:
     """What a student learns to write: a choice as the task writes it, a free answer in the server's words."""
     if answer.answer in asked.question.choices:
         return task.complete(str(answer.answer), asked.question, asked.variation)
     return answer.response if answer.response[:1].isspace() else f" {answer.response}"
 
 
-def _read(asked: Asked, reply: Reply, task: Task, asking: Mapping[str, Any]) -> tuple[Answer, str]:
+def _read(asked: PendingAnswer, reply: Reply, task: Task, asking: Mapping[str, Any]) -> tuple[Answer, str]:
     """The answer in a reply, and what is wrong with it: an empty text where nothing is."""
     question, shown = asked.question, asked.shown
     if reply.finish == "refusal":
@@ -174,7 +174,9 @@ def _read(asked: Asked, reply: Reply, task: Task, asking: Mapping[str, Any]) -> 
     return Answer(response=reply.text, answer=answer, position=position, choice_logprobs=logprobs), ""
 
 
-def _letter(asked: Asked, reply: Reply, task: Task, asking: Mapping[str, Any]) -> tuple[str | None, list[float] | None]:
+def _letter(
+    asked: PendingAnswer, reply: Reply, task: Task, asking: Mapping[str, Any]
+) -> tuple[str | None, list[float] | None]:
     """The option whose letter a reply is, and how likely each was.
 
     A prompt that is continued, without sampling, is answered by the likeliest letter, as a local model chooses. Else
@@ -223,7 +225,7 @@ def server_execution(spec: WeakSpec, account: str) -> dict[str, Json]:
 
 
 def _asking(task: Task, spec: WeakSpec, given: Mapping[str, Any], answering: AnsweringSpec) -> dict[str, Json]:
-    """The fields of `servers.requests.Asking`."""
+    """The fields of `servers.requests.RequestTemplate`."""
     letters = task.answering_mode(answering.mode) == "choose" and "letter" in task.answer_formats
     return {
         "service": given["service"] or str(spec.url).rstrip("/"),

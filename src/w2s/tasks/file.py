@@ -11,7 +11,7 @@ from pathlib import Path
 from w2s.config import TaskSpec
 from w2s.errors import InputError
 from w2s.tasks.base import fields_of
-from w2s.tasks.forms import COLUMNS, Asked, parse_row, right_choices
+from w2s.tasks.forms import COLUMNS, ParsedRow, parse_row, right_choices
 from w2s.tasks.free_answer import FreeAnswer
 from w2s.tasks.multiple_choice import MultipleChoice
 from w2s.tasks.parsing import as_number, first_line
@@ -146,7 +146,7 @@ class File(MultipleChoice, FreeAnswer):
             _log.info(text, rows[0].record.source, len(several), several[0])
         return examples
 
-    def _free_answer(self, asked: Asked) -> str | None:
+    def _free_answer(self, asked: ParsedRow) -> str | None:
         if asked.answer is None:
             return None
         answer = _canonical(asked.answer, self.spec.answers)
@@ -154,7 +154,7 @@ class File(MultipleChoice, FreeAnswer):
             raise asked.record.error(asked.column, f"expected a text on its first line, not {asked.answer!r}")
         return answer
 
-    def _example(self, asked: Asked, answer: str | None, columns: Iterable[str]) -> Example:
+    def _example(self, asked: ParsedRow, answer: str | None, columns: Iterable[str]) -> Example:
         question = Question(
             id=asked.record.optional("id") or content_id(asked.text, *asked.choices),
             text=asked.text,

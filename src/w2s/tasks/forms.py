@@ -15,7 +15,7 @@ from w2s.tasks.parsing import LETTERS
 from w2s.tasks.questions import Pool
 from w2s.tasks.records import Record
 
-__all__ = ["COLUMNS", "MAX_CHOICES", "Asked", "parse_row", "right_choices"]
+__all__ = ["COLUMNS", "MAX_CHOICES", "ParsedRow", "parse_row", "right_choices"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ MAX_CHOICES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ParsedRow:
     """One row, in whatever form.
 
     Attributes:
@@ -63,7 +63,7 @@ class Asked:
     pool: Pool
 
 
-def parse_row(record: Record) -> Asked:
+def parse_row(record: Record) -> ParsedRow:
     """Read a row.
 
     Raises:
@@ -84,7 +84,7 @@ def parse_row(record: Record) -> Asked:
         if column not in record.row:
             record.text(column)
         raise record.error(column, "nothing in it")
-    return Asked(
+    return ParsedRow(
         record=record,
         text=text,
         choices=choices,
@@ -215,31 +215,31 @@ def _pool(record: Record) -> Pool:
 # The right choice
 
 
-def _by_text(asked: Asked) -> str | None:
+def _by_text(asked: ParsedRow) -> str | None:
     return asked.answer if asked.answer in asked.choices and not asked.numeric else None
 
 
-def _by_label(asked: Asked) -> str | None:
+def _by_label(asked: ParsedRow) -> str | None:
     labels = asked.labels or (LETTERS if asked.column == "answerKey" else ())
     named = dict(zip(labels, asked.choices, strict=False))
     return named.get(asked.answer or "")
 
 
-def _by_index(asked: Asked) -> str | None:
+def _by_index(asked: ParsedRow) -> str | None:
     answer = asked.answer or ""
     if asked.column != "answer" or not (answer.isascii() and answer.isdecimal()) or len(answer) > len(str(MAX_CHOICES)):
         return None
     return asked.choices[int(answer)] if int(answer) < len(asked.choices) else None
 
 
-_READINGS: Mapping[str, Callable[[Asked], str | None]] = {
+_READINGS: Mapping[str, Callable[[ParsedRow], str | None]] = {
     "text": _by_text,
     "label": _by_label,
     "index from 0": _by_index,
 }
 
 
-def right_choices(rows: Sequence[Asked]) -> Iterator[str | None]:
+def right_choices(rows: Sequence[ParsedRow]) -> Iterator[str | None]:
     """The right choice of every row; whether answers are texts, labels or indices is decided once, for all rows.
 
     Raises:
@@ -273,7 +273,7 @@ def right_choices(rows: Sequence[Asked]) -> Iterator[str | None]:
     return (_READINGS[reading](asked) if asked.answer else None for asked in rows)
 
 
-def _no_choice(asked: Asked) -> InputError:
+def _no_choice(asked: ParsedRow) -> InputError:
     answer, choices = (
         asked.answer or "",
         asked.labels if asked.column == "answerKey" and asked.labels else asked.choices,
