@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
@@ -117,3 +118,28 @@ def test_values_at_the_edge_are_taken() -> None:
     )
     AnsweringSpec(max_new_tokens=1, tokens_per_batch=1, sampling_temperature=0.0)
     ReliabilitySpec(temperature=None)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: TrainingSpec(normalization="papr"),
+            "normalization is 'papr': expected one of weights, paper; did you",
+        ),
+        (lambda: TrainingSpec(order="question"), "order is 'question': expected one of rows, questions; did you mean"),
+        (lambda: TrainingSpec(end_of_text="false"), "end_of_text is 'false': expected true or false"),
+        (lambda: ModelSpec(quantization="4-bit"), "quantization is '4-bit': expected one of none, 4bit; did you mean"),
+        (lambda: WeakSpec(chat_template="no"), "chat_template is 'no': expected true or false"),
+        (lambda: TaskSpec(answers="number"), "answers is 'number': expected one of texts, numbers; did you mean"),
+        (
+            lambda: AnsweringSpec(mode="chose"),
+            "mode is 'chose': expected one of choose, generate; did you mean 'choose'",
+        ),
+        (lambda: Experiment(split_per_seed=1), "split_per_seed is 1: expected true or false"),
+        (lambda: ReliabilitySpec(unparsed="drop"), "unparsed is 'drop': expected one of class, drop_question"),
+    ],
+)
+def test_a_value_that_is_none_of_a_setting_is_refused_wherever_it_comes_from(make: Any, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        make()

@@ -6,10 +6,14 @@ an `Experiment` shows all that decides its outcome.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from w2s.errors import InputError
 from w2s.tables import Unparsed
@@ -50,6 +54,34 @@ def _check_range(
         if high < math.inf:
             expected += f" and {'below' if below else 'at most'} {high:g}"
         raise InputError(f"{name} is {value!r}: expected {expected}")
+
+
+@cache
+def _limited(settings: type) -> Mapping[str, tuple[Any, ...]]:
+    """The fields of settings that take certain values alone, and these; `bool` stands for true and false."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, kind in get_type_hints(settings).items():
+        kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+        if any(one is not bool and one is not type(None) and get_origin(one) is not Literal for one in kinds):
+            continue
+        if values := [value for one in kinds for value in (get_args(one) or (one,))]:
+            found[name] = tuple(values)
+    return found
+
+
+def _check_values(settings: object) -> None:
+    """Make sure that settings which take certain values have one of them, wherever they come from."""
+    for name, allowed in _limited(type(settings)).items():
+        value = getattr(settings, name)
+        if (isinstance(value, bool) and bool in allowed) or (value is None and type(None) in allowed):
+            continue
+        texts = [one for one in allowed if isinstance(one, str)]
+        if value not in texts:
+            expected = f"one of {', '.join(texts)}" if texts else "true or false"
+            near = difflib.get_close_matches(str(value), texts, n=1, cutoff=0.5)
+            raise InputError(
+                f"{name} is {value!r}: expected {expected}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
 
 
 @dataclass(kw_only=True)
@@ -94,6 +126,10 @@ class TaskSpec:
     labels: list[str] = field(default_factory=list)
     near_duplicates: Literal["keep", "drop"] = "keep"
 
+    def __post_init__(self) -> None:
+        """Refuse what no task could use."""
+        _check_values(self)
+
 
 @dataclass(kw_only=True)
 class ModelSpec:
@@ -125,6 +161,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         """Refuse the name of no device; whether it is there is another question."""
+        _check_values(self)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise InputError(f"device is {self.device!r}: expected auto, cuda, cuda:1 (or another number), mps or cpu")
         if self.device_map == "auto" and self.device not in ("auto", "cuda"):
@@ -186,6 +223,7 @@ class ParaphraseSpec:
 
     def __post_init__(self) -> None:
         """Refuse what could give no rewordings, or all of them the same."""
+        _check_values(self)
         _check_range(self, 0, math.inf, "count")
         _check_range(self, 1, math.inf, "attempts", "max_new_tokens", "longest")
         _check_range(self, 0, math.inf, "sampling_temperature", above=True)
@@ -268,6 +306,7 @@ class TrainingSpec:
 
     def __post_init__(self) -> None:
         """Refuse what no training could use, before one begins."""
+        _check_values(self)
         _check_range(self, 1, math.inf, "epochs", "batch_size", "micro_batch_size", "max_length")
         _check_range(self, 0, math.inf, "learning_rate", "max_grad_norm", above=True)
         _check_range(self, 0, math.inf, "weight_decay", "checkpoints")
@@ -311,6 +350,7 @@ class AnsweringSpec:
 
     def __post_init__(self) -> None:
         """Refuse what no model could answer with."""
+        _check_values(self)
         _check_range(self, 1, math.inf, "max_new_tokens", "tokens_per_batch", "samples", "orders", "shard_size")
         _check_range(self, 0, math.inf, "sampling_temperature")
         if self.samples > 1 and not self.sampling_temperature:
@@ -338,6 +378,7 @@ class ReliabilitySpec:
 
     def __post_init__(self) -> None:
         """Refuse what no score could use."""
+        _check_values(self)
         _check_range(self, 0, math.inf, "temperature", above=True)
 
 
@@ -384,11 +425,12 @@ class Experiment:
     plugins: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Take the settings of a task that is given itself.
+        """Take the settings of a task that is given itself, and refuse what no run could use.
 
         Raises:
             InputError: It is no task, or one that other processes could not make.
         """
+        _check_values(self)
         given: Any = self.task
         if not isinstance(given, TaskSpec):
             as_spec = getattr(given, "as_spec", None)  # of a Task, which stands on a floor above

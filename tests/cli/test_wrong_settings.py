@@ -29,6 +29,15 @@ pytestmark = pytest.mark.usefixtures("here")
         (["run", "--compare", "[naive, naive]"], "compare names 'naive' twice: expected two of …"),
         (["run", "--reliability.settings={temperature: 3}", "--reliability.temperature=2"], "… expected one of them"),
         (["run", "--weak.key_env=MY_KEY"], "weak.key_env is 'MY_KEY': source trained has none"),
+        (["run", "--weak.source=simulated", "--weak.examples=3"], "weak.examples is 3: source simulated has none"),
+        (
+            ["run", "--weak.source=simulated", "--weak.url=http://a"],
+            "weak.url is 'http://a': source simulated has none",
+        ),
+        (
+            ["run", "--answering.sampling_temperature=0.9"],
+            "answering.sampling_temperature is 0.9: expected 0 where a model chooses, since nothing is drawn",
+        ),
         (["label", "--gold", "--adapter=mine"], "--gold writes the right answers, and --adapter asks a model: …"),
         (["run", "--task.tset=3"], "unknown option --task.tset: … did you mean --task.test?"),
         (["score", "a.csv", "--temprature", "1"], "unknown option --temprature: … did you mean --temperature?"),

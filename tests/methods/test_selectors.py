@@ -39,6 +39,24 @@ def test_naive_does_not_replace_an_unreadable_answer() -> None:
     assert training.selection.dropped == {"other_variations": 4, "unparsed": 1}
 
 
+def test_naive_takes_no_other_answer_where_the_first_was_dropped() -> None:
+    """As with unparsed answers that do not take part in the vote: there is no other answer if one is asked once."""
+    scored = scored_of([[None, "a", "a"], ["b", "b", "c"]])
+    training = naive(scored.filter(scored["answer"].is_valid()))
+    assert chosen(training) == [("q1", 0)]
+    assert training.selection.dropped == {"other_variations": 3, "unparsed": 1}
+
+
+def test_naive_says_whose_answers_it_takes_where_several_were_asked() -> None:
+    one = scored_of([["a", "a"]])
+    place = one.column_names.index("supervisor")
+    both = [one.set_column(place, "supervisor", pa.array([name] * 2)) for name in ("zoe", "bob")]
+    training = naive(pa.concat_tables(both))
+    assert chosen(training) == [("q0", 0)]
+    assert training.selection.rule.endswith("by the first of its supervisors (2 in all, in the order of their names)")
+    assert "supervisors" not in naive(both[0]).selection.rule
+
+
 @pytest.mark.parametrize(
     ("answers", "variation"),
     [

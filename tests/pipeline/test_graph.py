@@ -98,7 +98,6 @@ def test_a_method_with_its_own_estimator_leaves_the_others_as_they_are(base: Exp
         ({"seeds": []}, "seeds is empty"),
         ({"seeds": [1, 1]}, "seeds names 1 more than once"),
         ({"seeds": [-1]}, "seed -1: expected a number from 0"),
-        ({"answering": AnsweringSpec(mode="chose")}, "mode 'chose'"),  # type: ignore[arg-type]
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(base: Experiment, fields: dict[str, Any], said: str) -> None:

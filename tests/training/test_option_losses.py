@@ -231,3 +231,11 @@ def test_settings_out_of_range_are_refused_in_one_line(name: str, settings: dict
 @pytest.mark.parametrize("name", OPTIONS[1:])
 def test_a_method_has_the_settings_of_its_loss(name: str) -> None:
     assert METHODS[name].settings == get_loss(name).settings != {}
+
+
+def test_a_question_that_stands_alone_has_its_likeliest_option_for_the_own_class() -> None:
+    logprobs = torch.tensor([[0.02, 0.08, 0.9]]).log()
+    for shares in ([1 / 3, 1 / 3, 1 / 3], [0.8, 0.1, 0.1]):
+        assert hardened(logprobs, torch.tensor(shares)).tolist() == [[0, 0, 1]]
+    label = mixed(logprobs, torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([0.5, 0.25, 0.25]), 1.0, alpha=0.75, ramp=0.2)
+    assert label.tolist() == [[0, 0, 1]]

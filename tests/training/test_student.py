@@ -50,6 +50,17 @@ def test_losses_are_those_of_the_first_version(lm: LanguageModel, tmp_path: Path
     assert run.losses == pytest.approx(GOLDEN, abs=2e-4)
 
 
+def test_a_constant_rate_rises_to_itself_in_the_warm_up(lm: LanguageModel, tmp_path: Path) -> None:
+    run = train(lm, tmp_path, schedule="constant", warmup_ratio=0.5)
+    assert [entry["learning_rate"] for entry in run.log] == pytest.approx([0, 1e-2 / 3, 2e-2 / 3, 1e-2, 1e-2, 1e-2])
+    plain = train(lm, tmp_path / "plain", schedule="constant")
+    assert [entry["learning_rate"] for entry in plain.log] == pytest.approx([1e-2] * 6)
+
+
+def test_a_small_share_that_is_held_out_is_one_question_at_least(lm: LanguageModel, tmp_path: Path) -> None:
+    assert train(lm, tmp_path, eval_fraction=0.04, epochs=1).report.eval_rows == 1
+
+
 def test_a_run_leaves_an_adapter_a_log_and_a_report(lm: LanguageModel, tmp_path: Path) -> None:
     progress: list[tuple[int, int, str, int]] = []
     run = train(lm, tmp_path, progress=lambda *step: progress.append(step))

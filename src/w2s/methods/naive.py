@@ -5,15 +5,16 @@ from __future__ import annotations
 import pyarrow as pa
 
 from w2s.methods.base import select_then_train
-from w2s.methods.selection import SELECTED_FROM, TrainingSet, candidates_from, first_rows
+from w2s.methods.selection import SELECTED_FROM, TrainingSet, first_answers
 
 __all__ = ["METHODS", "naive"]
 
 
 def naive(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
-    """Take each question's answer to its lowest variation, the original wording; weight 1.
+    """Take each question's answer to variation 0, the original wording; weight 1.
 
-    If this answer cannot be parsed, the question is left out, as it would be with a single answer.
+    If this answer cannot be parsed, the question is left out, as it would be with a single answer. Of several
+    supervisors the first by name is the one that would have been asked.
 
     Args:
         scored: Scored answers.
@@ -22,9 +23,10 @@ def naive(scored: pa.Table, *, seed: int = 0) -> TrainingSet:
     Raises:
         InputError: The table is not one of scored answers with prompts.
     """
-    candidates = candidates_from(scored)
-    first = candidates.keep(first_rows(candidates), otherwise="other_variations")
-    return first.parsed().training_set("the answer to the first variation of each question")
+    rule = "the answer to the first variation of each question"
+    if "supervisor" in scored.column_names and len(names := scored["supervisor"].unique()) > 1:
+        rule += f", by the first of its supervisors ({len(names)} in all, in the order of their names)"
+    return first_answers(scored).training_set(rule)
 
 
 METHODS = (
@@ -34,6 +36,7 @@ METHODS = (
         reads=SELECTED_FROM,
         summary="the weak answer to the original wording of each question",
         role="baseline",
+        version=2,
         reference=True,
     ),
 )

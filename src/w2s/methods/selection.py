@@ -26,7 +26,16 @@ from w2s import tables
 from w2s.errors import InputError
 from w2s.reliability.base import SCORES, check_answers, check_scored
 
-__all__ = ["SELECTED_FROM", "Candidates", "Selection", "TrainingSet", "candidates_from", "check_quantile", "first_rows"]
+__all__ = [
+    "SELECTED_FROM",
+    "Candidates",
+    "Selection",
+    "TrainingSet",
+    "candidates_from",
+    "check_quantile",
+    "first_answers",
+    "first_rows",
+]
 
 SELECTED_FROM = ("question_id", "variation", "supervisor", "prompt", "completion", "answer", "aliases", *SCORES)
 """Columns that a selector reads who looks at nothing but answers, scores and ground truth."""
@@ -229,6 +238,21 @@ def first_rows(rows: pa.Table | Candidates) -> npt.NDArray[np.bool_]:
     if len(ids) > 1:
         first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
     return first
+
+
+def first_answers(scored: pa.Table) -> Candidates:
+    """Each question's answer in its original wording: the lowest variation that there is, of the first supervisor.
+
+    A question without an answer there is left out, whatever was answered in other variations.
+
+    Raises:
+        InputError: As `candidates_from`.
+    """
+    candidates = candidates_from(scored)
+    first = candidates.keep(first_rows(candidates), otherwise="other_variations")
+    variation = first.column("variation")
+    lowest = pc.min(candidates.column("variation"))
+    return first.keep(pc.equal(variation, lowest), otherwise="unparsed").parsed()
 
 
 def check_quantile(quantile: float) -> None:

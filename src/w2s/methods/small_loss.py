@@ -16,7 +16,7 @@ from w2s.debias import log_softmax
 from w2s.errors import InputError
 from w2s.methods.base import Method, Round, Settings, Stages, Student
 from w2s.methods.naive import naive
-from w2s.methods.selection import TrainingSet, candidates_from, first_rows
+from w2s.methods.selection import TrainingSet, first_answers
 from w2s.reliability.base import check_answers
 from w2s.tables import ANSWERS, SCORED
 
@@ -44,8 +44,7 @@ def small_loss(scored: pa.Table, student: pa.Table, *, share: float = 0.5, seed:
     """
     if not 0 < share <= 1:
         raise InputError(f"share {share}: expected a number above 0, up to 1")
-    candidates = candidates_from(scored)
-    first = candidates.keep(first_rows(candidates), otherwise="other_variations").parsed()
+    first = first_answers(scored)
     losses = _losses(first.rows, check_answers(student, name="the student's answers"))
     threshold = float(np.quantile(losses, share)) if len(losses) else 0.0
     kept = first.keep(losses <= threshold + _TOLERANCE, otherwise="large_loss")
@@ -91,5 +90,6 @@ METHODS = (
         selectors={"naive": naive, "small_loss": small_loss},
         needs_options=True,
         check=_check,
+        version=2,
     ),
 )

@@ -11,7 +11,7 @@ from w2s.pipeline.specs import MethodSpec
 from w2s.tasks import Splits, Task, gold_of
 from w2s.tasks.questions import SPLITS
 
-__all__ = ["check_gold", "check_options", "check_seeds", "check_sizes", "comparison_of"]
+__all__ = ["check_gold", "check_options", "check_sampling", "check_seeds", "check_sizes", "comparison_of"]
 
 
 def check_sizes(experiment: Experiment, sizes: Mapping[str, Any], needs_weak_train: bool) -> None:
@@ -44,6 +44,23 @@ def check_seeds(seeds: Sequence[int]) -> None:
             raise InputError(f"seed {seed}: expected a number from 0 to 2**32 - 1")
         if seeds.count(seed) > 1:
             raise InputError(f"seeds names {seed} more than once")
+
+
+def check_sampling(experiment: Experiment, task: Task) -> None:
+    """Make sure that no local model is to sample what it chooses.
+
+    Raises:
+        InputError: One is, and nothing would be drawn.
+    """
+    asked = {"evaluation": experiment.evaluation}
+    if experiment.weak.source in ("trained", "prompted"):  # others may sample, and tell no probabilities
+        asked["answering"] = experiment.answering
+    for name, spec in asked.items():
+        if spec.sampling_temperature and task.answering_mode(spec.mode) == "choose":
+            raise InputError(
+                f"{name}.sampling_temperature is {spec.sampling_temperature}: expected 0 where a model chooses, since "
+                "nothing is drawn"
+            )
 
 
 def check_options(methods: Sequence[MethodSpec], task: Task) -> None:

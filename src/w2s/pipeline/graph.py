@@ -11,7 +11,7 @@ from uuid import uuid4
 from w2s.config import AnsweringSpec, Experiment
 from w2s.methods.base import Student
 from w2s.models.prepared import PreparedModel
-from w2s.pipeline.checks import check_gold, check_options, check_seeds, check_sizes, comparison_of
+from w2s.pipeline.checks import check_gold, check_options, check_sampling, check_seeds, check_sizes, comparison_of
 from w2s.pipeline.lay import Lay
 from w2s.pipeline.lay_paraphrases import paraphrases_of
 from w2s.pipeline.method_stages import MethodStages
@@ -92,6 +92,7 @@ class Graph:
         self.estimators = estimators_of(experiment, self.methods, self.task)
         for spec in (experiment.answering, experiment.evaluation):
             self.task.answering_mode(spec.mode)
+        check_sampling(experiment, self.task)
         check_options(self.methods, self.task)
         self.compare = comparison_of(experiment, self.methods)
         self.strong = PreparedModel(experiment.strong)

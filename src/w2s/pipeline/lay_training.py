@@ -47,6 +47,9 @@ def training_step(
     LOSSES.find(spec.loss).bind(spec.loss_settings)
     if spec.lora.targets != "all-linear":
         model.check_targets(spec.lora.targets)
+    versions = {"training": KINDS["training"].version, f"loss {spec.loss}": LOSSES.version(spec.loss)}
+    if spec.schedule == "constant" and spec.warmup_ratio:
+        versions["warm-up to a constant rate"] = 2  # before, there was none
     inputs = {"training_set": training_set, **model.inputs}
     if init is not None:
         inputs["init"] = init
@@ -63,7 +66,7 @@ def training_step(
             "model": model.settings,
         },
         inputs=inputs,
-        versions={"training": KINDS["training"].version, f"loss {spec.loss}": LOSSES.version(spec.loss)},
+        versions=versions,
         execution={
             "model": model.execution,
             "training": {name: fields[name] for name in EXECUTION_ONLY},

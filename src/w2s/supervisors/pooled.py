@@ -53,8 +53,9 @@ def _steps(stages: SourceStages) -> Supervision:
 
 
 def _check(spec: WeakSpec) -> None:
-    if spec.examples:
-        raise InputError(f"weak.examples is {spec.examples}: a member of source pooled may have examples, it has none")
+    for name in ("examples", "url", "key_env"):
+        if value := getattr(spec, name):
+            raise InputError(f"weak.{name} is {value!r}: a member of source pooled may have one, the pool has none")
     for name, weak in _members(spec).items():
         if weak_from_dict(weak).source == "pooled":
             raise InputError(f"member {name} is pooled itself: expected its members beside the others")

@@ -73,7 +73,7 @@ def _hold_out(tokens: Tokens, fraction: float, seed: int) -> tuple[list[int], li
     if fraction == 0:
         return list(range(len(tokens.examples))), []
     questions = sorted(set(tokens.question_ids))
-    count = round(len(questions) * fraction)
+    count = max(1, round(len(questions) * fraction))
     drawn = np.random.default_rng(seed).permutation(len(questions))[:count]
     held = {questions[index] for index in drawn}
     sides: tuple[list[int], list[int]] = ([], [])
@@ -91,7 +91,8 @@ def _arguments(
         output_dir=str(folder),
         num_train_epochs=spec.epochs,
         learning_rate=spec.learning_rate,
-        lr_scheduler_type=spec.schedule,
+        # transformers' own constant rate does not rise.
+        lr_scheduler_type="constant_with_warmup" if spec.schedule == "constant" else spec.schedule,
         warmup_steps=round(spec.warmup_ratio * steps),
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,

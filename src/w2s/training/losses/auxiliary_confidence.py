@@ -23,18 +23,20 @@ def hardened(logprobs: Tensor, shares: Tensor) -> Tensor:
     With p the student's probabilities over the options, the class of a question is `argmax over k of p_k − t_k`,
     where t_k is the quantile of p_k over the batch at 1 less the share of k among the weak labels of the training set
     (of `transfer`; no ground truth). Of two options that is `p_0 ≥ t_0` for the first one and else the second, as in
-    the source; with the same share for all options and a student that prefers none it is the likeliest option.
+    the source; with the same share for all options and a student that prefers none it is the likeliest option. So it
+    is where a question stands alone, since there is no quantile of one.
 
     Args:
-        logprobs: (questions, options) of the whole batch.
+        logprobs: (questions, options) of those in the batch that have as many options.
         shares: (options,) of the weak labels of the training set.
 
     Returns:
         (questions, options) 1 for the class, else 0.
     """
     own = logprobs.log_softmax(-1).exp()
-    thresholds = [values.quantile(1 - share) for values, share in zip(own.T, shares.clamp(0, 1).to(own), strict=True)]
-    chosen = (own - torch.stack(thresholds)).argmax(-1)
+    quantiles = zip(own.T, shares.clamp(0, 1).to(own), strict=True)
+    thresholds = torch.stack([values.quantile(1 - share) for values, share in quantiles])
+    chosen = (own - thresholds if len(own) > 1 else own).argmax(-1)
     return torch.nn.functional.one_hot(chosen, own.shape[-1]).to(own)
 
 
@@ -59,7 +61,7 @@ def _check(*, alpha: float, ramp: float) -> None:
 LOSSES = (
     Loss(
         name="auxiliary-confidence",
-        version=1,
+        version=2,
         summary="soft cross-entropy, whose label becomes alpha parts the student's own class (Burns et al.)",
         form="options",
         function=_soft_cross_entropy,
