@@ -30,6 +30,18 @@ def test_a_column_of_the_wrong_type_is_named() -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [[1, 0, None], [1.0, 0.0, None], ["true", "0", None], [True, False, None]])
+def test_what_is_true_or_false_may_be_written_as_1_or_0(given: list[object]) -> None:
+    found = check(pa.table({"correct": given}), PREDICTIONS, name="predictions", required=["correct"])
+    assert found["correct"].to_pylist() == [True, False, None]
+
+
+@pytest.mark.parametrize("wrong", [0.9, 2, -1, float("nan"), "maybe"])
+def test_no_other_number_is_true_or_false(wrong: object) -> None:
+    with pytest.raises(InputError, match=rf"^predictions, column 'correct': expected bool, .*{wrong}"):
+        check(pa.table({"correct": [wrong]}), PREDICTIONS, name="predictions", required=["correct"])
+
+
 def test_no_table_on_the_way_to_a_student_has_a_place_for_the_truth() -> None:
     for schema in (ANSWERS, SCORED, TRAINING_SET):
         assert not {"gold", "correct", "truth", "label", "target"} & set(schema.names)

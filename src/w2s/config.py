@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from w2s.errors import InputError
 from w2s.tables import Unparsed
@@ -71,7 +71,7 @@ def _limited(settings: type) -> Mapping[str, tuple[Any, ...]]:
 
 def _check_values(settings: object) -> None:
     """Make sure that settings which take certain values have one of them, wherever they come from."""
-    for name, allowed in _limited(type(settings)).items():
+    for name, allowed in _limited(cast(Hashable, type(settings))).items():
         value = getattr(settings, name)
         if (isinstance(value, bool) and bool in allowed) or (value is None and type(None) in allowed):
             continue

@@ -148,11 +148,23 @@ def check(table: pa.Table, schema: pa.Schema, *, name: str, required: Sequence[s
             columns[field.name] = pa.nulls(table.num_rows, field.type)
             continue
         try:
-            columns[field.name] = table[field.name].cast(field.type)
+            columns[field.name] = _cast(table[field.name], field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise InputError(f"{name}, column {field.name!r}: expected {field.type}, {error}") from None
     extra = [column for column in table.column_names if column not in columns]
     return carried(table, pa.table({**columns, **{column: table[column] for column in extra}}))
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column as another type; a number is true or false where it is 1 or 0, and no other, as Arrow would have it."""
+    import pyarrow.compute as pc
+
+    found = column.cast(kind)
+    if pa.types.is_boolean(kind) and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        neither = column.filter(pc.not_equal(found.cast(pa.float64()), column.cast(pa.float64())))
+        if len(neither):
+            raise pa.ArrowInvalid(f"0 or 1, found {neither[0].as_py()!r}")
+    return found
 
 
 def carried(source: pa.Table, table: pa.Table) -> pa.Table:

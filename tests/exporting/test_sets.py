@@ -97,6 +97,7 @@ def test_the_command_says_what_it_wrote_and_never_overwrites_the_set(
     for words, message in (
         (["--for", "trl", "--out", str(given)], "which is read as well: expected another file"),
         (["--out", str(tmp_path / "b.jsonl")], "expected --for with one of trl, openai, alpaca"),
+        (["--for", "trl", "--seed", "1", "--out", str(tmp_path / "b.jsonl")], "--seed is 1, and nothing is drawn"),
         (["--merge", "--for", "trl", "--out", str(tmp_path / "b.jsonl")], "--merge is for a student"),
     ):
         assert message in refused(["export", str(given), *words], capsys)

@@ -141,12 +141,13 @@ def test_an_adapter_alone_needs_its_base_and_tells_what_is_wrong(
     alone.mkdir()
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (alone / name).write_bytes((result.folder / "seed-0" / "naive" / "adapter" / name).read_bytes())
-    main(["export", str(alone), "--base", str(tiny_gemma), "--dtype", "float32", "--out", str(tmp_path / "out")])
+    main(["export", str(alone), "--base", str(tiny_gemma), "--out", str(tmp_path / "out")])
     assert "not known here" in (tmp_path / "out" / "README.md").read_text()
     for words, message in (
         ([], "unknown model 'tiny-gemma'"),
         (["--method", "naive"], "is not a run's folder"),
         (["--for", "trl"], "--for is for a training set"),
+        (["--dtype", "float32"], "--dtype is float32, and an adapter stays as it was trained: expected --merge"),
     ):
         assert message in refused(["export", str(alone), *words, "--out", str(tmp_path / "other")], capsys)
     other = ["export", str(result.folder / "seed-0" / "naive"), "--base", str(tiny_llama), "--out", str(tmp_path / "b")]
@@ -173,7 +174,7 @@ def test_the_card_of_an_adapter_that_train_wrote_says_what_it_learned(
     words = ["--model.name", str(tiny_gemma), "--model.dtype", "float32", "--training.epochs", "1"]
     words += ["--training.compile", "off", "--store", str(tmp_path / "store")]
     main(["train", str(rows), *words, "--out", str(tmp_path / "mine")])
-    base = ["--base", str(tiny_gemma), "--dtype", "float32"]
+    base = ["--base", str(tiny_gemma)]
     main(["export", str(tmp_path / "mine"), *base, "--out", str(tmp_path / "out")])
     card = (tmp_path / "out" / "README.md").read_text()
     prompt = read_table(rows)["prompt"][0].as_py()

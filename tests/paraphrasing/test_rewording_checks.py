@@ -69,7 +69,23 @@ def test_a_text_never_passes_as_its_own_rewording(text: str) -> None:
     ],
 )
 def test_the_rewording_in_a_reply(reply: str, wording: str | None) -> None:
-    assert wording_of(reply) == wording
+    assert wording_of(reply, "Ann has 12 pens. How many?") == wording
+
+
+@pytest.mark.parametrize(
+    ("reply", "original", "wording"),
+    [
+        ("New York: which river is there?", "Which river is in New York?", "New York: which river is there?"),
+        ("Other lands: which?", "Which other lands?", "Other lands: which?"),
+        ("New version: Which river?", "What river?", "Which river?"),
+        ("The other wording: Which river?", "What river?", "Which river?"),
+        ("Rephrased: Which river?", "What river?", "Which river?"),
+        ("Text: Which river?", "Text: what river?", "Text: Which river?"),
+        ("Text: Which river?", "What river?", "Which river?"),
+    ],
+)
+def test_only_a_label_is_taken_off_and_none_that_the_text_has_itself(reply: str, original: str, wording: str) -> None:
+    assert wording_of(reply, original) == wording
 
 
 @given(st.text(max_size=60), st.integers(0, 20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -94,6 +95,15 @@ def test_other_data_is_asked_in_the_same_wording_and_split_in_its_own_way(spec: 
     assert not any(name.startswith("task.") for name in learned.settings(name="mmlu", data=None))
 
 
+def copied_with_other_weights(model: Path, to: Path) -> Path:
+    """A model of the same shape, a bit of one of whose weights is another."""
+    shutil.copytree(model, to)
+    content = bytearray((to / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (to / "model.safetensors").write_bytes(content)
+    return to
+
+
 def test_a_student_of_a_run_is_asked_as_in_the_run_with_the_splits_of_its_seed(
     tmp_path: Path, tiny_llama: Path, tiny_gemma: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -116,4 +126,10 @@ def test_a_student_of_a_run_is_asked_as_in_the_run_with_the_splits_of_its_seed(
     scored = w2s.read_table(tmp_path / "run" / "seed-1" / "scored.parquet")
     assert origin_of(scored) == learned.origin
     weak = trained_on(tmp_path / "run" / "seed-1" / "weak-supervisor")
-    assert weak is not None and weak.model["name"] == str(tiny_llama)
+    assert weak is not None and weak.model["name"] == str(tiny_llama) and weak.weights is None
+    assert "other weights" not in caplog.text
+    others = copied_with_other_weights(tiny_gemma, tmp_path / "others")
+    model = dataclasses.replace(experiment.strong, name=str(others))
+    with caplog.at_level(logging.WARNING, logger="w2s"):
+        stages.evaluate(learned.origin.spec, model, adapter=folder / "adapter", store=store)
+    assert f"trained on other weights than those of {others}" in caplog.text

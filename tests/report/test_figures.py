@@ -149,6 +149,15 @@ def test_risk_coverage_ends_at_the_error_rate_of_all_answers(tmp_path: Path) -> 
         assert np.isclose(line.get_ydata()[-1], error)
 
 
+def test_the_answers_of_many_seeds_stay_beside_their_position(tmp_path: Path) -> None:
+    result = write_run(tmp_path, num_questions=8, num_variations=2, seeds=range(20), methods=["naive"])
+    (axes,) = all_figures(result)["positions"].axes
+    series = [line.get_xdata() for line in axes.get_lines()]
+    assert len(series) == 20
+    for xs in series:
+        assert np.abs(np.asarray(xs, float) - np.arange(1, len(xs) + 1)).max() < 0.5
+
+
 def test_estimators_are_drawn_where_there_are_several(tmp_path: Path) -> None:
     assert "estimators" not in all_figures(write_run(tmp_path / "one"))
     result = write_run(tmp_path / "two", compare=("margin",))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from made_up import write_run
 
-from w2s.report.words import headline, missing
+from w2s.report.words import headline, missing, told_of_test
+from w2s.results.guessing import Guessing
 from w2s.results.records import RunRecords
 
 
@@ -34,6 +35,14 @@ def test_one_seed_is_one_run_and_says_by_how_much_another_would_move_it(tmp_path
 def test_two_seeds_are_too_few_for_an_interval_and_three_are_not(tmp_path: Path) -> None:
     assert "two seeds: too few for an interval" in headline(run_of(tmp_path / "two", 0, 1))
     assert "too few" not in headline(run_of(tmp_path / "three", 0, 1, 2))
+
+
+@pytest.mark.parametrize(("seeds", "said"), [((0,), ["Below chance"]), ((0, 1), []), ((0, 1, 2), ["Below chance"])])
+def test_nobody_is_below_chance_without_an_interval_that_says_so(
+    seeds: tuple[int, ...], said: list[str], tmp_path: Path
+) -> None:
+    run = replace(run_of(tmp_path, *seeds), guessing=Guessing(chance=0.999, constant=None, constant_accuracy=None))
+    assert [line.partition(":")[0] for line in told_of_test(run)] == said
 
 
 @pytest.mark.parametrize(

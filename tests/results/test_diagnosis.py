@@ -15,6 +15,8 @@ from w2s import metrics
 from w2s.errors import InputError
 from w2s.reliability import score_answers
 from w2s.results.diagnosis import Diagnosis, Verdict, WeakLabelSummary, diagnose
+from w2s.results.findings import Findings
+from w2s.results.verdicts import judge
 from w2s.tables import ANSWERS, SCORED
 
 CHOICES = ("a", "b", "c", "d")
@@ -118,6 +120,22 @@ def test_half_answered_by_place_is_half_an_effect() -> None:
     assert share.low < 0.5 + 0.5 / 4 < share.high
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_questions_with_fewer_options_hide_no_effect_of_position(share: float) -> None:
+    rng = np.random.default_rng(0)
+    options = [2 if question % 2 else 4 for question in range(2000)]
+    chosen = [0 if rng.random() < share else int(rng.integers(count)) for count in options]
+    rows = {"question_id": [f"q{question}" for question in range(2000)], "variation": [0] * 2000}
+    rows |= {"answer": [str(one) for one in chosen], "position": chosen}
+    table = score_answers(pa.table(rows))
+    counts = dict(zip(rows["question_id"], options, strict=True))
+    found = diagnose(table, num_choices=counts).position
+    assert found is not None and found.favourite == 0
+    assert found.effect == pytest.approx(share, abs=0.03)
+    even = diagnose(table, num_choices=dict.fromkeys(counts, 4)).position
+    assert even is not None and even.effect == pytest.approx((even.chi_square / 2000 / 3) ** 0.5, rel=1e-12)
+
+
 def test_significant_but_tiny_preference_is_no_alarm() -> None:
     def slight(rng: np.random.Generator, question: int, variation: int, order: list[str]) -> str:
         return order[0] if rng.random() < 0.05 else str(rng.choice(order))
@@ -160,6 +178,21 @@ def test_one_answer_to_everything_is_named() -> None:
     assert diagnose(supervised(yes), mostly).verdict != Verdict.ONE_ANSWER, "it is right to say yes"
 
 
+def test_an_answer_is_compared_with_ground_truth_where_there_is_ground_truth() -> None:
+    def yes_to_what_is_not_checked(rng: np.random.Generator, question: int, *_: object) -> str:
+        return "no" if question < 30 else "yes"
+
+    scored = supervised(yes_to_what_is_not_checked)
+    found = diagnose(scored, {f"q{question}": "no" for question in range(30)})
+    (yes, no) = found.answers
+    assert yes.share.estimate == pytest.approx(0.9) and yes.checked is not None and yes.checked.estimate == 0
+    assert no.checked is not None and no.checked.estimate == 1 == no.expected
+    assert found.verdict != Verdict.ONE_ANSWER and not any("prefers" in note for note in found.notes)
+    wrong = diagnose(scored, {f"q{question}": "no" for question in range(20, 60)})
+    assert wrong.verdict == Verdict.ONE_ANSWER
+    assert wrong.sentence == ("90% of the answers are “yes”; of those with ground truth 75%, where it is right for 0%.")
+
+
 def test_answers_that_differ_by_question_have_no_answer_bias() -> None:
     assert diagnose(supervised(guessing)).answers == ()
 
@@ -190,6 +223,31 @@ def test_few_questions_give_no_verdict_on_agreement() -> None:
     found = diagnose(supervised(knowing_some, questions=4, seed=3), truth())
     assert found.verdict in (Verdict.UNCLEAR, Verdict.UNINFORMATIVE, Verdict.INFORMATIVE)
     assert all(interval.high - interval.low > 0.1 for interval in found.auroc.values())
+
+
+def judged(auroc: metrics.Interval) -> tuple[Verdict, str]:
+    found = {"auroc": {"reliability": auroc}, "score": "reliability", "variations": (5, 5), "unanimity_rate": 0.4}
+    shares = {"accuracy": 0.5, "accuracy_unanimous": 0.4, "accuracy_split": 0.6}
+    return judge(Findings(checked=True, rows=30, questions=6, unparsed_rate=0.0, **found, **shares))
+
+
+def test_nothing_known_is_not_known_to_be_nothing() -> None:
+    assert judged(metrics.Interval(0.5, 0.2, 0.8))[0] == Verdict.UNCLEAR
+    assert judged(metrics.Interval(0.54, 0.51, 0.66))[0] == Verdict.UNCLEAR
+    assert judged(metrics.Interval(0.5, 0.45, 0.55))[0] == Verdict.UNINFORMATIVE
+
+
+def test_agreement_on_the_wrong_answers_is_said_to_be_that() -> None:
+    verdict, sentence = judged(metrics.Interval(0.2, 0.15, 0.25))
+    assert verdict == Verdict.UNINFORMATIVE and "the more unanimous answers are the wrong ones more often" in sentence
+    assert "wrong ones" not in judged(metrics.Interval(0.5, 0.45, 0.55))[1]
+
+
+def test_a_share_of_pairs_says_how_ties_count() -> None:
+    sentence = judged(metrics.Interval(0.69, 0.6, 0.8))[1]
+    assert sentence.startswith(
+        "A right answer is the more reliable one in 69% of pairs with a wrong one, ties counted as half (AUROC 0.69, "
+    )
 
 
 def test_all_right_answers_leave_nothing_to_tell_apart() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.archives import members_of
+from support.archives import listed, members_of, packed
 from support.experiments import in_splits, questions, small_experiment, without_pages, write_rows
 from support.households import age_notes
 from w2s.config import Experiment
@@ -160,6 +160,21 @@ def test_what_cannot_be_imported_is_said_before_anything_is_taken(
     with pytest.raises(InputError, match=r"holds 'thesis\.tex'"):
         import_run(home / "run.tar.gz", store=store, out=tmp_path / "mine")
     assert not (tmp_path / "store").exists()
+
+
+def test_an_archive_that_lacks_what_its_run_was_read_from_is_refused(
+    experiment: Experiment, home: Path, tmp_path: Path
+) -> None:
+    files = members_of(home / "run.tar.gz")
+    about = json.loads(files.pop("w2s-archive.json"))["about"]
+    step = RunRecords.load(home / "run").info["steps"][0]
+    less = {path: data for path, data in files.items() if f"{step['kind']}/{step['key']}/" not in path}
+    bare = {path: data for path, data in files.items() if path != "run/results.json"}
+    for held, said in ((less, f"lacks 1 of the results of its run, such as {step['kind']}"), (bare, "no finished run")):
+        file = packed(tmp_path / "a.tar.gz", listed(about, held))
+        with pytest.raises(InputError, match=said):
+            import_run(file, store=Store(tmp_path / "store"), out=tmp_path / "run")
+        assert Store(tmp_path / "store").contents().results == [] and not (tmp_path / "run").exists()
 
 
 def test_adapters_that_are_copies_are_the_folders_own_and_go_with_the_next_run(

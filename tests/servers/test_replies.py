@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.servers.replies import Reply, UnreadableReplyError, letter_logprobs, reply_from
+from w2s.servers.replies import Reply, UnreadableReplyError, letter_logprobs, likeliest_letter, reply_from
 
 LETTERS = ["A", "B", "C", "D"]
 
@@ -42,7 +42,21 @@ def test_where_no_letter_is_named_nothing_is_known(said: Reply) -> None:
     assert letter_logprobs(said, LETTERS, named="A") is None
 
 
-@given(st.dictionaries(st.text(max_size=3), st.floats(-50, 0), min_size=1, max_size=20), st.sampled_from(LETTERS))
+@pytest.mark.parametrize("tops", [{" B": -0.1}, {" B": -0.1, " A": math.nan}, {" B": -0.1, "x": -math.inf}])
+def test_one_token_alone_is_the_answer_and_has_no_probabilities(tops: dict[str, float]) -> None:
+    said = reply((" B", tops))
+    assert likeliest_letter(said, LETTERS) == "B"
+    assert letter_logprobs(said, LETTERS) is None and letter_logprobs(said, LETTERS, named="B") is None
+
+
+def test_a_letter_that_is_not_listed_is_never_the_likeliest() -> None:
+    assert likeliest_letter(reply(("The", {"The": -0.1, " C": -3.0})), LETTERS) == "C"
+    assert likeliest_letter(reply((" B", {" B": -1.0, "B": -1.1, " A": -0.9, "x": -5.0})), LETTERS) == "B"
+    assert likeliest_letter(reply(("The", {"The": -0.1, "x": -3.0})), LETTERS) is None
+    assert likeliest_letter(reply(), LETTERS) is None
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(-50, 0), min_size=2, max_size=20), st.sampled_from(LETTERS))
 def test_no_letter_is_impossible_or_more_than_certain(tops: dict[str, float], chosen: str) -> None:
     total = math.log(sum(math.exp(value) for value in tops.values()))
     tops = {token: value - max(total, 0.0) for token, value in tops.items()}
@@ -82,10 +96,54 @@ def test_a_prompt_that_is_continued_is_answered_by_its_first_token() -> None:
 
 @pytest.mark.parametrize("api", ["chat", "completion"])
 def test_a_token_of_no_known_probability_is_left_out(api: Any) -> None:
-    tops: Any = {"A": -0.5, "B": None}
+    tops: Any = {"A": -0.5, "B": None, "C": math.nan, "D": "-1"}
     if api == "chat":
         place = {"token": "A", "top_logprobs": [{"token": name, "logprob": value} for name, value in tops.items()]}
         choice: dict[str, Any] = {"message": {"content": "A"}, "logprobs": {"content": [place]}}
     else:
         choice = {"text": "A", "logprobs": {"tokens": ["A"], "top_logprobs": [tops]}}
     assert reply_from(api, {"choices": [choice]}).places == [("A", [("A", -0.5)])]
+
+
+@pytest.mark.parametrize(
+    ("told", "finish", "is_known"),
+    [
+        ("model_length", "length", True),
+        ("MAX_TOKENS", "length", True),
+        ("model_context_window_exceeded", "length", True),
+        ("end_turn", "end_turn", False),
+        ("tool_calls", "tool_calls", False),
+        ({"type": "x"}, "{'type': 'x'}", False),
+        ("stop", "stop", True),
+    ],
+)
+def test_an_end_that_is_unknown_is_cut_off_or_whole_by_its_word(told: Any, finish: str, is_known: bool) -> None:
+    found = reply_from("completion", {"choices": [{"text": "A", "finish_reason": told}]})
+    assert (found.text, found.finish, found.has_known_finish) == ("A", finish, is_known)
+
+
+@pytest.mark.parametrize("told", ["error", "abort"])
+def test_an_answer_in_which_the_server_failed_is_none(told: str) -> None:
+    with pytest.raises(UnreadableReplyError, match=f"it ended by '{told}'"):
+        reply_from("completion", {"choices": [{"text": "A", "finish_reason": told}]})
+
+
+@pytest.mark.parametrize(("tokens", "finish"), [(9, "stop"), (10, "length"), (None, "stop")])
+def test_an_end_that_is_not_told_is_a_cut_where_the_answer_is_as_long_as_it_may_be(
+    tokens: int | None, finish: str
+) -> None:
+    data = {"choices": [{"text": "half a", "finish_reason": None}], "usage": {"completion_tokens": tokens}}
+    assert reply_from("completion", data, max_tokens=10).finish == finish
+
+
+def test_of_several_choices_the_one_of_index_0_counts() -> None:
+    choices = [{"text": "second", "index": 1}, {"text": "first", "index": 0}]
+    assert reply_from("completion", {"choices": choices}).text == "first"
+    assert reply_from("completion", {"choices": choices[:1]}).text == "second"
+
+
+def test_tokens_that_are_no_number_make_no_reply_unreadable() -> None:
+    found = reply_from(
+        "completion", {"choices": [{"text": "A"}], "usage": {"prompt_tokens": "7", "completion_tokens": -1}}
+    )
+    assert (found.text, found.tokens_in, found.tokens_out) == ("A", 0, 0)

@@ -169,6 +169,8 @@ def test_a_result_that_is_not_what_its_manifest_and_key_say_is_refused(
         {"path": "x", "address": str(STEPS[0].address), "inner": "../../.."},
         {"path": "x", "address": "../..", "inner": "sub"},
         {"path": "x", "address": str(make_step().address), "inner": "sub"},
+        {"path": "x", "address": str(STEPS[0].address), "inner": "gone"},
+        {"path": "x", "address": str(STEPS[0].address), "inner": "text"},
         {"path": "x", "address": str(STEPS[0].address)},
         7,
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,56 @@ def test_a_second_study_computes_nothing_and_writes_no_run_again(whole: Study) -
     assert again.to_table() == whole.result.to_table()
     after = {path: path.stat().st_mtime_ns for path in (whole.folder / "cells").rglob("*") if path.is_file()}
     assert after == before
+
+
+DAMAGED: Mapping[str, Callable[[Path], object]] = {
+    "a file is gone": lambda cell: (cell / "seed-0" / "naive" / "predictions.parquet").unlink(),
+    "its link leads nowhere": lambda cell: _lead_nowhere(cell / "seed-0" / "naive" / "adapter"),
+    "its results were edited": lambda cell: _edit(cell / "results.json"),
+    "an earlier version wrote it": lambda cell: (cell / "results.json.sha256").unlink(),
+}
+
+
+def _lead_nowhere(link: Path) -> None:
+    link.unlink()
+    link.symlink_to("nowhere")
+
+
+def _edit(file: Path) -> None:
+    data = json.loads(file.read_text())
+    data["pooled"][0]["accuracy"] = 0.987
+    file.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_cell_that_is_not_as_it_was_written_is_written_again_and_nothing_computed(whole: Study, damage: str) -> None:
+    cell = whole.folder / "cells" / "more"
+    before = {path.relative_to(cell) for path in cell.rglob("*")}
+    DAMAGED[damage](cell)
+    events: list[Event] = []
+    again = run_study(
+        cells_of(whole.settings), out=whole.folder, name="tiny", store=Store(whole.store), on_event=events.append
+    )
+    assert {event.kind for event in events} == {"reused"}
+    assert again.to_table() == whole.result.to_table()
+    assert {path.relative_to(cell) for path in cell.rglob("*")} == before
+    assert (cell / "seed-0" / "naive" / "adapter" / "adapter_config.json").is_file()
+
+
+def test_the_store_keeps_what_cells_of_an_earlier_form_of_a_study_name(
+    whole: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(whole.store)
+    run_study(cells_of(whole.settings), out=tmp_path / "out", name="shrunk", store=store)
+    fewer = {**whole.settings, "grid": {"data": {"cities": whole.settings["grid"]["data"]["cities"]}}}
+    with caplog.at_level(logging.WARNING, logger="w2s.study"):
+        run_study(cells_of(fewer), out=tmp_path / "out", name="shrunk", store=store)
+    assert [line for line in caplog.messages if "earlier form of the study" in line] == [
+        f"{tmp_path / 'out'} holds cells of an earlier form of the study (towns): the store keeps their results while "
+        "they are there"
+    ]
+    (note,) = [note for note in store.contents().notes if note.folder == tmp_path / "out"]
+    assert set(RunRecords.load(tmp_path / "out" / "cells" / "towns").artifacts) <= note.steps
 
 
 def test_each_cells_settings_repeat_it_alone(whole: Study, tmp_path: Path) -> None:

@@ -204,6 +204,59 @@ def test_a_letter_is_the_one_that_was_chosen(
     assert [row["position"] for row in rows] == [0] + [position] * 15
 
 
+@pytest.mark.parametrize("api", ["chat", "completion"])
+@pytest.mark.parametrize("others", [{}, {" A": float("nan")}])
+def test_a_server_that_tells_the_token_alone_gives_its_letter_and_no_probabilities(
+    api: str,
+    others: dict[str, float],
+    data: str,
+    server: FaultyServer,
+    store: Store,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def alone(handler: Handler, body: dict[str, Any]) -> bool:
+        logprobs = {"tokens": [" B"], "top_logprobs": [{" B": -0.1, **others}]}
+        choice = {"message": {"content": "B"}, "text": " B", "finish_reason": "stop", "logprobs": logprobs}
+        handler.reply(200, {"model": "big", "choices": [choice]})
+        return True
+
+    server.faults = [alone] * 16
+    rows = stages.label(task(data, num_variations=1), weak(server, settings={"api": api}), store=store).to_pylist()
+    assert {(row["position"], row["choice_logprobs"]) for row in rows} == {(1, None)}
+    assert "16 replies have no log-probabilities" in caplog.text
+
+
+def test_a_letter_is_chosen_among_those_that_are_listed(data: str, server: FaultyServer, store: Store) -> None:
+    def last(handler: Handler, body: dict[str, Any]) -> bool:
+        logprobs = {"tokens": [" B"], "top_logprobs": [{"The": -0.9, " B": -1.0}]}
+        choice = {"text": " B", "finish_reason": "stop", "logprobs": logprobs}
+        handler.reply(200, {"model": "big", "choices": [choice]})
+        return True
+
+    server.faults = [last] * 16
+    asked = weak(server, settings={"api": "completion"})
+    rows = stages.label(task(data, num_variations=1), asked, store=store).to_pylist()
+    assert {row["position"] for row in rows} == {1}
+
+
+def test_a_server_that_samples_all_the_same_is_told_each_time(
+    data: str, server: FaultyServer, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses(handler: Handler, body: dict[str, Any]) -> bool:
+        if "temperature" not in body:
+            return False
+        handler.reply(400, {"error": {"message": "temperature: only 1 is supported, 0 is not allowed"}})
+        return True
+
+    server.faults = [refuses] * 32
+    asked = weak(server, settings={"concurrency": 1})
+    for transfer in (16, 15):  # the second time all is kept
+        caplog.clear()
+        stages.label(task(data, num_variations=1, transfer=transfer), asked, store=store)
+        assert f"{transfer} replies are sampled: the server refuses temperature 0" in caplog.text
+    assert len(server.bodies) == 16
+
+
 def test_the_test_is_asked_as_the_evaluation_says(
     data: str, server: FaultyServer, tiny_llama: Path, tiny_gemma: Path
 ) -> None:
@@ -310,6 +363,23 @@ def test_an_answer_that_comes_after_a_refusal_of_the_same_request_counts(tmp_pat
     found = read_responses(back)
     assert {id: reply.text for id, reply in found.replies.items()} == {"a": "C", "b": "B"}
     assert found.problems["are there twice: the first answer counts"] == 3
+
+
+@pytest.mark.parametrize(("status", "problem"), [("200", ""), (200, ""), ("500", "failed with status 500")])
+def test_a_status_may_be_a_text(status: Any, problem: str, tmp_path: Path) -> None:
+    choice = {"message": {"content": "C"}, "finish_reason": "stop"}
+    line = {"custom_id": "a", "response": {"status_code": status, "body": {"choices": [choice]}}}
+    (tmp_path / "back.jsonl").write_text(json.dumps(line))
+    found = read_responses(tmp_path / "back.jsonl")
+    assert list(found.replies) == ["a"] * (not problem) and +found.problems == ({problem: 1} if problem else {})
+
+
+def test_responses_that_end_by_an_unknown_word_are_whole_and_counted(tmp_path: Path) -> None:
+    choice = {"message": {"content": "C"}, "finish_reason": "end_turn"}
+    line = {"custom_id": "a", "response": {"status_code": 200, "body": {"choices": [choice]}}}
+    (tmp_path / "back.jsonl").write_text(json.dumps(line))
+    found = read_responses(tmp_path / "back.jsonl")
+    assert found.replies["a"].text == "C" and found.problems["ended by 'end_turn': taken as whole"] == 1
 
 
 def test_another_model_than_was_asked_for_is_said(

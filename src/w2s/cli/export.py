@@ -57,6 +57,12 @@ def export_command(arguments: Namespace, parser: ArgumentParser, words: Sequence
     if given := next((name for name, default in foreign.items() if arguments[name] != default), None):
         kind, own = ("a training set", "a student") if of_set else ("a student", "a training set")
         raise InputError(f"--{given} is for {own}, and {arguments.what} is {kind}")
+    if arguments.dtype != "auto" and not arguments.merge:
+        raise InputError(
+            f"--dtype is {arguments.dtype}, and an adapter stays as it was trained: expected --merge with it"
+        )
+    if of_set and arguments.seed is not None and arguments.weights != "draw":
+        raise InputError(f"--seed is {arguments.seed}, and nothing is drawn: expected --weights draw with it")
     if of_set:
         _export_set(arguments, path)
     else:

@@ -67,7 +67,7 @@ class Rewording:
     def take(self, reply: Reply) -> None:
         """Check the reply to the next sample."""
         self._asked += 1
-        wording = wording_of(reply.text)
+        wording = wording_of(reply.text, self.original.text)
         fault = self._fault(reply, wording)
         if fault is not None or wording is None:
             self.tally.faults[fault or "several lines"] += 1

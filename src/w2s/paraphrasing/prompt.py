@@ -6,7 +6,7 @@ import re
 
 __all__ = ["VERSION", "prompt_for", "wording_of"]
 
-VERSION = 1
+VERSION = 2
 """Of the prompt, of how a reply is read, and of the checks: they decide together which rewordings come out."""
 
 _PROMPT = """\
@@ -35,9 +35,11 @@ _TEXT = (
     "For 2 hours I was expecting a parcel, but no one came to the door.",
 )
 
+# No other noun: what "New York: which river ..." begins with is a name.
+_NOUN = "(?:version|(?:re-?)?wording|(?:re)?phrasing|paraphrase|formulation|question|text|story|sentence)"
 _LABEL = re.compile(
-    r"(?:in other words|(?:the |a )?(?:re-?worded|rephrased|new|other)(?: \w+)?|re-?wording|paraphrase|question|text"
-    r"|story)\s*:\s*",
+    rf"(?:in other words|(?:the |a )?(?:(?:re-?worded|rephrased)(?: {_NOUN})?|(?:new|other) {_NOUN})|re-?wording"
+    r"|paraphrase|question|text|story)\s*:\s*",
     re.IGNORECASE,
 )
 _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("**", "**"))
@@ -62,15 +64,21 @@ def prompt_for(text: str, kind: str, sample: int) -> str:
     )
 
 
-def wording_of(reply: str) -> str | None:
-    """The rewording in a reply, without a label or quotation marks around it; None where it has several lines."""
+def wording_of(reply: str, original: str) -> str | None:
+    """The rewording in a reply, without quotation marks or a label; None where it has several lines.
+
+    Args:
+        reply: What a model wrote.
+        original: The text that it was asked to reword; where this begins with a label, the reply keeps its own.
+    """
     lines = [line.strip() for line in reply.splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].endswith(":"):  # "Here it is in other words:"
         del lines[0]
     if len(lines) > 1:
         return None
     text = " ".join("".join(lines).split())
-    text = text[match.end() :] if (match := _LABEL.match(text)) else text
+    if (label := _LABEL.match(text)) and not _LABEL.match(original.lstrip()):
+        text = text[label.end() :]
     for left, right in _QUOTES:
         inside = text[len(left) : -len(right)]
         if len(text) > 2 and text.startswith(left) and text.endswith(right) and left not in inside:

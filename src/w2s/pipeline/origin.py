@@ -312,7 +312,8 @@ def _run_of(path: Path) -> TrainedOn | None:
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{settings}: {' '.join(str(error).split())}") from None
     own = found.seed if experiment.split_per_seed else None
-    model = experiment.weak if WEAK_FOLDER in found.names else experiment.strong
+    weak = WEAK_FOLDER in found.names
+    model = experiment.weak if weak else experiment.strong
     origin = Origin.of(task_from(experiment.task), seed=own, seeds=tuple(experiment.seeds) if own is not None else ())
     questions, prompt = _learned(path)
     return TrainedOn(
@@ -321,7 +322,17 @@ def _run_of(path: Path) -> TrainedOn | None:
         prompt=prompt,
         questions=questions,
         answering=experiment.evaluation,
+        weights=None if weak else _student_weights(found.run.results),
     )
+
+
+def _student_weights(results: Path) -> str | None:
+    """What a run says that the content of its students' base model was named by; None where it does not say."""
+    try:
+        identity = json.loads(_text(results))["student"]["identity"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return identity if isinstance(identity, str) else None
 
 
 def _learned(path: Path) -> tuple[frozenset[str], str]:

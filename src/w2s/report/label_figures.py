@@ -133,8 +133,9 @@ def positions(diagnoses: Sequence[WeakLabelSummary]) -> Plot:
     plot, axes = one_axes(4.2, 2.8)
     told = []
     shown = [(found.seed, found.position) for found in diagnoses if found.position]
+    apart = min(0.12, 0.7 / len(shown))  # all seeds of a position lie between it and the next
     for number, (seed, bias) in enumerate(shown):
-        shift = (number - (len(shown) - 1) / 2) * 0.12
+        shift = (number - (len(shown) - 1) / 2) * apart
         for position in bias.positions:
             axes.vlines(
                 position.position + 1 + shift,

@@ -208,16 +208,12 @@ def told_of_labels(result: RunRecords) -> list[str]:
 
 
 def _against_chance(records: Sequence[Record], chance: float) -> list[str]:
-    """Who is below chance, and whose interval holds it."""
-    below = [one.method for one in records if _end(one.accuracy_high, one) < chance]
-    unclear = [one.method for one in records if one.method not in below and _end(one.accuracy_low, one) <= chance]
+    """Who is below chance, and whose interval holds it; nothing of who has no interval."""
+    ends = {one.method: (one.accuracy_low, one.accuracy_high) for one in records}
+    below = [method for method, (_, high) in ends.items() if high is not None and high < chance]
+    unclear = [method for method, (low, _) in ends.items() if low is not None and low <= chance and method not in below]
     lines = [f"Below chance: {', '.join(below)}"] if below else []
     return lines + ([f"Not clearly above chance: {', '.join(unclear)}"] if unclear else [])
-
-
-def _end(end: float | None, record: Record) -> float:
-    """An end of an accuracy's interval; where there is none, the accuracy."""
-    return record.accuracy if end is None else end
 
 
 def with_ends(value: str, ends: str) -> str:

@@ -68,7 +68,11 @@ class Diagnosis(Findings):
         values["notes"] = tuple(data["notes"])
         values["variations"] = tuple(data["variations"])
         values["auroc"] = {name: Interval(*value) for name, value in data["auroc"].items()}
-        values["answers"] = tuple(AnswerShare(a, Interval(*share), e) for a, share, e in data["answers"])
+        values["answers"] = tuple(
+            # Runs of earlier versions have no share of the answers with ground truth.
+            AnswerShare(a, Interval(*share), e, *(one and Interval(*one) for one in checked))
+            for a, share, e, *checked in data["answers"]
+        )
         values["disagreement"] = tuple(
             VariationDisagreement(number, answers, Interval(*share)) for number, answers, share in data["disagreement"]
         )

@@ -79,11 +79,20 @@ class PositionBias:
 
 
 class AnswerShare(NamedTuple):
-    """How often one answer of a fixed set is given; `expected` as ground truth has it, None where unknown."""
+    """How often one answer of a fixed set is given; `expected` as ground truth has it, None where unknown.
+
+    `checked` is its share of the answers with ground truth, the rows that `expected` is of; None where there are none.
+    """
 
     answer: str
     share: Interval
     expected: float | None
+    checked: Interval | None = None
+
+    @property
+    def compared(self) -> Interval:
+        """The share to compare with `expected`; without ground truth, that of all answers."""
+        return self.share if self.checked is None else self.checked
 
 
 class VariationDisagreement(NamedTuple):
@@ -216,17 +225,17 @@ class _Rows:
         chi_square = float(((observed - expected) ** 2 / expected).sum())
         from scipy.special import chdtrc
 
+        favourite, rows = int(np.argmax(observed - expected)), len(position)
+        most = rows * (rows / expected[favourite] - 1)  # the statistic of answers that are all at the favourite
         return PositionBias(
             positions=tuple(
-                Position(
-                    index, int(observed[index]), row_share(position == index, question), expected[index] / len(position)
-                )
+                Position(index, int(observed[index]), row_share(position == index, question), expected[index] / rows)
                 for index in range(num_positions)
             ),
             chi_square=chi_square,
             p_value=float(chdtrc(num_positions - 1, chi_square)),
-            effect=math.sqrt(chi_square / len(position) / (num_positions - 1)),
-            favourite=int(np.argmax(observed - expected)),
+            effect=min(1.0, math.sqrt(chi_square / most)),
+            favourite=favourite,
         )
 
     def _choices(self, position: Ints) -> Ints:
@@ -244,15 +253,17 @@ class _Rows:
         small = 2 <= len(given) <= FIXED_ANSWERS or (len(given) == 1 and self.num_questions > 1)
         if not small or self.num_questions < FIXED_ANSWERS_ROWS * len(given):
             return ()
-        # Ground truth as often as a question is asked, so that both shares are of the same rows.
-        truths = _counts(self.truth)
+        # Ground truth as often as a question is asked, so that it is compared with the answers of the same rows.
+        truths, known = _counts(self.truth), self.known
         return tuple(
             AnswerShare(
                 answer,
-                row_share(pc.fill_null(pc.equal(self.answer, answer), False).to_numpy(), self.question),
+                row_share(hits, self.question),
                 truths.get(answer, 0) / sum(truths.values()) if truths else None,
+                row_share(hits[known], self.question[known]) if truths else None,
             )
             for answer in sorted(given, key=lambda answer: (-given[answer], answer))
+            for hits in [pc.fill_null(pc.equal(self.answer, answer), False).to_numpy()]
         )
 
     def _disagreement(self, share: Floats) -> tuple[VariationDisagreement, ...]:

@@ -109,8 +109,8 @@ def import_run(
         keep_own: If the store has a result with other content, keep it; by default the archive is then refused.
 
     Raises:
-        InputError: It is damaged or no archive, holds what it may not, or differs from what is there; or the folder
-            is somebody else's.
+        InputError: It is damaged or no archive, lacks a result that the run was read from, holds what it may not, or
+            differs from what is there; or the folder is somebody else's.
     """
     store, path = store or Store(default_root()), Path(file).expanduser()
     if not path.is_file():
@@ -118,7 +118,16 @@ def import_run(
     own = None if out is None else RunFolder(Path(out).expanduser())
     if own is not None:
         own.check()
-    with explained(store.root), taken(store.root, path, keep_own=keep_own, folder=own.root if own else None) as found:
+
+    def named(folder: Path) -> list[Address]:
+        try:
+            steps = RunRecords.load(folder).info.get("steps", [])
+        except InputError as error:
+            raise InputError(f"{path} holds no finished run: {error}") from None
+        return [address for step in steps if (address := Address.parse(_text(step))) is not None]
+
+    to = own.root if own else None
+    with explained(store.root), taken(store.root, path, keep_own=keep_own, folder=to, named=named) as found:
         if own is not None:
             with own.owned():
                 for name, staged in found.files.items():

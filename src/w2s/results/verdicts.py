@@ -9,7 +9,7 @@ import numpy as np
 
 from w2s.metrics import Difference, Interval
 from w2s.results.comparison import ComparedEstimator
-from w2s.results.findings import POSITION_NOTED, POSITION_RULES, Findings, PositionBias
+from w2s.results.findings import POSITION_NOTED, POSITION_RULES, AnswerShare, Findings, PositionBias
 
 __all__ = ["TITLES", "Verdict", "best_estimator", "judge", "knows_more", "notes"]
 
@@ -66,8 +66,8 @@ def judge(found: Findings) -> tuple[Verdict, str]:
         return Verdict.UNPARSED, f"{found.unparsed_rate:.0%} of the answers could not be parsed."
     if found.answers:
         top = found.answers[0]
-        if top.share.estimate >= ONE_ANSWER and top.share.estimate - (top.expected or 0) >= ONE_ANSWER_EXCESS:
-            truth = "" if top.expected is None else f"; it is right for {top.expected:.0%}"
+        if top.share.estimate >= ONE_ANSWER and top.compared.estimate - (top.expected or 0) >= ONE_ANSWER_EXCESS:
+            truth = "" if top.expected is None else f"; {_right_for(top)}"
             return Verdict.ONE_ANSWER, f"{top.share.estimate:.0%} of the answers are “{_short(top.answer)}”{truth}."
     if unanimity >= UNANIMOUS:
         right = "" if found.accuracy is None else f", and {found.accuracy:.0%} of the answers are right"
@@ -89,8 +89,9 @@ def judge(found: Findings) -> tuple[Verdict, str]:
         return Verdict.BY_POSITION, f"{by_position} Agreement tells little about right and wrong ({score})."
     if auroc.estimate >= AUROC_NOTHING and auroc.low > 0.5:
         return Verdict.WEAKLY_INFORMATIVE, f"{_told(auroc, score)} {_split_sentence(found)}"
-    if auroc.high < AUROC_USEFUL or auroc.estimate < AUROC_NOTHING:
-        return Verdict.UNINFORMATIVE, f"{score}, where 0.50 is chance. {_split_sentence(found)}"
+    if auroc.high < AUROC_USEFUL:
+        opposite = ": the more unanimous answers are the wrong ones more often" if auroc.high < 0.5 else ""
+        return Verdict.UNINFORMATIVE, f"{score}, where 0.50 is chance{opposite}. {_split_sentence(found)}"
     return Verdict.UNCLEAR, f"{score}: from nothing to useful, all is possible."
 
 
@@ -103,10 +104,10 @@ def notes(found: Findings) -> list[str]:
     elif position and position.effect < POSITION_NOTED:
         said.append(f"No preference for a position that matters (effect {position.effect:.2f} of 1).")
     if found.answers:
-        top = max(found.answers, key=lambda item: item.share.estimate - (item.expected or 0))
-        if top.expected is not None and top.share.low - top.expected >= ONE_ANSWER_EXCESS:
+        top = max(found.answers, key=lambda item: item.compared.estimate - (item.expected or 0))
+        if top.expected is not None and top.compared.low - top.expected >= ONE_ANSWER_EXCESS:
             share = f"{top.share.estimate:.0%} of the answers"
-            said.append(f"It prefers “{_short(top.answer)}”: {share}, right for {top.expected:.0%}.")
+            said.append(f"It prefers “{_short(top.answer)}”: {share}; {_right_for(top)}.")
     if len(found.disagreement) > 1:
         worst = max(found.disagreement, key=lambda item: item.share.estimate)
         others = [item.share.estimate for item in found.disagreement if item is not worst]
@@ -170,7 +171,15 @@ def best_estimator(compared: Sequence[ComparedEstimator]) -> str | None:
 
 
 def _told(auroc: Interval, score: str) -> str:
-    return f"A right answer is the more reliable one in {auroc.estimate:.0%} of pairs with a wrong one ({score})."
+    share = f"in {auroc.estimate:.0%} of pairs with a wrong one, ties counted as half"
+    return f"A right answer is the more reliable one {share} ({score})."
+
+
+def _right_for(answer: AnswerShare) -> str:
+    """How often an answer is right, with its share of the answers that this is known of where that is another."""
+    if answer.compared == answer.share:
+        return f"it is right for {answer.expected:.0%}"
+    return f"of those with ground truth {answer.compared.estimate:.0%}, where it is right for {answer.expected:.0%}"
 
 
 def _split_sentence(found: Findings) -> str:

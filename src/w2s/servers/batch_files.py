@@ -114,6 +114,8 @@ def read_responses(path: Path) -> Responses:
                 found.problems[reply] += 1
                 continue
             found.problems["are refused or empty"] += not reply.is_answer
+            if not reply.has_known_finish:
+                found.problems[f"ended by {reply.finish!r}: taken as whole"] += 1
             before = found.replies.setdefault(str(key), reply)
             if before is not reply:
                 found.problems["are there twice: the first answer counts"] += 1
@@ -127,7 +129,7 @@ def _reply(line: dict[str, Any]) -> Reply | str:
     if not isinstance(response, dict):
         return "failed"
     status, body = response.get("status_code", 200), response.get("body")
-    if status != 200 or line.get("error"):
+    if status not in (200, "200") or line.get("error"):
         return f"failed with status {status}"
     try:
         is_chat = isinstance(body, dict) and "message" in body["choices"][0]

@@ -19,7 +19,7 @@ from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered
 from w2s.servers.dialect import Dialect
 from w2s.servers.pace import Pace
-from w2s.servers.replies import Reply, UnreadableReplyError, message_of, reply_from
+from w2s.servers.replies import Reply, UnreadableReplyError, message_of, reply_from, usage_of
 from w2s.servers.requests import PATHS, Request
 from w2s.servers.secrets import Secret
 
@@ -34,6 +34,7 @@ _FIRST_PATIENCE = 30.0  # seconds: an address where nobody listens is wrong, rat
 _MOST_BACKOFF = 30.0
 _CONNECT = 10.0  # seconds
 _TEMPORARY = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+_MOST_WASTED = 5  # replies to one request that were paid for and cannot be read, while others are answered
 _REFUSED_BY_FILTER = ("content_filter", "content_policy", "content management policy")
 
 
@@ -75,28 +76,33 @@ def in_money(cost: float) -> str:
 
 @dataclass
 class Bill:
-    """What was asked, as the server counts it.
+    """What was asked, as the server counts it; by estimate, where it does not.
 
     Attributes:
         replies: That came.
-        tokens_in: Of their prompts.
+        tokens_in: Of the prompts of these and of `wasted`.
         tokens_out: Of their answers.
         no_answers: Replies that are none: refused, or empty.
+        wasted: What came and cannot be read, and was asked for again.
     """
 
     replies: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     no_answers: int = 0
+    wasted: int = 0
 
 
 class _TroubleError(Exception):
     """What may be gone the next time."""
 
-    def __init__(self, said: str, *, retry_after: float | None = None, overloaded: bool = False) -> None:
+    def __init__(
+        self, said: str, *, retry_after: float | None = None, overloaded: bool = False, wasted: bool = False
+    ) -> None:
         super().__init__(said)
         self.retry_after = retry_after
         self.overloaded = overloaded
+        self.wasted = wasted
 
 
 class Client:
@@ -136,6 +142,7 @@ class Client:
         self._last_reply: float | None = None
         self._began, self._asked_pause, self._reached = time.monotonic(), 0.0, False
         self._dialect = Dialect()
+        self._told: set[str] = set()
         try:
             _run(self._ask(requests))
         except BaseExceptionGroup as group:
@@ -186,7 +193,7 @@ class Client:
 
     async def _answer(self, http: httpx2.AsyncClient, request: Request) -> None:
         """One request, tried until there is a reply or no hope."""
-        first_trouble, tries = None, 0
+        first_trouble, tries, wasted = None, 0, 0
         while True:
             await self._pace.enter(request.tokens_in + request.tokens_out)
             try:
@@ -197,19 +204,29 @@ class Client:
                 return
             except _TroubleError as trouble:
                 now = time.monotonic()
-                first_trouble, tries = first_trouble or now, tries + 1
+                first_trouble, tries, wasted = first_trouble or now, tries + 1, wasted + trouble.wasted
                 if trouble.overloaded or trouble.retry_after is not None:
                     self._pace.overloaded(trouble.retry_after)
                     self._asked_pause = max(self._asked_pause, trouble.retry_after or 0.0)
                 if tries == 1 and not self.bill.replies:
                     logger.info("%s: %s; it is tried again", self._url, trouble)
                 self._check_patience(now, str(trouble))
-                if tries >= 5 and now - first_trouble > self._limits.patience:  # while others are answered
+                if trouble.wasted and not self._may_repeat():
+                    self._gave_up.append(f"{trouble}; max_requests is {self._limits.max_requests}")
+                    return
+                # While others are answered:
+                is_paid_in_vain = wasted >= _MOST_WASTED and (self._last_reply or 0.0) > first_trouble
+                if is_paid_in_vain or (tries >= 5 and now - first_trouble > self._limits.patience):
                     self._gave_up.append(str(trouble))
                     return
             finally:
                 await self._pace.leave()
             await asyncio.sleep(min(_MOST_BACKOFF, 0.1 * 2**tries) * random.uniform(0.5, 1.5))
+
+    def _may_repeat(self) -> bool:
+        """Whether all requests are within the limit, with those again whose replies cannot be read."""
+        most = self._limits.max_requests
+        return not most or self._total + self.bill.wasted <= most
 
     def _check_patience(self, now: float, trouble: str) -> None:
         """Give up where the server has answered nobody for too long, apart from the longest pause that it asked for."""
@@ -240,15 +257,31 @@ class Client:
             raise InputError(f"url {self._url!r} is none: {self._scrubbed(str(error))}") from None
         self._reached = True
         if response.status_code == 200:
-            try:
-                data = response.json()
-                if not message_of(data):
-                    return reply_from(request.api, data, self._dialect.without)
-            except (UnreadableReplyError, ValueError) as error:
-                raise _TroubleError(f"its reply cannot be read: {self._scrubbed(str(error))}") from None
-            # Some send an error with the status of a success.
-            raise _TroubleError(f"it answers an error: {self._scrubbed(message_of(data))}", overloaded=True)
+            return self._reply(request, response)
         return self._refusal(request, body, response)
+
+    def _reply(self, request: Request, response: httpx2.Response) -> Reply:
+        """The reply that came with the status of a success, which is paid for before it is judged."""
+        data: Any = None
+        try:
+            data = response.json()
+            said = message_of(data)
+            reply = (
+                None if said else reply_from(request.api, data, self._dialect.without, max_tokens=request.tokens_out)
+            )
+        except (UnreadableReplyError, ValueError) as error:
+            self._waste(request, data)
+            raise _TroubleError(f"its reply cannot be read: {self._scrubbed(str(error))}", wasted=True) from None
+        if reply is None:  # some send an error with the status of a success; with an answer in it, it is paid for
+            if is_paid := "choices" in data:
+                self._waste(request, data)
+            raise _TroubleError(f"it answers an error: {self._scrubbed(said)}", overloaded=True, wasted=is_paid)
+        self._charge(request, data)
+        if not usage_of(data).is_counted:
+            self._warn_once("it does not count the tokens of its replies: they are estimated, those of answers at most")
+        if not reply.has_known_finish:
+            self._warn_once(f"its replies end by {self._scrubbed(repr(reply.finish))}: they are taken as whole")
+        return reply
 
     def _refusal(self, request: Request, body: dict[str, Any], response: httpx2.Response) -> Reply | None:
         """What a status other than 200 means."""
@@ -261,6 +294,7 @@ class Client:
                 raise InputError(f"{self._url}: {told}; it asks to come back in {wait:.0f} s, beyond the patience")
             raise _TroubleError(told, retry_after=wait, overloaded=status in (429, 503, 529))
         if status in (400, 403, 422) and any(word in response.text for word in _REFUSED_BY_FILTER):
+            self.bill.tokens_in += request.tokens_in
             return Reply(text=said, finish="refusal")
         if status in (400, 422, 501) and self._dialect.learn(body, _message(response, whole=False)):
             return None
@@ -273,24 +307,45 @@ class Client:
 
     async def _take(self, request: Request, reply: Reply) -> None:
         """Count a reply, and keep it."""
-        bill, limits = self.bill, self._limits
+        bill = self.bill
         self._last_reply, self._asked_pause = time.monotonic(), 0.0
         self._pace.went_well()
         bill.replies += 1
-        bill.tokens_in += reply.tokens_in or request.tokens_in
-        bill.tokens_out += reply.tokens_out
         bill.no_answers += not reply.is_answer
         kept = asyncio.get_running_loop().create_future()
         self._to_keep[request.key] = (reply, kept)
         self._came.set()
         await kept
         self._progress(bill.replies, self._total, "answers")
+        self._check_cost()
+
+    def _charge(self, request: Request, data: Any) -> None:
+        """Add what a reply used: as the server counts it, else as it was estimated."""
+        usage = usage_of(data)
+        self.bill.tokens_in += usage.tokens_in or request.tokens_in
+        self.bill.tokens_out += usage.tokens_out or (0 if usage.is_counted else request.tokens_out)
+
+    def _waste(self, request: Request, data: Any) -> None:
+        """Count what was paid for and is no reply."""
+        self._charge(request, data)
+        self.bill.wasted += 1
+        self._check_cost()
+
+    def _check_cost(self) -> None:
+        """End the run where it has cost more than it may."""
+        bill, limits = self.bill, self._limits
         cost = limits.cost(bill.tokens_in, bill.tokens_out)
         if limits.max_cost and cost > limits.max_cost:
+            wasted = f" and {bill.wasted} replies that cannot be read" if bill.wasted else ""
             raise InputError(
-                f"{bill.replies} answers cost {in_money(cost)}, max_cost is {limits.max_cost:g}: they are kept, no "
-                "more are asked for"
+                f"{bill.replies} answers{wasted} cost {in_money(cost)}, max_cost is {limits.max_cost:g}: they are "
+                "kept, no more are asked for"
             )
+
+    def _warn_once(self, said: str) -> None:
+        if said not in self._told:
+            self._told.add(said)
+            logger.warning("%s: %s", self._url, said)
 
     async def _keep(self) -> None:
         """Put replies on disk, those together that came while the last ones were written."""

@@ -5,13 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
 
 from w2s.servers.requests import Api
 
-__all__ = ["Reply", "UnreadableReplyError", "letter_logprobs", "message_of", "reply_from"]
+__all__ = [
+    "Reply",
+    "UnreadableReplyError",
+    "Usage",
+    "letter_logprobs",
+    "likeliest_letter",
+    "message_of",
+    "reply_from",
+    "usage_of",
+]
 
 _FINISHED = ("stop", "length", "refusal", "eos", "eos_token", "stop_sequence")
+_FAILED = ("error", "abort", "insufficient_system_resource")  # by the server's fault: asked again
+_LIMITS = ("length", "tokens", "limit", "exceeded")  # in other servers' words for an answer that was cut off
 _PLACES = 12  # tokens whose alternatives are kept: the letter is among the first
 _AROUND = " \t\n\r▁Ġ()[]{}.,:;*\"'`"  # what models put around a letter; two of these are tokenizers' spaces
 
@@ -26,7 +37,8 @@ class Reply:
 
     Attributes:
         text: As the model wrote it; of a refusal, what the server says of it.
-        finish: Why it ends: "stop", "length" where it was cut off, "refusal" where the model or the server refused.
+        finish: Why it ends: "stop", "length" where it was cut off, "refusal" where the model or the server refused;
+            else the server's own word.
         places: Of each of the first tokens: the token, and the likeliest tokens there with their log-probabilities.
         tokens_in: Of the prompt, counted by the server; 0 where it does not say.
         tokens_out: Of the answer, counted by the server; 0 where it does not say.
@@ -43,9 +55,35 @@ class Reply:
     without: Sequence[str] = ()
 
     @property
+    def has_known_finish(self) -> bool:
+        """Whether it is known why it ends; one that ends by another word is taken as whole."""
+        return self.finish in _FINISHED
+
+    @property
     def is_answer(self) -> bool:
         """Whether it need not be asked again; one that is refused or empty is, by another step."""
         return self.finish != "refusal" and bool(self.text.strip() or self.places)
+
+
+class Usage(NamedTuple):
+    """Tokens of a prompt and of its answer, as a server counts them; None where it does not say."""
+
+    tokens_in: int | None
+    tokens_out: int | None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether both are told; no prompt has 0 tokens."""
+        return bool(self.tokens_in) and self.tokens_out is not None
+
+
+def usage_of(data: Any) -> Usage:
+    """The tokens that a server's JSON counts."""
+    usage = data.get("usage") if isinstance(data, dict) else None
+    if not isinstance(usage, dict):
+        return Usage(None, None)
+    counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    return Usage(*(int(count) if _is_finite(count) and count >= 0 else None for count in counts))
 
 
 def message_of(data: Any) -> str:
@@ -58,34 +96,42 @@ def message_of(data: Any) -> str:
     return str(error) if error else ""
 
 
-def reply_from(api: Api, data: Any, without: Sequence[str] = ()) -> Reply:
+def reply_from(api: Api, data: Any, without: Sequence[str] = (), *, max_tokens: float = math.inf) -> Reply:
     """The reply in a server's JSON.
 
+    Args:
+        api: Which the request went to.
+        data: What came back.
+        without: Fields of the request that the server refused.
+        max_tokens: Of the answer: one as long, of which the server does not say why it ends, was cut off.
+
     Raises:
-        UnreadableReplyError: It is none: another form, or no choice in it.
+        UnreadableReplyError: It is none: another form, no choice in it, or the server failed.
     """
     try:
-        choice = data["choices"][0]
-        usage = data.get("usage") or {}
+        choice = next((one for one in data["choices"] if one.get("index") == 0), data["choices"][0])
+        usage = usage_of(data)
         if api == "chat":
             message = choice["message"]
             text, refusal = message.get("content"), message.get("refusal")
         else:
             text, refusal = choice["text"], None
-        finish = choice.get("finish_reason") or "stop"
+        finish = str(choice.get("finish_reason") or ("length" if (usage.tokens_out or 0) >= max_tokens else "stop"))
         if refusal or finish == "content_filter":
             text, finish = refusal or text or "", "refusal"
         if text is not None and not isinstance(text, str):
             raise UnreadableReplyError("its text is none")
+        if finish in _FAILED:
+            raise UnreadableReplyError(f"it ended by {finish!r}")
         if finish not in _FINISHED:
-            raise UnreadableReplyError(f"it ended by {str(finish)[:40]!r}")
+            finish = "length" if any(word in finish.lower() for word in _LIMITS) else finish[:40]
         said_nothing = api == "chat" and not (text or "").strip()
         return Reply(
             text=text or "",
-            finish=str(finish),
+            finish=finish,
             places=[] if said_nothing else _places(choice.get("logprobs")),
-            tokens_in=int(usage.get("prompt_tokens") or 0),
-            tokens_out=int(usage.get("completion_tokens") or 0),
+            tokens_in=usage.tokens_in or 0,
+            tokens_out=usage.tokens_out or 0,
             model=str(data.get("model") or ""),
             without=tuple(without),
         )
@@ -115,14 +161,25 @@ def _places(logprobs: Any) -> list[tuple[str, list[tuple[str, float]]]]:
 
 def _known(tops: Iterable[tuple[str, Any]]) -> list[tuple[str, float]]:
     """The tokens of which the server says how likely they are."""
-    return [(name, float(value)) for name, value in tops if value is not None]
+    return [(name, float(value)) for name, value in tops if _is_finite(value)]
+
+
+def _is_finite(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def likeliest_letter(reply: Reply, letters: Sequence[str]) -> str | None:
+    """The letter that is likeliest as the first token; None where none is among the likeliest tokens."""
+    found = _by_letter(reply.places[0][1]) if reply.places else {}
+    listed = [letter for letter in letters if letter in found]
+    return max(listed, key=lambda letter: _log_sum(found[letter]), default=None)
 
 
 def letter_logprobs(reply: Reply, letters: Sequence[str], *, named: str | None = None) -> list[float] | None:
     """How likely each letter was where the reply names one; None where it does not, or the server does not say.
 
     Tokens that are the same letter ("A", " A", "(A") are summed. A letter that is not among the likeliest tokens is
-    as likely as the least of these, at most: that is what it gets.
+    as likely as the least of these, at most: that is what it gets. One token alone says nothing of the other letters.
 
     Args:
         reply: To a request for a letter.
@@ -135,18 +192,26 @@ def letter_logprobs(reply: Reply, letters: Sequence[str], *, named: str | None =
         (letters,) in nats.
     """
     for token, tops in reply.places[:1] if named is None else reversed(reply.places):
-        found: dict[str, list[float]] = {}
-        for name, logprob in tops:
-            found.setdefault(name.strip(_AROUND), []).append(logprob)
-        if not (found.keys() & set(letters) if named is None else found and token.strip(_AROUND) == named):
+        found = _by_letter(tops)
+        if not (found.keys() & set(letters) if named is None else token.strip(_AROUND) == named):
             continue
-        least = min(logprob for _, logprob in tops)
+        logprobs = [logprob for same in found.values() for logprob in same]
+        if len(logprobs) < 2:
+            return None
+        least = min(logprobs)
         return [_log_sum(found.get(letter, [least])) for letter in letters]
     return None
 
 
+def _by_letter(tops: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
+    """The log-probabilities of the tokens that are the same but for what is around them."""
+    found: dict[str, list[float]] = {}
+    for name, logprob in tops:
+        if math.isfinite(logprob):  # replies that are kept from an earlier version may have others
+            found.setdefault(name.strip(_AROUND), []).append(logprob)
+    return found
+
+
 def _log_sum(logprobs: Sequence[float]) -> float:
     highest = max(logprobs)
-    if not math.isfinite(highest):
-        return highest
     return highest + math.log(sum(math.exp(logprob - highest) for logprob in logprobs))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Secret", "secret_of"]
 
-_SHORTEST = 16  # characters of a secret; "EMPTY" and "none", which some servers are told, may be words of an answer
+_SHORTEST = 6  # characters of a secret; "EMPTY" and "none", which some servers are told, may be words of an answer
 _INSTEAD = "***"
 
 

@@ -51,7 +51,11 @@ def have_answered(
     secret = secret_of(execution["key_env"])
     spent = answered.charge(execution["account"], count, cost)  # now, so that others who ask for it know
     before = Spent(spent.requests - count, spent.cost - cost)
-    left = replace(limits, max_cost=limits.max_cost - before.cost) if limits.max_cost else limits
+    left = replace(
+        limits,
+        max_requests=limits.max_requests and limits.max_requests - before.requests,
+        max_cost=limits.max_cost and limits.max_cost - before.cost,
+    )
     client = Client(execution["url"], secret, left, answered)
     try:
         _check(limits, Spent(count, cost), before, asks, about)
@@ -60,9 +64,10 @@ def have_answered(
     finally:
         bill = client.bill
         counted = limits.cost(bill.tokens_in, bill.tokens_out)
-        answered.charge(execution["account"], bill.replies - count, counted - cost)
-        if bill.replies:
+        answered.charge(execution["account"], bill.replies + bill.wasted - count, counted - cost)
+        if bill.replies or bill.wasted:
             told = f": {in_money(counted)}" if counted else ""
+            told += f"; {bill.wasted} more came that cannot be read" if bill.wasted else ""
             logger.info("%d replies, %d tokens in and %d out%s", bill.replies, bill.tokens_in, bill.tokens_out, told)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,14 @@ def _packed(folder: Path, address: Address) -> Iterator[tuple[Entry, Path]]:
 
 
 @contextmanager
-def taken(root: Path, file: Path, *, keep_own: bool, folder: Path | None) -> Iterator[Taken]:
+def taken(
+    root: Path,
+    file: Path,
+    *,
+    keep_own: bool,
+    folder: Path | None,
+    named: Callable[[Path], Iterable[Address]] = lambda _: (),
+) -> Iterator[Taken]:
     """Take all results of an archive into a store, or none; the run's own files are there while the block lasts.
 
     Args:
@@ -108,9 +115,10 @@ def taken(root: Path, file: Path, *, keep_own: bool, folder: Path | None) -> Ite
         file: The archive.
         keep_own: Where a result is there already with another content, keep it; otherwise refuse the archive.
         folder: That of the run, which needs the results from then on.
+        named: Is told where the run's own files are; returns the results that the archive must hold for them.
 
     Raises:
-        InputError: It is damaged or no archive, holds what it may not, or differs from what is there.
+        InputError: It is damaged or no archive, lacks a result, holds what it may not, or differs from what is there.
         StoreError: The store is of another version, or cannot be written.
     """
     check_format(root)
@@ -131,6 +139,8 @@ def taken(root: Path, file: Path, *, keep_own: bool, folder: Path | None) -> Ite
             new = sorted(set(_results(index)) - {*same, *differ})
             for address in new:
                 _check_result(file, staged / _RESULTS / str(address), address)
+            if missing := sorted(set(named(staged / _RUN)) - set(_results(index))):
+                raise InputError(f"{file} lacks {len(missing)} of the results of its run, such as {missing[0]}")
             name = str(index.about["name"])
             with using(root, _results(index), label=f"import of {name}", folder=folder):
                 if gone := [one for one in (*same, *differ) if read_manifest(root / str(one), one) is None]:
@@ -174,13 +184,15 @@ def _run_files(index: Index, staged: Path) -> dict[str, Path]:
 
 
 def _links(index: Index) -> list[Link]:
-    """The links of the run's folder: each to something in a result that the archive holds."""
+    """The links of the run's folder: each to a folder in a result that the archive holds."""
     found, results = [], _results(index)
     for fields in index.about["links"]:
         address = Address.parse(fields["address"])
         path, inner = fields["path"], fields["inner"]
         if address not in results or address is None or not is_safe(path) or not is_safe(inner):
             raise ValueError(f"a link from {path!r} to {inner!r} in {address}")
+        if not any(name.startswith(f"{inner}/") for name in results[address]):
+            raise ValueError(f"a link from {path!r} to {inner!r} in {address}, where there is no such folder")
         found.append(Link(path=path, address=address, inner=inner))
     return found
 

@@ -27,16 +27,19 @@ class Store(Artifacts):
     """
 
     @contextmanager
-    def using(self, targets: Iterable[Step], *, label: str, folder: Path | None = None) -> Iterator[None]:
+    def using(
+        self, targets: Iterable[Step], *, label: str, folder: Path | None = None, more: Iterable[Address] = ()
+    ) -> Iterator[None]:
         """Need steps, and all before them, while the block lasts: `prune` leaves them alone, whoever calls it.
 
         Args:
             targets: The steps.
             label: What people call it.
             folder: That of a run, which needs them for as long as it is there.
+            more: Other results that are needed.
         """
         needed = [step.address for step in walk(targets, stop=lambda _: False)]
-        with using(self.root, needed, label=label, folder=folder):
+        with using(self.root, [*needed, *more], label=label, folder=folder):
             yield
 
     def contents(self) -> Contents:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from w2s.errors import InputError, unknown_name
-from w2s.files import atomic_write
+from w2s.files import atomic_write, sha256_of
 from w2s.folders.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
+from w2s.folders.owned import MARKER
 from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import write_figures
@@ -17,17 +20,23 @@ from w2s.report.study_figure import study_figures
 from w2s.report.study_page import study_html, write_study_page
 from w2s.report.study_table import study_latex, study_table
 from w2s.report.tables import SCREEN, TextTable
+from w2s.results.records import RunRecords
 from w2s.results.settings_file import settings_text
 from w2s.results.study import CellRecords, StudyRecords
 from w2s.runners import local
 from w2s.runners.base import Event, OnEvent, Runner, tell_nobody
 from w2s.running import Result, finish
+from w2s.step import Address
 from w2s.store import Store, default_root
 from w2s.study.grid import Cell
 from w2s.study.plan import Plan
 from w2s.tables import write_table
 
 __all__ = ["StudyResult", "run_study"]
+
+logger = logging.getLogger(__name__)
+
+_WRITTEN = "results.json.sha256"  # the last file of a cell: it is whole, and its results are those of this hash
 
 
 class StudyResult(StudyRecords):
@@ -95,13 +104,30 @@ def run_study(
     store = store or Store(default_root())
     plan = Plan(cells)
     on_plan(plan)
-    with store.using(plan.targets(), label=f"study {name}", folder=folder.root), folder.owned():
+    earlier = _of_earlier_form(folder, plan)
+    with store.using(plan.targets(), label=f"study {name}", folder=folder.root, more=earlier), folder.owned():
         if settings is not None:
             atomic_write(folder.claim(folder.settings), settings_text(settings))
         collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}), adapters)
         listen = collector.listen(on_event or notebook_progress())
         failures = runner(plan.targets(), store, on_event=listen, keep_going=True)
         return collector.finish(failures)
+
+
+def _of_earlier_form(folder: StudyFolder, plan: Plan) -> set[Address]:
+    """The results that the runs of cells name which are in the folder and not in the plan; says that there are such."""
+    named: dict[str, list[Address]] = {}
+    for results in sorted(folder.root.glob("cells/*/results.json")):
+        if (cell := results.parent).name not in plan.graphs:
+            with suppress(InputError):  # no finished run of this version
+                named[cell.name] = RunRecords.load(cell).artifacts
+    if named:
+        logger.warning(
+            "%s holds cells of an earlier form of the study (%s): the store keeps their results while they are there",
+            folder.root,
+            ", ".join(named),
+        )
+    return {address for addresses in named.values() for address in addresses}
 
 
 class _Collector:
@@ -156,9 +182,10 @@ class _Collector:
     def _collect(self, cell: str) -> None:
         graph, folder = self._plan.graphs[cell], self._folder.cell(cell)
         try:
-            result = _as_before(graph, folder, self._adapters) or finish(
-                graph, self._store, folder, adapters=self._adapters, info=self._info
-            )
+            result = _as_before(graph, folder, self._adapters)
+            if result is None:
+                result = finish(graph, self._store, folder, adapters=self._adapters, info=self._info)
+                atomic_write(folder.claim(folder.root / _WRITTEN), _written(folder))
         except InputError as error:  # its folder is somebody else's
             self._note(cell, error=error)
         else:
@@ -191,11 +218,28 @@ def _open(cell: Cell) -> CellRecords:
 
 
 def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters) -> Result | None:
-    """The run in the folder, where it is of these very steps, settings and adapters: nothing is to be written again."""
+    """The run in the folder, where it is whole and of these very steps, settings and adapters: it stays as it is."""
+    if not _is_whole(folder):
+        return None
     try:
         found = Result.load(folder.root)
     except InputError:
         return None
     keys = [step.get("key") for step in found.info.get("steps", []) if isinstance(step, dict)]
     same = found.experiment == graph.resolved and keys == [step.key for step in graph.targets()]
-    return found if same and folder.page.is_file() and folder.holds_adapters(adapters) else None
+    return found if same and folder.holds_adapters(adapters) else None
+
+
+def _is_whole(folder: RunFolder) -> bool:
+    """Whether all that was written into a cell's folder is there, and its results are as they were written."""
+    try:
+        names = (folder.root / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]
+        written = (folder.root / _WRITTEN).read_text(encoding="utf-8", errors="replace")
+        return written == _written(folder) and all((folder.root / name).exists() for name in names)
+    except OSError:
+        return False
+
+
+def _written(folder: RunFolder) -> str:
+    """The hash of a run's results, as `sha256sum --check` reads it."""
+    return f"{sha256_of(folder.results)}  {folder.results.name}\n"

@@ -17,7 +17,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.registry import resolve_settings
 from w2s.servers.answered import Answered
 from w2s.servers.client import Limits
-from w2s.servers.replies import Reply, letter_logprobs
+from w2s.servers.replies import Reply, letter_logprobs, likeliest_letter
 from w2s.servers.requests import OWN_FIELDS, PATHS, Request, RequestTemplate
 from w2s.servers.within_limits import have_answered
 from w2s.step import Json, Step
@@ -118,6 +118,7 @@ def _ask(inquiry: Inquiry, answered: Answered) -> None:
 def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
     """The answers table, a few thousand rows at a time."""
     problems: Counter[str] = Counter()
+    remarks: Counter[str] = Counter()
     models: Counter[str] = Counter()
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -128,6 +129,7 @@ def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
             answer, problem = _read(asked, reply, inquiry.task, inquiry.settings["asking"])
             if problem:
                 problems[problem] += 1
+            remarks.update(_remarks(reply, answer, inquiry.settings["asking"]))
             row = answer_row(*asked[:2], answer, inquiry.task, inquiry.settings["name"], asked=asked.shown.prompt)
             seen = {"variation": asked.number, "positions": list(asked.shown.positions) or None}
             yield {**row, **seen, "completion": _completion(asked, answer, inquiry.task)}
@@ -137,6 +139,8 @@ def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
         batches.append(pa.RecordBatch.from_pylist([first, *islice(remaining, _ROWS - 1)], schema=ANSWERS))
     for problem, count in problems.items():
         logger.warning("%d replies %s: they have no answer", count, problem)
+    for remark, count in remarks.items():
+        logger.warning("%d replies %s", count, remark)
     total = sum(problems.values())
     if batches and total == sum(models.values()):  # better than a finished step of nothing
         text = " ".join(batches[0]["response"][0].as_py().split())[:80]
@@ -174,6 +178,14 @@ def _read(asked: PendingAnswer, reply: Reply, task: Task, asking: Mapping[str, A
     return Answer(response=reply.text, answer=answer, position=position, choice_logprobs=logprobs), ""
 
 
+def _remarks(reply: Reply, answer: Answer, asking: Mapping[str, Any]) -> Iterator[str]:
+    """What is less than was asked for in a reply, be it new or kept."""
+    if asking["letters"] and reply.places and answer.answer is not None and answer.choice_logprobs is None:
+        yield "have no log-probabilities: no token is their letter, or fewer than two are known in its place"
+    if "temperature" in reply.without:
+        yield "are sampled: the server refuses temperature 0"
+
+
 def _letter(
     asked: PendingAnswer, reply: Reply, task: Task, asking: Mapping[str, Any]
 ) -> tuple[str | None, list[float] | None]:
@@ -186,9 +198,10 @@ def _letter(
     letters = LETTERS[: len(question.choices)]
     option_at = {letters[place]: option for option, place in enumerate(shown.positions)}
     if asking["api"] == "completion" and not asking["temperature"]:
-        at = letter_logprobs(reply, letters)
-        if at is not None:
-            return question.choices[option_at[letters[at.index(max(at))]]], [at[place] for place in shown.positions]
+        letter = likeliest_letter(reply, letters)
+        if letter is not None:
+            at = letter_logprobs(reply, letters)
+            return question.choices[option_at[letter]], None if at is None else [at[place] for place in shown.positions]
     first_line = next(iter(reply.text.strip().splitlines()), "").strip(" ().:*")
     answer = question.choices[option_at[first_line]] if first_line in option_at else None
     if answer is None and reply.finish != "length":
