@@ -10,7 +10,7 @@ import pytest
 
 from support.experiments import in_splits, training, write_rows
 from support.keys import steps_of
-from w2s.config import AnsweringSpec, Experiment, ReliabilitySpec, WeakSpec
+from w2s.config import Experiment, ReliabilitySpec, WeakSpec
 from w2s.errors import InputError
 from w2s.pipeline.graph import Graph
 from w2s.runners.base import order

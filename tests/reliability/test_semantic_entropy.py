@@ -40,7 +40,11 @@ def scored(table: pa.Table, **given_settings: Any) -> list[dict[str, Any]]:
         ("Paris", "paris."),
         ("The Eiffel Tower", "Eiffel  tower!"),
         ("twenty-one", "Twenty one"),
-        ("1,000", "$1000.00"),
+        ("1,000", "1000.00"),
+        ("$1,000", "$1000.00"),
+        ("3½", "3.5"),
+        ("５", "5"),
+        ("H₂O", "H2O"),
         ("don’t", "dont"),
         ("ﬁve", "five"),
         ("Café", "Cafe\u0301"),
@@ -52,7 +56,27 @@ def test_what_tells_no_meaning_does_not_count(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("C", "C++"), ("5", "-5"), ("-5 degrees", "5 degrees"), ("3.5 metres", "35 metres"), ("vitamin A", "vitamin")],
+    [
+        ("C", "C++"),
+        ("5", "-5"),
+        ("-5 degrees", "5 degrees"),
+        ("3.5 metres", "35 metres"),
+        ("vitamin A", "vitamin"),
+        ("3½", "15.5"),
+        ("3½ cups", "31/2 cups"),
+        ("10²", "102"),
+        ("x²", "x2"),
+        ("5!", "5"),
+        ("5!!", "5!"),
+        ("10-5", "10 5"),
+        ("$5", "€5"),
+        ("$5", "5"),
+        ("USD 5", "EUR 5"),
+        ("A-", "A"),
+        ("A–", "A"),
+        ("A-", "A+"),
+        ("AB-", "AB"),
+    ],
 )
 def test_what_tells_meaning_counts(one: str, other: str) -> None:
     assert normal_form(one) != normal_form(other)

@@ -90,8 +90,8 @@ def test_braces_in_a_question_are_left_alone() -> None:
         ({"templates": {"text": "{question}"}}, "template 'text' does not say where the options goes"),
         ({"templates": {"text": "{question} }"}}, "template 'text': Single '}'"),
         ({"num_variations": 0}, "num_variations is 0: expected 1 or more"),
-        ({"answer_format": "number"}, "unknown answer_format of task geography 'number': expected one of letter, text"),
-        ({"missing_paraphrases": "fil"}, "unknown missing_paraphrases 'fil': .*did you mean 'fill'"),
+        ({"answer_format": "number"}, "answer_format is 'number': expected one of letter, text"),
+        ({"missing_paraphrases": "fil"}, "missing_paraphrases is 'fil': .*did you mean 'fill'"),
     ],
 )  # fmt: skip
 def test_what_a_task_cannot_do_is_said_at_once(fields: dict[str, object], message: str) -> None:

@@ -169,6 +169,13 @@ def test_ethics_has_two_variations_and_a_temperature_of_one(tmp_path: Path) -> N
         (0, "not wrong", "acceptable"),
         (0, "They were not right", "unacceptable"),
         (0, "alright", None),
+        (0, "The narrator did nothing wrong.", "acceptable"),
+        (1, "nothing unacceptable", "acceptable"),
+        (0, "They did nothing right.", None),
+        (0, "They had no right to.", None),
+        (0, "not right or wrong", None),
+        (1, "neither acceptable nor unacceptable", None),
+        (1, "not very acceptable", None),
     ],
 )
 def test_ethics_reads_a_judgement(tmp_path: Path, index: int, text: str, answer: str | None) -> None:
@@ -226,12 +233,37 @@ def test_gsm8k_answers_with_a_number(tmp_path: Path) -> None:
         ("At 7:45, that is 105 minutes.\n#### 105", "105"),
         ("At 7:45.", None),
         ("", None),
+        ("Ann has 3 pens, so the answer is 5.", "5"),
+        ("Ann has 3 pens.\n\nShe gets 2. The answer is 5.", "5"),
+        ("Ann has 3 pens.\n\n#### 5", "5"),
+        ("3 + 2 = 5\nThe answer is 4.\n#### 5", "5"),
+        ("3 pens: the answer is five.", None),
+        ("Ann has 3 pens.\n#### unknown", None),
+        ("42\nThe answer is found by adding 2.", "42"),
+        ("18\n\nQuestion: Bob has 2 pens?\nAnswer: 5", "18"),
+        ("18\n\nBob has 2 pens. How many?\nAnswer: 5", "18"),
+        ("18 dollars\n\nBob has 2 pens. How many?\nAnswer: 5", None),
+        ("18\n#### 19", "19"),
+        ("18\n\n#### 19", None),
+        ("The answer is 5. Wait, the answer is 6.", None),
+        ("1. First, 5 + 3 = 8\n2. The answer is 8.", "8"),
     ],
 )
-def test_gsm8k_reads_the_first_number_of_the_first_line(tmp_path: Path, text: str, answer: str | None) -> None:
+def test_gsm8k_reads_what_is_said_to_be_the_answer_or_the_first_number(
+    tmp_path: Path, text: str, answer: str | None
+) -> None:
     task = gsm8k(tmp_path)
     question = next(iter(task.examples())).question
     assert task.parse(text, question, task.vary(question, 1, 0)[0]) == answer
+
+
+def test_every_solution_of_the_data_gives_the_answer_that_it_ends_with() -> None:
+    task = load_task("gsm8k", data=benchmark_data("gsm8k"))
+    solutions = [record.text("answer") for record in task.records]
+    answers = [str(example.answer) for example in task.examples()]
+    question = next(iter(task.examples())).question
+    (variation,) = task.vary(question, 1, 0)
+    assert [task.parse(solution, question, variation) for solution in solutions] == answers
 
 
 def test_gsm8k_varies_the_wording(tmp_path: Path) -> None:

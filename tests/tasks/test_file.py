@@ -198,6 +198,8 @@ def test_with_and_without_choices_it_takes_paraphrases(tmp_path: Path) -> None:
         (".5", ".5", "0.5"),
         ('".5"', ".5", "0.5"),
         ("...5", "5", "5"),
+        ("5!", "5", "5!"),
+        ("Five!", "five", "five"),
         ("50%", "50%", "50%"),
         ("\nyes\nno", "yes", "yes"),
         ("Cafe\u0301", "caf\u00e9", "caf\u00e9"),

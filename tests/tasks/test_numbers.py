@@ -54,6 +54,10 @@ from w2s.tasks.numbers import as_number, first_number, said_number
         ("160 quarters", "160"),
         ("$10 and a drink", "10"),
         ("6,000/1,200 months", "5"),
+        ("18. The total is 18.", "18"),
+        ("3 times a day", "3"),
+        ("20% of it", "20"),
+        ("5 hours", "5"),
     ],
 )
 def test_the_first_number_has_one_spelling(text: str, number: str | None) -> None:
@@ -68,12 +72,22 @@ def test_the_first_number_has_one_spelling(text: str, number: str | None) -> Non
         "3 quarters", "1 half", "5 dozen",
         "10-5 = 5", "5-7", "8 – 10 days", "2024-05-01", "6 + 3 = 9", "$6 - $2", "4×5", "4 x 5", r"3 \times 4",
         "10²", "10^6", "2**5", "0x1F", "1e400", "1e2.5", "2π", "√16", r"\sqrt{16}", r"\frac{3x}{4}", "3/0", "٣٫١",
+        "20% of 50 = 10", "20 percent of the 50 pens", "5 times 3 = 15", "70 minus 20 is 50", "5 more than 3 is 8",
+        "3 or 4", "3 to 4", "Step 1: 5 + 3 = 8", "5 hours 30 minutes",
+        "5 feet, 3 inches", "2 hours and a half", "half of 20 is 10", "twice 5 is 10", "not 5 but 6", "isn't 5",
+        "5. Wait, 6", "5. No, it is 6.",
         "minus 7", "Negative 7", "- 7", "—7", "±7", "COVID-19", "H2O", "Rs.500", "9" * 1001,
     ],
 )  # fmt: skip
 def test_what_is_not_clearly_a_number_is_not_read_as_a_part_of_it(text: str) -> None:
     assert first_number(text) is None
     assert first_number(f"It is {text}, and 12.") is None
+
+
+@pytest.mark.parametrize("text", ["1. First, 5 + 3 = 8", "1) First, add", "**1. First**, 5 + 3 = 8", "(1) First"])
+def test_the_number_of_a_step_is_no_answer(text: str) -> None:
+    assert first_number(text) is None
+    assert first_number(f"So:\n{text}") is None
 
 
 WRITINGS: list[Callable[[str], str]] = [
@@ -170,6 +184,16 @@ def test_only_a_whole_number_is_a_number() -> None:
         ("The answer is 9:30, that is 570 minutes", None),
         ("#### unknown\n5", None),
         ("####\n5\n6", "5"),
+        ("#### Step 1\n3 pens\n#### 5", "5"),
+        (r"The answer is \boxed{18}.", "18"),
+        ("3 pens. **Answer:** 18", "18"),
+        ("The answer is therefore x = 5", "5"),
+        ("The answer to the question is 5, not 3", "5"),
+        ("The answer is 5. Wait, the answer is 6.", None),
+        ("The answer is 5. Wait, it is 6.", None),
+        ("The answer is not 5 but 6", None),
+        ("The wrong answer is 5", None),
+        ("12 hours to answer 3 questions", None),
         ("24 answers * 2 points/answer = 48 points\n#### 66", "66"),
     ],
 )

@@ -77,6 +77,12 @@ def test_answers_that_name_different_letters_are_not_read() -> None:
         ("A was my guess; well no, B.", "B"),
         ("A. Actually, that was easy.", "A"),
         ("B - the largest", "B"),
+        ("The incorrect option: B. The answer is C.", "C"),
+        ("B is anything but right. So C.", "C"),
+        ("Hardly B; the answer is C.", "C"),
+        ("The answer is nothing but B.", "B"),
+        ("I don't doubt it is B", "B"),
+        ("C is actually larger than D, so C is correct.", "C"),
     ],
 )
 def test_a_letter_is_chosen_and_not_merely_mentioned(text: str, letter: str) -> None:
@@ -90,6 +96,11 @@ def test_a_letter_is_chosen_and_not_merely_mentioned(text: str, letter: str) -> 
         "D. No wait, the answer is B.", "C is wrong. The answer is C.", "I know nothing about B.", "Hm: A, B, C and D.",
         "It could be B, but it could be C.", "Neither A nor B", "Niger is incorrect.",
         "A. Niger\nB. Nigeria\nC. Guinea", "A) Niger\nB) Nigeria",
+        "The answer is anything but B", "I doubt it is B", "I refuse to choose B", "The wrong answer is B",
+        "The incorrect answer is B", "The least likely is Niger", "It is unlikely to be B", "All but B are wrong",
+        "The answer is C. Actually, it's D.", "C. Hold on, it is D.", "So the answer is C. Wait, actually D.",
+        "B. No wait, C", "B. No, C", "I first thought Niger, but it is Guinea.",
+        "While Niger is tempting, Guinea is correct.",
     ],
 )  # fmt: skip
 def test_a_letter_that_is_only_mentioned_is_not_read(text: str) -> None:
@@ -211,6 +222,51 @@ def test_an_option_is_read_by_its_words(text: str, option: int | None) -> None:
 )
 def test_a_number_is_not_read_out_of_another(text: str, option: int | None) -> None:
     assert parse_option(text, ["1", "1.5", "-1", "10"]) == option
+
+
+@pytest.mark.parametrize("text", ["1/2", "2/1", "1 / 2", "1:2"])
+def test_a_fraction_is_neither_of_its_numbers(text: str) -> None:
+    assert parse_option(text, ["1", "2"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("The review is not very positive.", "positive|negative"),
+        ("It is not at all positive.", "positive|negative"),
+        ("not quite negative", "positive|negative"),
+        ("far from positive", "positive|negative"),
+        ("It is hardly positive.", "positive|negative"),
+        ("anything but positive", "positive|negative"),
+        ("less than positive", "positive|negative"),
+        ("I would not call it positive", "positive|negative"),
+        ("no contradiction", "entailment|contradiction"),
+        ("no spam", "spam|not spam"),
+        ("The capital is not the city of London", "London|Paris"),
+        ("The least likely is Paris", "London|Paris"),
+        ("I first thought Paris, but it is London.", "London|Paris"),
+        ("While Paris is tempting, London is correct.", "London|Paris"),
+        ("Unlike Paris, London has a king.", "London|Paris"),
+        ("Paris. Actually, London.", "London|Paris"),
+        ("Paris is a fine city. The answer is London.", "London|Paris"),
+    ],
+)
+def test_an_option_that_is_denied_or_given_up_is_not_read(text: str, options: str) -> None:
+    assert parse_option(text, options.split("|")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("Positive without doubt", "positive"),
+        ("There is no doubt it is positive", "positive"),
+        ("Not very positive but negative", "negative"),
+        ("Negative, not very positive", "negative"),
+        ("It is positive, although negative in places.", "positive"),
+    ],
+)
+def test_a_denial_reaches_no_further_than_its_option(text: str, option: str) -> None:
+    assert parse_option(text, ["positive", "negative"]) == ["positive", "negative"].index(option)
 
 
 def test_options_that_differ_in_case_only_are_told_apart_by_it() -> None:

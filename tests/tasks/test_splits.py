@@ -203,7 +203,7 @@ def test_near_duplicates_are_dropped_where_that_is_set() -> None:
 
 
 def test_another_word_for_near_duplicates_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown near_duplicates 'dropp'"):
+    with pytest.raises(InputError, match="near_duplicates is 'dropp'"):
         split([example(1)], spec(0, 0, 1, near_duplicates="dropp"))
 
 

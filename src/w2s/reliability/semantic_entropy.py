@@ -20,7 +20,10 @@ __all__ = ["ESTIMATORS", "meanings", "normal_form", "semantic_entropy"]
 
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)")
 _SILENT = re.compile(r"['’‘`]|(?<!\d)\.|\.(?!\d)")
-_SPACED = re.compile(r"[,;:!?…\"“”«»()\[\]{}–—_]|(?<=\w)-|-(?!\w)")  # the minus of "-5" stays, and so does "c++"
+# The minus of "-5" stays, and so do "c++", the factorial "5!" and what stands between two digits ("10-5").
+_SPACED = re.compile(r"(?!(?<=\d)[,:–—-]\d)(?:(?<!\d)(?<!\d!)!|[,;:?…\"“”«»()\[\]{}–—_]|(?<=\w)-|-(?!\w))")
+_SIGNED = re.compile(r"\b[^\W\d_]{1,2}[-−–]\W*$")  # the grade "A-", the ion "Cl-"
+_CURRENCY = re.compile(r"[A-Z]{0,2}[$£¥¢฿\u20a0-\u20cf]|\b(?:USD|EUR|GBP|INR|CAD|AUD)(?=\W|\d)")
 
 
 def semantic_entropy(answers: pa.Table, *, encoder: str = "", similarity: float = 0.9) -> pa.Table:
@@ -33,7 +36,7 @@ def semantic_entropy(answers: pa.Table, *, encoder: str = "", similarity: float 
     entailment in both directions; here are two cheaper ways:
 
     * by `normal_form`, the default: case, punctuation, a first article, spacing and the spelling of a number do not
-      count;
+      count, but its currency does;
     * with `encoder`, by vectors as well: of the normal forms of a question those belong together that
       complete-linkage clustering joins, so that any two of a cluster have a cosine of at least `similarity`. The
       vectors are means over the tokens of the encoder's last hidden states.
@@ -95,14 +98,34 @@ def meanings(answers: pa.Table, encoder: str = "", similarity: float = 0.9) -> l
 def normal_form(text: str) -> str:
     """A text without what tells no meaning: case, the encoding of accents, punctuation, a first article, spacing.
 
-    A text that is a number is that number in one spelling. Symbols stay ("c++", "5%"), and a text that is nothing but
-    punctuation is left as it is.
+    A text that is a number is that number in one spelling, after its currency. Symbols stay ("c++", "5%", "5!", "A-",
+    "10²"), and a text that is nothing but punctuation is left as it is.
     """
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    plain = " ".join(text.split()).rstrip(".")
+    if (number := as_number(plain)) is not None:  # before compatible characters are one: "3½" is not 31/2
+        return "".join(_CURRENCY.findall(plain)).casefold() + number
+    folded = " ".join(_folded(text).casefold().split())
     if (number := as_number(folded.rstrip("."))) is not None:
         return number
     bare = " ".join(_SPACED.sub(" ", _SILENT.sub("", folded)).split())
-    return _ARTICLE.sub("", bare) or folded
+    return (_ARTICLE.sub("", bare) or folded) + ("-" if bare and _SIGNED.search(folded) else "")
+
+
+def _folded(text: str) -> str:
+    """A text in NFKC, but for digits that it would join to others: "10²", "3½ cups"; "H₂O" is H2O."""
+    if text.isascii():
+        return text
+    pieces = [
+        char
+        if char.isnumeric() and not char.isdecimal() and _stays(char, before)
+        else unicodedata.normalize("NFKC", char)
+        for before, char in zip(f" {text}", text, strict=False)
+    ]
+    return unicodedata.normalize("NFC", "".join(pieces))
+
+
+def _stays(char: str, before: str) -> bool:
+    return before.isnumeric() or unicodedata.decomposition(char).startswith(("<super>", "<fraction>"))
 
 
 def _clusters(vectors: npt.NDArray[np.float64], similarity: float) -> Sequence[int]:
@@ -124,5 +147,6 @@ ESTIMATORS = (
         semantic_entropy,
         summary="how far free answers agree in meaning, whatever their words",
         models=("encoder",),
+        version=2,
     ),
 )

@@ -99,8 +99,6 @@ class Task(ABC):
             raise unknown_name(f"answer_format of task {self.name}", self.answer_format, self.answer_formats)
         if spec.paraphrases is not None and not self.takes_paraphrases:
             raise InputError(f"paraphrases={spec.paraphrases!r}: task {self.name} varies its questions without any")
-        if spec.missing_paraphrases not in ("refuse", "fill"):
-            raise unknown_name("missing_paraphrases", spec.missing_paraphrases, ("refuse", "fill"))
         if spec.answers == "numbers" and not self.takes_numbers:
             raise InputError(f"answers={spec.answers!r}: task {self.name} knows by itself what its answers are")
         if spec.labels and not self.takes_labels:

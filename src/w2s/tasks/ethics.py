@@ -84,10 +84,12 @@ class Ethics(MultipleChoice):
         return " or ".join(options)
 
     def parse(self, text: str, question: Question, variation: Variation) -> str | None:
-        """The judgement that a text gives. Of two words, not the one is the other."""
-        words = self.shown(question)
+        """The judgement that a text gives. Of two words, not the one is the other, unless both are denied."""
+        words = good, bad = self.shown(question)
+        text = re.sub(rf"\bnothing\s+{bad}\b(?!\s+(?:or|nor|and)\b)", good, text, flags=re.IGNORECASE)
         for word, opposite in (words, reversed(words)):
-            text = re.sub(rf"\bnot\s+{word}\b", opposite, text, flags=re.IGNORECASE)
+            both = rf"(?!\s*(?:,|/|\b(?:or|nor|and))\s*{opposite}\b)"
+            text = re.sub(rf"\bnot\s+{word}\b{both}", opposite, text, flags=re.IGNORECASE)
         return super().parse(text, question, variation)
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from w2s.config import TaskSpec
 from w2s.errors import InputError
@@ -65,6 +66,7 @@ class File(MultipleChoice, FreeAnswer):
 
     name = "file"
     summary = "your own questions: a JSONL, CSV or Parquet file"
+    version: ClassVar[int] = 2
     source = "the file given as data"
     licence = "yours"
     templates = TEMPLATES
@@ -173,7 +175,10 @@ def _canonical(text: str, answers: str) -> str | None:
     inside = line.strip(_PUNCTUATION)
     if inside[:1].isdigit() and line[:start].endswith(".") and not line[:start].endswith(".."):
         inside = f".{inside}"  # .5 is not 5
-    return (as_number(inside) if answers == "numbers" else None) or inside or None
+    number = as_number(inside) if answers == "numbers" else None
+    if number is not None and line[start + len(line.strip(_PUNCTUATION)) :].startswith("!"):
+        return f"{inside}!"  # 5! is not 5
+    return number or inside or None
 
 
 TASK = File

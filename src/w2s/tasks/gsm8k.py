@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from w2s.tasks.free_answer import FreeAnswer
-from w2s.tasks.parsing import first_line, first_number, said_number
+from w2s.tasks.parsing import as_number, first_line, first_number, said_number, said_numbers
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Hub, Record, content_id
 
@@ -22,6 +23,10 @@ TEMPLATES = {
     "wording_6": "{question}\n\nReply with a single number and nothing before it.\nReply:",
 }
 
+_BLANK = re.compile(r"\n\s*\n")
+# Where a model goes on to invent one.
+_ANOTHER_QUESTION = re.compile(r"\n[^\w\n]*(?:question|problem|exercise|story|q)\b[^\n:]{0,10}:", re.IGNORECASE)
+
 
 class GSM8K(FreeAnswer):
     """GSM8K (Cobbe et al., 2021), as the authors' JSONL files or from the hub.
@@ -31,14 +36,14 @@ class GSM8K(FreeAnswer):
         {"question": "Weng earns $12 an hour for babysitting. Yesterday, she just did 50 minutes of …",
          "answer": "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute.\\n… $<<0.2*50=10>>10.\\n#### 10"}
 
-    An answer is the first number of the first line, written without separators, currency or a decimal
-    part that is zero; where it is not clear which number that is, it is the one said to be the answer, or
-    none (see `w2s.tasks.numbers`). The training split goes to weak_train and transfer, the test split to test. A single
-    file goes anywhere.
+    An answer is the number after "####", or else the one that is said to be the answer, or else the first of the first
+    line; it is written without separators, currency or a decimal part that is zero. Where it is not clear which number
+    that is, there is none (see `w2s.tasks.numbers`). The training split goes to weak_train and transfer, the test split
+    to test. A single file goes anywhere.
     """
 
     name = "gsm8k"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary = "grade-school word problems, answered with a number"
     source = "openai/gsm8k"
     licence = "MIT"
@@ -52,8 +57,19 @@ class GSM8K(FreeAnswer):
         return map(_example, self.records)
 
     def parse(self, text: str, question: Question, variation: Variation) -> str | None:
-        """The first number of the first line; failing that, the one that is said to be the answer."""
-        return first_number(first_line(text)) or said_number(text)
+        """The number that is said to be the answer; failing that, the first of the first line."""
+        text = _ANOTHER_QUESTION.split(text.strip(), maxsplit=1)[0]
+        line, (paragraph, *further) = first_line(text), _BLANK.split(text)
+        first, alone = first_number(line), as_number(line.strip("* ").rstrip("."))
+        said = said_numbers(text)
+        if alone is not None and "####" not in text:  # what is further away has nothing to do with it
+            said = said_numbers(paragraph) - {None}
+        if not said:
+            return first
+        asks_again = alone is not None or any("?" in part for part in further)
+        if first is not None and asks_again and not said_numbers(paragraph):
+            said.add(first)  # what is said may answer a question that the model made up
+        return said.pop() if len(said) == 1 else None
 
 
 def _example(record: Record) -> Example:

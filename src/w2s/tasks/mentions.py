@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["HESITATION", "OUTER", "Mention", "letters_in", "listed", "longest", "ruled_out", "words_in"]
+__all__ = ["HESITATION", "OUTER", "Mention", "letters_in", "listed", "longest", "ruled_out", "turns_from", "words_in"]
 
 OUTER = " \t\n.,;:!?\"'“”‘’"
 """What may stand around an option and does not count."""
@@ -22,28 +22,67 @@ HESITATION = r"(?:wait|hold\s+on|hm+|oh|oops|sorry|actually|correction)\b"
 # "no doubt", "no other option fits": denies no option.
 _NO = r"no(?:pe)?\b(?!\s+(?:doubt|other|one|need|problem|idea|question|explanation|reason|more|further|matter)\b)"
 _FILL = (
-    r"(?:an?|the|it|it['’]s|that|this|to|both|either|any|all|of|in|as|for|also|then|so|just|simply|too|therefore"
-    r"|answers?|options?|choices?|letters?|think|believe|say|choose|pick|select|go|with|\w+ly"
+    r"(?:an?|the|it|it['’]s|that|this|to|both|either|any(?:thing)?|all|of|in|as|for|also|then|so|just|simply|too|therefore"
+    r"|answers?|options?|choices?|letters?|think|believe|say|choose|pick|select|go|with|very|quite|too|even|much|at\s+all"
+    r"|call|consider|describe|find|label|rate|classify|judge|deem|regard|(?:the|an?)\s+(?:\w+\s+){1,2}of|\w+ly"
     rf"|{_VERBS})"
 )
-# "not", "it can't be", "I would rule out", "rather than": what follows is ruled out.
+_NAMED = (
+    r"(?:(?:answer|option|choice|one|letter|guess)s?\s*(?:is|are|was|were|would\s+be|[:=])|(?:is|are|was|would\s+be)\b)"
+)
+_HARDLY = (
+    r"(?:hardly|barely|scarcely|far\s+from|less\s+than|by\s+no\s+means|in\s+no\s+way|(?:any|every)(?:thing|one|body)\s+but"
+    r"|all\s+but)"
+)
+_DOUBTED = (
+    r"(?:(?<!no\s)(?<!not\s)(?<!n['’]t\s)(?<!without\s)(?<!\sa\s)doubt(?:s|ed|ful)?(?:\s+(?:that|if|whether))?"
+    r"|(?:refus|hesitat|declin|fail)\w*\s+to|nothing|without|(?:lacks?|lacking|absence|opposite)(?:\s+of)?|free\s+(?:of|from))"
+)
+_LEAST = (
+    r"(?:least\s+(?:likely|probable|plausible|correct|appropriate|suitable|accurate|fitting|convincing|credible)|worst)"
+)
+# "not", "it can't be", "I would rule out", "rather than", "anything but", "no": what follows is ruled out.
 _BEFORE = re.compile(
-    rf"(?:{_NOT}|\b(?:neither|nor|{_DISMISSED}|rather\s+than|instead\s+of|other\s+than|except(?:\s+for)?)\b)"
+    rf"(?:{_NOT}|\b(?:neither|nor|{_DISMISSED}|rather\s+than|instead\s+of|other\s+than|except(?:\s+for)?)\b"
+    rf"|\b(?:{_HARDLY}|{_DOUBTED}|{_NO}(?=[^\S\n]))(?!\w)"
+    rf"|(?:{_WRONG}|\b{_LEAST})\s+(?:{_NAMED}|(?:to|that)\b))"
     rf"(?:\s+{_FILL})*[\s(\[\"'“*]*$",
     re.IGNORECASE,
 )
 # "is incorrect", "can't be right", "are both ruled out": what precedes is ruled out.
 _AFTER = re.compile(
     rf"[)\]\"'”*]*(?:\s+{_FILL})*?"
-    rf"(?:\s+{_VERBS}{_NOT}|\s+(?:won|can)['’]t\b|\s+{_NOT}|\s+{_WRONG}|\s+(?:{_DISMISSED}|out|fails?)\b)"
+    rf"(?:\s+{_VERBS}{_NOT}|\s+(?:won|can)['’]t\b|\s+{_NOT}|\s+{_WRONG}|\s+(?:{_DISMISSED}|{_HARDLY}|doubtful|out|fails?)\b)"
     rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|{_NO})|\.\s*{_WRONG}"
     # "A. Wait, no, B.", "Paris? No. Lyon.": taken back.
     rf"|[)\]\"'”*]*(?:\s*\?|(?:[\s.,;:!…–—-]+{HESITATION})+)[\s.,;:!…–—-]*{_NO}",
     re.IGNORECASE,
 )
+# Without any of these words nothing is ruled out.
+_DENYING = re.compile(
+    rf"{_NOT}|{_WRONG}|\b(?:neither|nor|{_DISMISSED}|{_HARDLY}|{_DOUBTED}|{_LEAST}|than|of|except|out|fails?|no|nope)\b",
+    re.IGNORECASE,
+)
 _SINGULAR = re.compile(r"\W*(?:is|was|does|has|seems|looks|sounds|makes|isn|wasn|doesn|hasn)\b", re.IGNORECASE)
 _JOINED = re.compile(r"[\s,/&()\[\]\"'“”*]*(?:\b(?:or|and|nor)\b)?\s*(?:\b(?:option|choice)\b)?[\s(\[\"'“*]*", re.I)
 _AND = re.compile(r"\b(?:or|and|nor)\b|[&/]", re.IGNORECASE)
+# Between two options: the second is an afterthought.
+_AFTERTHOUGHT = re.compile(
+    r"(?:^|[.!?;:,…–—\n-])\s*(?:(?:no|but|well|and|so|then|or)\b[\s,.!…–—-]*)*"
+    rf"(?:{HESITATION}|(?:on|but|at)\s+second\s+thought|(?:scratch|strike)\s+that|my\s+mistake|i\s+mean\b"
+    r"|let\s+me\s+(?:re)?-?(?:think|check|consider)|no(?:pe)?[,:])",
+    re.IGNORECASE,
+)
+_AT_FIRST = r"(?:first|initial(?:ly)?|originally|tempt(?:ed|ing)|thought|assumed|guess(?:ed)?)"
+# Before an option, and after it: it is no more than what seems right, if the sentence goes on to another.
+_SEEMING = re.compile(
+    rf"\b(?:while|although|though|even\s+if|whereas|unlike|despite|contrary\s+to|{_AT_FIRST})\b[^.,;!?\n]*$",
+    re.IGNORECASE,
+)
+_SEEMED = re.compile(
+    rf"[^.,;!?\n]{{0,40}}?\b(?:{_AT_FIRST}|(?:seem|look|sound|appear)(?:s|ed)?|close|plausible|popular)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +145,9 @@ def ruled_out(text: str, mentions: Sequence[Mention]) -> set[Mention]:
 
     Words of an option rule nothing out: "B is wrong" does not where "wrong" is an option itself.
     """
-    if not re.search(rf"{_NOT}|{_WRONG}|\b(?:neither|nor|{_DISMISSED}|than|of|except|out|fails?|no)\b", text, re.I):
+    if not _DENYING.search(text):
         return set()
-    plain = list(text)
-    for mention in mentions:
-        plain[mention.start : mention.end] = "…" * (mention.end - mention.start)
-    bare = "".join(plain)
+    bare = _without(text, mentions)
     out: set[Mention] = set()
     for one in listed(text, mentions):
         if _BEFORE.search(bare[max(0, one[0].start - 100) : one[0].start]):
@@ -124,11 +160,43 @@ def ruled_out(text: str, mentions: Sequence[Mention]) -> set[Mention]:
     return out
 
 
+def turns_from(text: str, option: int, mentions: Sequence[Mention]) -> bool:
+    """Whether a text names an option and then thinks better of it: "C. Actually, D.", "While C is tempting, D fits".
+
+    Args:
+        text: The text.
+        option: The index of the option.
+        mentions: All mentions that the text does not rule out.
+    """
+    own = next((mention for mention in mentions if mention.option == option), None)
+    start, end = (0, 0) if own is None else (own.start, own.end)
+    bare = _without(text, mentions)
+    sentence = re.split(r"[.!?\n]", bare[max(0, start - 100) : start])[-1]
+    seeming = own is not None and (_SEEMING.search(sentence) or _SEEMED.match(bare, end))
+    for mention in mentions:
+        if mention.option == option or mention.start < end:
+            continue
+        between = bare[end : min(mention.start, end + 1000)]
+        if re.search(r"\n\s*\n", between):
+            return False
+        if _AFTERTHOUGHT.search(between) or (seeming and re.search(r"^[^.!?\n]*(?:,|\bbut\b)[^.!?\n]*$", between)):
+            return True
+    return False
+
+
+def _without(text: str, mentions: Iterable[Mention]) -> str:
+    """A text with "…" for each letter of the mentions."""
+    plain = list(text)
+    for mention in mentions:
+        plain[mention.start : mention.end] = "…" * (mention.end - mention.start)
+    return "".join(plain)
+
+
 def _pattern(option: str) -> re.Pattern[str]:
     core = option.strip(OUTER) or option.strip()
     left = right = ""
     if core[0].isalnum():
-        left = r"(?<!\w)(?<!\w-)" + (r"(?<![-−])(?<!\d[.,])" if core[0].isdigit() else "")
+        left = r"(?<!\w)(?<!\w-)" + (r"(?<![-−])(?<!\d[.,:/])" if core[0].isdigit() else "")
     if core[-1].isalnum():
         right = r"(?!\w)(?!-\w)" + (r"(?![.,:/]\d)" if core[-1].isdigit() else "")
     return re.compile(left + r"\s+".join(map(re.escape, core.split())) + right, re.IGNORECASE)

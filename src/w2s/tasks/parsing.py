@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence, Set
 
-from w2s.tasks.mentions import HESITATION, OUTER, Mention, letters_in, listed, longest, ruled_out, words_in
-from w2s.tasks.numbers import as_number, first_number, said_number
+from w2s.tasks.mentions import (
+    HESITATION,
+    OUTER,
+    Mention,
+    letters_in,
+    listed,
+    longest,
+    ruled_out,
+    turns_from,
+    words_in,
+)
+from w2s.tasks.numbers import as_number, first_number, said_number, said_numbers
 
 __all__ = [
     "LETTERS",
@@ -17,11 +27,12 @@ __all__ = [
     "parse_letter",
     "parse_option",
     "said_number",
+    "said_numbers",
 ]
 
-VERSION = 3
-"""Raised when another answer is parsed from a text. 3: what is taken back ("A. Wait, no, B.") is not chosen, and "no
-doubt" takes nothing back."""
+VERSION = 4
+"""Raised when another answer is parsed from a text. 4: more that is denied ("hardly B", "no spam", "the wrong answer is
+B") or given up for another ("C. Actually, D.", "While C is tempting, D is right") is not chosen, and "1/2" is not 2."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -56,7 +67,18 @@ def parse_option(text: str, options: Sequence[str]) -> int | None:
             return equal[0]
     mentions = words_in(text, options)
     out = ruled_out(text, mentions)
-    return _one_of([mention for mention in mentions if mention not in out], out, text, options)
+    left = [mention for mention in mentions if mention not in out]
+    return _unless_left(_one_of(left, out, text, options), text, left)
+
+
+def _unless_left(option: int | None, text: str, mentions: Sequence[Mention]) -> int | None:
+    """An option, unless the text goes on to prefer another."""
+    if option is None or turns_from(text, option, mentions):
+        return None
+    end = next((mention.end for mention in mentions if mention.option == option), 0)
+    others = [mention for mention in mentions if mention.option != option and mention.start >= end]
+    told = any(_TOLD.search(text[max(0, other.start - 40) : other.start]) for other in others)
+    return None if told or any(_CONFIRMED.match(text, other.end) for other in others) else option
 
 
 def _one_of(mentions: Sequence[Mention], out: Set[Mention], text: str, options: Sequence[str]) -> int | None:
@@ -93,6 +115,8 @@ _CONFIRMED = re.compile(
     r"(?:correct|right|true|best|answer)\b",
     re.IGNORECASE,
 )
+# Before what is the answer.
+_TOLD = re.compile(rf"\banswer\s+{_BE}\s*:?\s*(?:(?:the|an?)\s+)?[\s(\[\"'“*]*$", re.IGNORECASE)
 # What is not more than the beginning of a sentence or clause, or of a conclusion.
 _CONCLUDING = re.compile(
     rf"(?:^|[.!?;:\n…]|(?:(?:^|[.!?;:,\n…])\s*|\b(?:but|or|well)\s+)(?:{HESITATION}[\s.,!…–—-]*)*no(?:pe)?[,:]"
@@ -123,12 +147,15 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
     # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its position only.
     worded = ["" if option.strip(OUTER + "()").upper() in (*letters, "") else option for option in options]
     text = _after_listing(text, letters, worded)
-    out = ruled_out(text, longest([*words_in(text, worded), *letters_in(text, letters)]))
+    mentions = longest([*words_in(text, worded), *letters_in(text, letters)])
+    out = ruled_out(text, mentions)
     left = list(text)
     for mention in out:
         left[mention.start : mention.end] = "…" * (mention.end - mention.start)
     chosen = _chosen("".join(left), letters, worded)
-    return None if chosen in {mention.option for mention in out} else chosen
+    if chosen is None or chosen in {mention.option for mention in out}:
+        return None
+    return None if turns_from(text, chosen, [mention for mention in mentions if mention not in out]) else chosen
 
 
 def _after_listing(text: str, letters: str, options: Sequence[str]) -> str:

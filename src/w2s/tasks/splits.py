@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from w2s.config import TaskSpec
-from w2s.errors import InputError, unknown_name
+from w2s.errors import InputError
 from w2s.gold import with_aliases
 from w2s.tables import GOLD, QUESTIONS
 from w2s.tasks.drawing import DRAWING_ORDER, Draw, Drawn, draw, draw_for_seed, draws_of, with_sizes
@@ -67,8 +67,6 @@ class QuestionPool:
     def __init__(
         self, examples: Iterable[Example], spec: TaskSpec, *, made_up: bool = False, own_splits: bool = False
     ) -> None:
-        if spec.near_duplicates not in ("keep", "drop"):
-            raise unknown_name("near_duplicates", spec.near_duplicates, ("keep", "drop"))
         self._made_up = made_up
         self._kept, self._dropped = (list(examples), {}) if made_up else _without_duplicates(examples)
         if not made_up and spec.near_duplicates == "drop":
