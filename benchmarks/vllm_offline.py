@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -77,6 +78,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--settings", type=json.loads, default={}, help="of vLLM's LLM: '{\"enforce_eager\": true}'")
     arguments = parser.parse_args(words)
+    if shutil.which(arguments.python) is None:
+        raise InputError(f"--python is {arguments.python}: expected the Python of an environment with vLLM")
     spec = TaskSpec(
         name="hellaswag", data=arguments.data, weak_train=0, transfer=arguments.questions, test=0, num_variations=5
     )

@@ -95,6 +95,11 @@ class OwnedFolder:
             if not any(folder.is_symlink() for folder in self._folders(name)) and (path.is_symlink() or path.is_file()):
                 yield path
 
+    def is_whole(self) -> bool:
+        """Whether all that was written here is there."""
+        names = self._own_files()
+        return bool(names) and all((self.root / name).exists() for name in names)
+
     def _own_files(self) -> list[str]:
         try:
             names = (self.root / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]

@@ -12,7 +12,6 @@ from typing import Any
 from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write, sha256_of
 from w2s.folders.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
-from w2s.folders.owned import MARKER
 from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import write_figures
@@ -233,9 +232,8 @@ def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters) -> Result | 
 def _is_whole(folder: RunFolder) -> bool:
     """Whether all that was written into a cell's folder is there, and its results are as they were written."""
     try:
-        names = (folder.root / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]
         written = (folder.root / _WRITTEN).read_text(encoding="utf-8", errors="replace")
-        return written == _written(folder) and all((folder.root / name).exists() for name in names)
+        return written == _written(folder) and folder.is_whole()
     except OSError:
         return False
 
