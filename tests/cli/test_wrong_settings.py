@@ -28,11 +28,22 @@ pytestmark = pytest.mark.usefixtures("here")
         (["run", "--preset", "papr"], "unknown preset 'papr': expected one of small, paper; did you mean 'paper'?"),
         (["run", "--compare", "[naive, naive]"], "compare names 'naive' twice: expected two of …"),
         (["run", "--reliability.settings={temperature: 3}", "--reliability.temperature=2"], "… expected one of them"),
-        (["run", "--weak.key_env=MY_KEY"], "weak.key_env is 'MY_KEY': source trained has none"),
-        (["run", "--weak.source=simulated", "--weak.examples=3"], "weak.examples is 3: source simulated has none"),
+        (["run", "--weak.key_env=MY_KEY"], "weak.key_env is 'MY_KEY': source trained does not read it"),
+        (
+            ["run", "--weak.source=simulated", "--weak.examples=3"],
+            "weak.examples is 3: source simulated does not read it",
+        ),
         (
             ["run", "--weak.source=simulated", "--weak.url=http://a"],
-            "weak.url is 'http://a': source simulated has none",
+            "weak.url is 'http://a': source simulated does not read it",
+        ),
+        (
+            ["run", "--weak.source=simulated", "--weak.dtype=float32"],
+            "weak.dtype is 'float32': source simulated does not read it",
+        ),
+        (
+            ["run", "--weak.source=server", "--weak.url=http://a", "--weak.chat_template=true"],
+            "weak.chat_template is True: source server does not read it",
         ),
         (
             ["run", "--answering.sampling_temperature=0.9"],
@@ -54,7 +65,10 @@ pytestmark = pytest.mark.usefixtures("here")
             ["run", "--task.templates", "{text: '{question} {optoins}'}"],
             "unknown field of template 'text' 'optoins': … did you mean 'options'?",
         ),
-        (["run", "--task.templates", "{text: '{question}'}"], "template 'text' does not say where the options goes: …"),
+        (
+            ["run", "--task.templates", "{text: '{question}'}"],
+            "template 'text' leaves out {options}: every prompt …",
+        ),
         (["label", "--split", "tranfer"], "unknown split 'tranfer': … did you mean 'transfer'?"),
         (["evaluate", "--split", "train"], "unknown split 'train': … did you mean 'weak_train'?"),
         (["run", "--task.answer_format", "leter"], "task.answer_format is 'leter': … did you mean 'letter'?"),
@@ -143,7 +157,7 @@ def test_a_name_that_is_like_none_gets_no_guess() -> None:
             ["run", "--filtering.quantile", "0.3"],
             "unknown option --filtering.quantile: a method's settings stand with it",
         ),
-        (["run", "--weak.url", "http://x/v1"], "weak.url is 'http://x/v1': source trained has none"),
+        (["run", "--weak.url", "http://x/v1"], "weak.url is 'http://x/v1': source trained does not read it"),
         (["run", "--student_training.loss", "x"], "unknown loss 'x'"),
         (["run", "--student_training.lora.targets", "[q_porj]"], "has no module 'q_porj'; did you mean 'q_proj'?"),
         (["run", "more"], "unexpected 'more': several values are separated by commas"),

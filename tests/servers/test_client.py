@@ -1,63 +1,21 @@
-"""A server with every fault: all answers in the end, nothing asked twice that was answered, no key anywhere."""
+"""A server with every fault: all answers in the end, nothing asked twice that was answered."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
+from support.asked import KEY, ask, requests, status
 from support.faulty import Fault, FaultyServer, Handler, serving
 from w2s.errors import InputError
-from w2s.servers import client, pace
+from w2s.servers import client
 from w2s.servers.answered import Answered
-from w2s.servers.client import Bill, Client, Limits
-from w2s.servers.requests import Request, RequestTemplate
-from w2s.servers.secrets import secret_of
+from w2s.servers.client import Bill
 
-KEY = "sk-secret-0123456789"
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits of a test's length."""
-    monkeypatch.setattr(pace, "_FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(client, "_MOST_BACKOFF", 0.05)
-
-
-@pytest.fixture
-def answered(tmp_path: Path) -> Iterator[Answered]:
-    found = Answered(tmp_path / "cache")
-    yield found
-    found.close()
-
-
-def requests(count: int, *, letters: bool = True, api: Any = "chat", **given: Any) -> list[Request]:
-    asking = RequestTemplate(
-        service="s", model="m", api=api, letters=letters, temperature=0.0, max_new_tokens=9, **given
-    )
-    return [asking.request(f"Question {number}?") for number in range(count)]
-
-
-def ask(server: FaultyServer, answered: Answered, wanted: Sequence[Request], **limits: Any) -> Bill:
-    key = limits.pop("key", None)
-    limits = {"concurrency": 8, "timeout": 0.5, "patience": 20.0, **limits}
-    left = [request for request in wanted if request.key not in answered]
-    return Client(server.url, key, Limits(**limits), answered).ask(iter(left), total=len(left))
-
-
-def status(code: int, content: Any = None, **headers: str) -> Fault:
-    def fault(handler: Handler, body: dict[str, Any]) -> bool:
-        handler.reply(
-            code, content or {"error": {"message": "too bad"}}, {k.replace("_", "-"): v for k, v in headers.items()}
-        )
-        return True
-
-    return fault
+pytestmark = pytest.mark.usefixtures("soon")
 
 
 def hang(handler: Handler, body: dict[str, Any]) -> bool:
@@ -289,14 +247,6 @@ def test_a_pause_beyond_all_patience_is_said(answered: Answered) -> None:
         ask(server, answered, requests(4))
 
 
-@pytest.mark.parametrize("key", ["two\nlines", "a key", "schlüssel", "‘quoted’"])
-def test_what_cannot_be_a_key_is_refused_without_a_word_of_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BAD_KEY", key)
-    with pytest.raises(InputError, match="what BAD_KEY holds is no key") as raised:
-        secret_of("BAD_KEY")
-    assert key not in str(raised.value) and repr(key)[1:-1] not in str(raised.value)
-
-
 def test_a_model_that_takes_max_completion_tokens_gets_them(answered: Answered) -> None:
     def newer(handler: Handler, body: dict[str, Any]) -> bool:
         if "max_tokens" in body or body.get("temperature") == 0:
@@ -309,167 +259,6 @@ def test_a_model_that_takes_max_completion_tokens_gets_them(answered: Answered) 
         ask(server, answered, requests(2), concurrency=1)
         assert {"max_tokens", "temperature"} & server.bodies[0].keys() == set()
         assert server.bodies[0]["max_completion_tokens"] == 10
-
-
-def test_costs_are_counted_and_an_end_is_an_end(answered: Answered) -> None:
-    with serving(FaultyServer()) as server:
-        bill = ask(server, answered, requests(10))
-        assert (bill.tokens_in, bill.tokens_out) == (20, 10)
-        with pytest.raises(InputError, match=r"answers cost .*, max_cost is 2e-05: they are kept"):
-            ask(server, answered, requests(500), max_cost=2e-5, price_in=1.0, concurrency=1)
-        assert server.requests < 30
-
-
-def ended_by(finish: str, **more: Any) -> Fault:
-    return status(200, {"choices": [{"message": {"content": "A"}, "finish_reason": finish}], **more})
-
-
-@pytest.mark.parametrize(("finish", "kept"), [("end_turn", "end_turn"), ("model_length", "length")])
-def test_an_answer_that_ends_by_an_unknown_word_is_not_asked_again(
-    finish: str, kept: str, answered: Answered, caplog: pytest.LogCaptureFixture
-) -> None:
-    with serving(FaultyServer(finish=finish)) as server:
-        bill = ask(server, answered, requests(10), max_requests=10)
-        assert (bill.replies, bill.wasted, bill.tokens_in, server.requests) == (10, 0, 20, 10)
-    reply = answered.get(requests(1)[0].key)
-    assert reply is not None and (reply.text[0] in "ABCD", reply.finish) == (True, kept)
-    assert caplog.text.count(f"its replies end by '{finish}': they are taken as whole") == (kept == finish)
-
-
-def test_what_was_paid_for_and_cannot_be_read_is_billed(answered: Answered) -> None:
-    usage = {"prompt_tokens": 100, "completion_tokens": 7}
-    with serving(FaultyServer(faults=[ended_by("error", usage=usage)] * 2)) as server:
-        bill = ask(server, answered, requests(10))
-    assert (bill.replies, bill.wasted, bill.tokens_in, bill.tokens_out) == (10, 2, 20 + 200, 10 + 14)
-
-
-def test_what_was_paid_for_and_cannot_be_read_counts_against_the_limits(answered: Answered) -> None:
-    usage = {"prompt_tokens": 100, "completion_tokens": 7}
-    with serving(FaultyServer(faults=[ended_by("error", usage=usage)] * 100)) as server:
-        with pytest.raises(InputError, match=r"did not answer 8 of 8 .* by 'error'; max_requests is 10; the others"):
-            ask(server, answered, requests(8), max_requests=10)
-        assert server.requests == 10
-    with serving(FaultyServer(faults=[ended_by("error", usage=usage)] * 100)) as server:
-        with pytest.raises(
-            InputError, match=r"0 answers and 3 replies that cannot be read cost .*, max_cost is 0\.00025"
-        ):
-            ask(server, answered, requests(8), max_cost=2.5e-4, price_in=1.0, concurrency=1)
-        assert server.requests == 3
-
-
-@pytest.mark.parametrize(("choices", "wasted"), [({"choices": [{"message": {"content": "A"}}]}, 2), ({}, 0)])
-def test_an_error_that_comes_with_an_answer_is_billed(choices: Any, wasted: int, answered: Answered) -> None:
-    halfway = status(200, {**choices, "error": {"message": "halfway"}, "usage": {"prompt_tokens": 100}})
-    with serving(FaultyServer(faults=[halfway] * 2)) as server:
-        bill = ask(server, answered, requests(3), concurrency=1)
-    assert (bill.replies, bill.wasted, bill.tokens_in) == (3, wasted, 6 + 100 * wasted)
-    if wasted:
-        with serving(FaultyServer(faults=[halfway] * 9)) as server:
-            with pytest.raises(InputError, match="3 replies that cannot be read cost"):
-                ask(server, answered, requests(5), concurrency=1, max_cost=2.5e-4, price_in=1.0)
-            assert server.requests == 3
-
-
-def test_one_request_that_is_paid_for_in_vain_is_given_up(answered: Answered) -> None:
-    def poison(handler: Handler, body: dict[str, Any]) -> bool:
-        return "Question 0?" in str(body) and ended_by("error")(handler, body)
-
-    with serving(FaultyServer(faults=[poison] * 1000, seconds=0.05)) as server:
-        with pytest.raises(InputError, match="did not answer 1 of 40 requests: its reply cannot be read"):
-            ask(server, answered, requests(40), concurrency=2)
-        assert server.requests < 39 + 15 and len(server.asked) == 39
-
-
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 0, "completion_tokens": 0}])
-def test_what_a_server_does_not_count_is_estimated(
-    usage: Any, answered: Answered, caplog: pytest.LogCaptureFixture
-) -> None:
-    wanted = requests(4)
-    with serving(FaultyServer(faults=[ended_by("stop", usage=usage)] * 4)) as server:
-        bill = ask(server, answered, wanted)
-    assert bill.tokens_in == sum(request.tokens_in for request in wanted)
-    assert bill.tokens_out == sum(request.tokens_out for request in wanted) == 40
-    assert caplog.text.count("does not count the tokens of its replies") == 1
-
-
-def test_half_an_answer_whose_end_is_not_told_is_cut_off(answered: Answered) -> None:
-    usage = {"prompt_tokens": 5, "completion_tokens": 10}
-    with serving(
-        FaultyServer(faults=[status(200, {"choices": [{"message": {"content": "A"}}], "usage": usage})])
-    ) as server:
-        ask(server, answered, requests(1))
-    reply = answered.get(requests(1)[0].key)
-    assert reply is not None and reply.finish == "length"
-
-
-def test_a_key_is_sent_and_written_nowhere(
-    answered: Answered, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("THE_KEY", f" {KEY}\n")
-    echoes = status(500, {"error": {"message": f"what is {KEY}?"}})
-    with caplog.at_level(logging.DEBUG), serving(FaultyServer(faults=[echoes] * 3, key=KEY)) as server:
-        ask(server, answered, requests(10), key=secret_of("THE_KEY"))
-        assert len(server.asked) == 10
-    assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert "***" in caplog.text and KEY not in caplog.text
-    assert KEY not in repr(Client(server.url, KEY, Limits(), answered))
-
-
-SLASHED = "sk-secret/0123+456=789"
-REPEATS = {
-    "an answer": (200, {"choices": [{"message": {"content": f"A, {SLASHED}"}, "finish_reason": "stop"}]}),
-    "a refusal": (200, {"choices": [{"message": {"refusal": f"No, {SLASHED}"}, "finish_reason": "stop"}]}),
-    "a model": (200, {"model": SLASHED, "choices": [{"message": {"content": "A"}, "finish_reason": "stop"}]}),
-    "an end": (200, {"choices": [{"message": {"content": "A"}, "finish_reason": SLASHED}]}),
-    "escaped as JSON": (401, SLASHED.replace("/", "\\/").encode()),
-    "escaped by number": (401, SLASHED.replace("+", "\\u002B").encode()),
-    "quoted as in an address": (401, quote(SLASHED, safe="").encode()),
-}
-
-
-@pytest.mark.parametrize("repeats", REPEATS.values(), ids=REPEATS.keys())
-def test_a_key_that_a_server_repeats_is_neither_kept_nor_said(
-    repeats: tuple[int, Any], answered: Answered, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    said = ""
-    with caplog.at_level(logging.DEBUG), serving(FaultyServer(faults=[status(*repeats)])) as server:
-        try:
-            ask(server, answered, requests(1), key=SLASHED)
-        except InputError as error:
-            said = str(error)
-    reply = answered.get(requests(1)[0].key)
-    assert "***" in said + caplog.text + (f"{reply.text} {reply.model}" if reply else "")
-    assert "0123" not in said + caplog.text
-    assert not any(b"0123" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-
-
-def test_a_short_key_that_a_server_repeats_is_not_kept(answered: Answered, tmp_path: Path) -> None:
-    with serving(FaultyServer(answer=lambda prompt: "A, s3cret")) as server:
-        ask(server, answered, requests(1), key="s3cret")
-    reply = answered.get(requests(1)[0].key)
-    assert reply is not None and reply.text == "A, ***"
-    assert not any(b"s3cret" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-
-
-def test_what_is_too_short_for_a_secret_is_left_in_answers(answered: Answered) -> None:
-    with serving(FaultyServer(answer=lambda prompt: "EMPTY")) as server:
-        ask(server, answered, requests(1), key="EMPTY")
-    reply = answered.get(requests(1)[0].key)
-    assert reply is not None and reply.text == "EMPTY"
-
-
-def test_a_key_that_is_not_set_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_KEY", raising=False)
-    with pytest.raises(InputError, match="NO_KEY, which is not set"):
-        secret_of("NO_KEY")
-    assert secret_of(None) is None
-
-
-@pytest.mark.parametrize("key", [KEY, "hf_abcdefghijklmnop", "0123456789abcdef"])
-def test_a_key_in_place_of_its_variables_name_is_not_repeated(key: str) -> None:
-    with pytest.raises(InputError, match="expected a name such as MY_KEY") as raised:
-        secret_of(key)
-    assert key not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["http://nobody.invalid/v1", "http://127.0.0.1:1/v1", "http://[bad/v1"])

@@ -8,7 +8,7 @@ from typing import Any
 from w2s.config import WeakSpec
 from w2s.config_json import weak_from_dict
 from w2s.errors import InputError, unknown_name
-from w2s.supervisors.source import Source, SourceStages, Supervision
+from w2s.supervisors.source import OF_LOCAL_MODEL, Source, SourceStages, Supervision, refuse_unused
 
 __all__ = ["SOURCES"]
 
@@ -53,9 +53,7 @@ def _steps(stages: SourceStages) -> Supervision:
 
 
 def _check(spec: WeakSpec) -> None:
-    for name in ("examples", "url", "key_env"):
-        if value := getattr(spec, name):
-            raise InputError(f"weak.{name} is {value!r}: a member of source pooled may have one, the pool has none")
+    refuse_unused(spec, "url", "key_env", "examples", *OF_LOCAL_MODEL)
     for name, weak in _members(spec).items():
         if weak_from_dict(weak).source == "pooled":
             raise InputError(f"member {name} is pooled itself: expected its members beside the others")

@@ -23,7 +23,7 @@ from w2s.servers.within_limits import have_answered
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
 from w2s.supervisors.base import Answer
-from w2s.supervisors.source import Inquiry, Source, SourceStages, Supervision
+from w2s.supervisors.source import OF_LOCAL_MODEL, Inquiry, Source, SourceStages, Supervision, refuse_unused
 from w2s.tables import ANSWERS
 from w2s.tasks import Question, Task, Variation, task_of
 from w2s.tasks.parsing import LETTERS
@@ -253,6 +253,7 @@ def _asking(task: Task, spec: WeakSpec, given: Mapping[str, Any], answering: Ans
 
 
 def _check(spec: WeakSpec) -> None:
+    refuse_unused(spec, *OF_LOCAL_MODEL)
     given = resolve_settings("source server", SETTINGS, spec.settings)
     if given["api"] not in PATHS:
         raise unknown_name("weak.settings.api", given["api"], PATHS)

@@ -21,7 +21,7 @@ from w2s.registry import resolve_settings
 from w2s.step import Step
 from w2s.supervisors.asking import answer_questions
 from w2s.supervisors.base import Answer, Batch, Prompt
-from w2s.supervisors.source import Inquiry, Source, SourceStages, Supervision, refuse_unused
+from w2s.supervisors.source import OF_LOCAL_MODEL, Inquiry, Source, SourceStages, Supervision, refuse_unused
 
 __all__ = ["SOURCES", "Simulated", "skill_for"]
 
@@ -180,7 +180,7 @@ def _steps(stages: SourceStages) -> Supervision:
 
 
 def _check(spec: WeakSpec) -> None:
-    refuse_unused(spec, "url", "key_env", "examples")
+    refuse_unused(spec, "url", "key_env", "examples", *OF_LOCAL_MODEL)
     settings = resolve_settings("source simulated", SETTINGS, spec.settings)
     ranges = {
         "accuracy": (0.01, 0.99),

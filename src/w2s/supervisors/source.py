@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from w2s.config import AnsweringSpec, WeakSpec
+from w2s.config import AnsweringSpec, ModelSpec, WeakSpec
 from w2s.errors import InputError
 from w2s.progress import Progress, no_progress
 from w2s.step import Json, Step
 from w2s.tasks.base import Question, Task
 
-__all__ = ["Inquiry", "Source", "SourceStages", "Supervision", "refuse_unused"]
+__all__ = ["OF_LOCAL_MODEL", "Inquiry", "Source", "SourceStages", "Supervision", "refuse_unused"]
+
+OF_LOCAL_MODEL = tuple(field.name for field in dataclasses.fields(ModelSpec) if field.name != "name")
+"""The settings of a supervisor that only a model on this machine has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +221,7 @@ def refuse_unused(spec: WeakSpec, *names: str) -> None:
     Raises:
         InputError: One of them is given.
     """
+    unset = WeakSpec()
     for name in names:
-        if value := getattr(spec, name):
-            raise InputError(f"weak.{name} is {value!r}: source {spec.source} has none")
+        if (value := getattr(spec, name)) != getattr(unset, name):
+            raise InputError(f"weak.{name} is {value!r}: source {spec.source} does not read it")

@@ -22,7 +22,7 @@ from w2s.registry import resolve_settings
 from w2s.step import Json, Step
 from w2s.supervisors.asking import answer_row
 from w2s.supervisors.base import Answer
-from w2s.supervisors.source import Inquiry, Source, SourceStages, Supervision, refuse_unused
+from w2s.supervisors.source import OF_LOCAL_MODEL, Inquiry, Source, SourceStages, Supervision, refuse_unused
 from w2s.tables import ANSWERS, read_table
 from w2s.tasks import task_of
 from w2s.tasks.base import Question, Task
@@ -362,7 +362,7 @@ def _check_form(form: str, paths: Sequence[Path], given: Mapping[str, Any]) -> N
 
 
 def _check(spec: WeakSpec) -> None:
-    refuse_unused(spec, "url", "key_env")
+    refuse_unused(spec, "url", "key_env", "examples", *OF_LOCAL_MODEL)
     given = resolve_settings("source table", SETTINGS, spec.settings)
     answers = given["answers"]
     if not answers:
@@ -370,8 +370,6 @@ def _check(spec: WeakSpec) -> None:
     names = [answers] if isinstance(answers, str) else answers
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise InputError(f"answers of source table is {answers!r}: expected a file, or a list of files")
-    if spec.examples:
-        raise InputError(f"weak.examples is {spec.examples}: source table asks nobody")
 
 
 def _called(spec: WeakSpec) -> str:

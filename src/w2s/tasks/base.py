@@ -312,7 +312,7 @@ class Task(ABC):
         for field in sorted(fields - allowed):
             raise unknown_name(f"field of template {name!r}", field, sorted(allowed))
         for field in sorted({"question", "options"} & fields_of(name, own[name]) - fields):
-            raise InputError(f"template {name!r} does not say where the {field} goes: expected {{{field}}} in it")
+            raise InputError(f"template {name!r} leaves out {{{field}}}: every prompt needs it")
 
 
 _READ = {"pool", "records", "_paraphrases", "_made_up"}  # from the data, once it was asked for
