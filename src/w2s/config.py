@@ -259,8 +259,8 @@ class TrainingSpec:
     Attributes:
         epochs: Passes over the training set.
         batch_size: Examples of one optimizer step.
-        micro_batch_size: Examples held in memory at once; by default as many as suit the device. Does not change the
-            outcome.
+        micro_batch_size: Examples held in memory at once; by default as many as suit the device. Rounding and the
+            draws of dropout apart, it does not change the outcome.
         learning_rate: The peak learning rate.
         order: What is shuffled in each epoch: "rows", or "questions", whose rows then follow each other, so that a
             batch holds fewer questions, and what variations of one begin with is computed once.
@@ -317,7 +317,7 @@ class TrainingSpec:
 
 
 EXECUTION_ONLY = ("micro_batch_size", "gradient_checkpointing", "compile", "checkpoints")
-"""Settings of a training that, rounding apart, do not change what comes out: how it is computed, and saved."""
+"""Settings of how a training is computed: rounding and the draws of dropout apart, they do not change what comes out."""
 
 
 @dataclass(kw_only=True)

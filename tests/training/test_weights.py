@@ -295,6 +295,24 @@ def test_the_watched_loss_does_not_depend_on_the_size_of_the_weights(lm: Languag
     assert one == pytest.approx(light, rel=1e-5) and len(one) == 2
 
 
+def test_the_watched_loss_does_not_depend_on_how_a_batch_is_cut(lm: LanguageModel, tmp_path: Path) -> None:
+    def watched(run: Run) -> list[float]:
+        return [entry["eval_loss"] for entry in run.log if "eval_loss" in entry]
+
+    table = training_set(UNEVEN)
+    whole, cut = (
+        watched(train(lm, tmp_path / str(micro), table, eval_fraction=0.5, micro_batch_size=micro)) for micro in (4, 1)
+    )
+    assert cut == pytest.approx(whole, rel=1e-5) and len(cut) == 2
+
+
+def test_weights_that_could_not_count_are_refused(lm: LanguageModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"batch_size is 1, and examples weigh 0\.\d+ to .*: expected more in a batch"):
+        train(lm, tmp_path / "1", training_set(UNEVEN), batch_size=1)
+    train(lm, tmp_path / "2", training_set([0.3] * len(CITIES)), batch_size=1, epochs=1)
+    train(lm, tmp_path / "3", training_set(UNEVEN), batch_size=1, epochs=1, normalization="paper")
+
+
 @pytest.mark.parametrize("architecture", ["llama", "qwen", "gemma"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_examples_that_share_a_row_do_not_see_each_other(

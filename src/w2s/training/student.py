@@ -121,7 +121,7 @@ def _arguments(
         raise InputError(
             f"micro_batch_size {micro} in {arguments.world_size} processes does not divide batch_size {spec.batch_size}"
         )
-    arguments.per_device_train_batch_size, arguments.per_device_eval_batch_size = together, micro
+    arguments.per_device_train_batch_size, arguments.per_device_eval_batch_size = together, spec.batch_size
     arguments.gradient_accumulation_steps = spec.batch_size // together
     return arguments
 
@@ -199,6 +199,12 @@ def _work_of(lm: LanguageModel, table: pa.Table, spec: TrainingSpec, *, seed: in
     )
     trained, watched = _hold_out(tokens, spec.eval_fraction, seed)
     examples, held = ([tokens.examples[index] for index in side] for side in (trained, watched))
+    weights = [sum(row.weight for row in example) for example in examples]
+    if spec.batch_size == 1 and spec.normalization == "weights" and not np.allclose(weights, weights[0]):
+        raise InputError(
+            f"batch_size is 1, and examples weigh {min(weights):.3g} to {max(weights):.3g}: a batch is divided by its "
+            "weight, so alone each would count the same: expected more in a batch, or normalization: paper"
+        )
     if tokens.truncated:
         _log.info(
             f"{tokens.truncated} of {len(tokens.rows)} prompts lost their beginning to fit {spec.max_length} tokens"

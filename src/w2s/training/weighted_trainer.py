@@ -181,6 +181,17 @@ class WeightedTrainer(SafeCheckpoints):
                 loss = loss + super().training_step(model, part, num_items_in_batch)
         return loss
 
+    def prediction_step(
+        self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, None, None]:
+        """The loss of a batch that is watched, in parts as in training."""
+        inputs = self._prepare_inputs(inputs)
+        total = self._denominator([inputs])
+        with torch.no_grad():
+            parts = micro_batches_of(inputs, tokens=self._tokens)
+            losses = [self.compute_loss(model, part, num_items_in_batch=total) for part in parts]
+        return torch.stack(losses).sum(), None, None
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -197,8 +208,6 @@ class WeightedTrainer(SafeCheckpoints):
         else:
             shared = len(logits) < len(targets)
             losses = self._loss(logits[sources] if shared else logits, targets, inputs["weight"][rows], self._done)
-        if not model.training:  # Trainer then gives a plain count of tokens
-            num_items_in_batch = self._denominator([inputs])
         total = torch.as_tensor(num_items_in_batch, device=losses.device)
         # Gradients are averaged over processes, and the denominator is already that of all of them.
         loss = losses.sum() / total * (self.accelerator.num_processes if model.training else 1)
