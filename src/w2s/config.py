@@ -317,7 +317,7 @@ class TrainingSpec:
 
 
 EXECUTION_ONLY = ("micro_batch_size", "gradient_checkpointing", "compile", "checkpoints")
-"""Settings of how a training is computed: rounding and the draws of dropout apart, they do not change what comes out."""
+"""Settings of how a training is computed: but for rounding and dropout's draws, they do not change what comes out."""
 
 
 @dataclass(kw_only=True)
