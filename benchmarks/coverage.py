@@ -2,13 +2,14 @@
 
 Run as:
 
-    python benchmarks/coverage.py [--repetitions 2000] [--pool 800 | --few-degrees]
+    python benchmarks/coverage.py [--repetitions 2000] [--pool 800 | --few-degrees | --near-one]
 
 A weak supervisor, a student and a ceiling answer the same questions. A latent normal variable decides each answer: the
 question's difficulty, which all models share; how lucky that answer is; and a shift of the seed, of which one part is
 the same for all models and the other is each model's own. Both are given as the standard deviation of an accuracy over
 seeds. With --pool each seed has a test set of its own, of that many questions: disjoint ones while they last, then any.
-With --few-degrees intervals of a difference take seeds - 1 degrees of freedom. Every repetition draws new questions and
+With --few-degrees intervals of a difference take seeds - 1 degrees of freedom. With --near-one the accuracy is .98, and
+the table says on which side its intervals miss it. Every repetition draws new questions and
 new seeds, so the truth is the mean over all that there could be: exactly the accuracies below. docs/statistics.md holds
 the table.
 """
@@ -31,6 +32,7 @@ from w2s.metrics.crossed import MeanSquares
 __all__ = ["Coverage", "coverage", "main"]
 
 WEAK, STUDENT, CEILING = 0.60, 0.75, 0.90
+NEAR_ONE = 0.98
 DIFFICULTY, LUCK = 0.8, 0.6  # standard deviations of a latent variable whose variance is 1 without seeds
 AT_ONCE = 100  # repetitions in memory
 
@@ -96,6 +98,20 @@ def few_degrees(*, seeds: int, shared: float, own: float, questions: int = 400, 
     return held / repetitions
 
 
+def near_one(*, seeds: int, questions: int, repetitions: int = 2000) -> tuple[float, float, float]:
+    """Shares of intervals of an accuracy of .98 that hold it, that lie above it, and that lie below.
+
+    Each seed moves it by .01.
+    """
+    above = below = 0
+    rng = np.random.default_rng(0)
+    for (correct,) in _experiments(rng, seeds, 0.0, 0.01, questions, repetitions, accuracies=(NEAR_ONE,)):
+        found = accuracy_interval(correct)
+        above += found.low > NEAR_ONE
+        below += found.high < NEAR_ONE
+    return 1 - (above + below) / repetitions, above / repetitions, below / repetitions
+
+
 def _test_sets(rng: np.random.Generator, seeds: int, questions: int, pool: int) -> npt.NDArray[np.int64]:
     """(seeds, questions): blocks that share no question while there are any, then any questions."""
     blocks = [np.arange(start, start + questions) for start in range(0, pool - questions + 1, questions)]
@@ -110,22 +126,25 @@ def _experiments(
     questions: int,
     repetitions: int,
     sets: npt.NDArray[np.int64] | None = None,
+    accuracies: tuple[float, ...] = (WEAK, STUDENT, CEILING),
 ) -> Iterator[npt.NDArray[np.bool_]]:
     """(models, seeds, questions) of each experiment: whether the answer is right."""
     asked = questions if sets is None else int(sets.max()) + 1
     normal = NormalDist()
-    cuts = np.array([normal.inv_cdf(accuracy) for accuracy in (WEAK, STUDENT, CEILING)])
+    cuts = np.array([normal.inv_cdf(accuracy) for accuracy in accuracies])
     # A small shift of the latent variable moves an accuracy by this much times the shift.
     slopes = np.array([normal.pdf(cut) for cut in cuts])[:, None, None]
     # The shift widens the latent variable; a cut that widens with it keeps the mean accuracy.
     wider = cuts[:, None, None] * np.sqrt(1 + (shared**2 + own**2) / slopes**2)
     for start in range(0, repetitions, AT_ONCE):
         count = min(AT_ONCE, repetitions - start)
-        shift = shared * rng.standard_normal((count, 1, seeds, 1)) + own * rng.standard_normal((count, 3, seeds, 1))
+        shift = shared * rng.standard_normal((count, 1, seeds, 1)) + own * rng.standard_normal(
+            (count, len(cuts), seeds, 1)
+        )
         difficulty = DIFFICULTY * rng.standard_normal((count, 1, 1, asked), np.float32)
         if sets is not None:
             difficulty = difficulty[:, :, 0, sets]
-        luck = LUCK * rng.standard_normal((count, 3, seeds, questions), np.float32)
+        luck = LUCK * rng.standard_normal((count, len(cuts), seeds, questions), np.float32)
         yield from luck + difficulty < (wider - shift / slopes).astype(np.float32)
 
 
@@ -144,8 +163,18 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=2000, help="simulated experiments a row")
     parser.add_argument("--pool", type=int, help="questions that each seed draws a test set of its own from")
     parser.add_argument("--few-degrees", action="store_true", help="seeds - 1 degrees of freedom, for comparison")
+    parser.add_argument("--near-one", action="store_true", help="an accuracy of .98")
     arguments = parser.parse_args()
     repetitions = arguments.repetitions
+    if arguments.near_one:
+        print(f"{repetitions} repetitions a row; {_processor()}\n")
+        print("| seeds | questions | accuracy | interval above it | below it |\n|---|---|---|---|---|")
+        for seeds, questions in ((seeds, questions) for seeds in SEEDS[2:] for questions in (100, 400)):
+            cells = " | ".join(
+                f"{share:.3f}" for share in near_one(seeds=seeds, questions=questions, repetitions=repetitions)
+            )
+            print(f"| {seeds} | {questions} | {cells} |", flush=True)
+        return
     if arguments.few_degrees:
         print(f"{repetitions} repetitions a row, 400 questions; {_processor()}\n")
         print("| seeds | sd shared / own | difference |\n|---|---|---|")

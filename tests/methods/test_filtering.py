@@ -38,6 +38,16 @@ def test_filtering_keeps_ties_at_the_threshold() -> None:
     assert filter_uncertain(scored_of(split), quantile=0.0).selection.questions == 3
 
 
+def test_filtering_says_where_it_leaves_nothing_out(caplog: pytest.LogCaptureFixture) -> None:
+    alike = scored_of([["a"], ["b"], ["a"]])
+    assert filter_uncertain(alike, quantile=0.5).selection.questions == 3
+    assert "all questions are as uncertain (0.000): quantile 0.5 leaves none of them out" in caplog.text
+    caplog.clear()
+    filter_uncertain(alike, quantile=1.0)
+    filter_uncertain(scored_of(UNANIMOUS + SPLIT), quantile=0.5)
+    assert not caplog.text
+
+
 def test_filtering_is_not_decided_by_a_rounding() -> None:
     scored = scored_of([["a", "b", "b"]] * 4)
     nudged = with_scores(scored, uncertainty=scored["uncertainty"].to_numpy() + np.repeat([0, 1e-15, 2e-15, 3e-15], 3))

@@ -169,6 +169,43 @@ def test_of_equally_sure_questions_the_seed_decides() -> None:
     assert first == again != other and len(other) == 10
 
 
+def test_hard_labels_of_equally_likely_options_owe_nothing_to_their_order() -> None:
+    ids = [f"q{n:02}" for n in range(90)]
+    answers = answers_of({id: log_softmax([[0.0, 0.0, 0.0]]) for id in ids})
+
+    def labels(options: str, seed: int = 0) -> dict[str, str]:
+        made = labelled(
+            answers, {id: list(options) for id in ids}, np.full((90, 3), 1 / 3), labels="hard", rule="r", seed=seed
+        )
+        return label_of(made)
+
+    first = labels("abc")
+    assert all(15 < list(first.values()).count(name) < 45 for name in "abc")
+    assert labels("cab") == first != labels("abc", seed=1)
+
+
+def test_groups_of_soft_labels_are_in_the_order_of_the_prompt_or_of_shared_options() -> None:
+    positions = {id: [[1, 0]] for id in ("q0", "q1")}
+    answers = answers_of({id: np.log([[0.9, 0.1]]) for id in positions}, choices=("z", "a"), positions=positions)
+    probabilities = np.array([[0.9, 0.1]] * 2)
+    shared = labelled(answers, {"q0": ["z", "a"], "q1": ["z", "a"]}, probabilities, rule="r").table
+    assert shared["answer"].to_pylist() == ["a", "z"] * 2 and shared["weight"][0].as_py() == pytest.approx(0.1)
+    own = answers.to_pylist()
+    own[1].update(choices=["y", "b"], answer="y")
+    given = pa.Table.from_pylist(own, schema=answers.schema)
+    apart = labelled(given, {"q0": ["z", "a"], "q1": ["y", "b"]}, probabilities, rule="r").table
+    assert apart["answer"].to_pylist() == ["a", "z", "b", "y"]
+
+
+def test_added_gold_that_could_not_be_parsed_is_counted_among_the_dropped() -> None:
+    gold = drawn(2, questions=3, variations=1).to_pylist()
+    gold = [{**row, "question_id": f"known-{row['question_id']}"} for row in gold]
+    gold[0]["answer"] = None
+    table = pa.Table.from_pylist(gold, schema=drawn(1).schema)
+    made = pooled_labels(drawn(1), views=["weak"], variance=False, calibration_gold=table, add_gold=True).selection
+    assert made.dropped["unparsed"] == 1 and made.rows + sum(made.dropped.values()) == made.rows_in
+
+
 def test_options_that_are_next_to_impossible_have_no_weight_and_stay_in_their_group() -> None:
     many = labelled(drawn(0, 1, 1), {"q00": [f"{n}" for n in range(200)]}, np.full((1, 200), 0.005), rule="none")
     assert many.table["weight"].to_pylist() == pytest.approx([0.005] * 200)

@@ -57,6 +57,17 @@ def test_naive_says_whose_answers_it_takes_where_several_were_asked() -> None:
     assert "supervisors" not in naive(both[0]).selection.rule
 
 
+def test_naive_takes_no_other_supervisors_answer_where_the_first_was_dropped() -> None:
+    table = scored_of([[None, "a"], ["b", "b"]])
+    place = table.column_names.index("supervisor")
+    both = pa.concat_tables(
+        [table, scored_of([["x", "x"], ["x", "x"]]).set_column(place, "supervisor", pa.array(["zoe"] * 4))]
+    )
+    for scored in (both, both.filter(both["answer"].is_valid())):
+        training = naive(scored)
+        assert training.table["answer"].to_pylist() == ["b"] and training.selection.dropped["unparsed"] == 1
+
+
 @pytest.mark.parametrize(
     ("answers", "variation"),
     [

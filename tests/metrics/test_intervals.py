@@ -17,6 +17,7 @@ from w2s.metrics import (
     accuracy_interval,
     difference_interval,
     pgr_interval,
+    share_interval,
 )
 
 
@@ -48,6 +49,25 @@ def test_seeds_that_differ_widen_the_accuracy_interval() -> None:
     narrow, wide = accuracy_interval(alike), accuracy_interval(differing)
     assert narrow.estimate == wide.estimate
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+
+
+def test_a_share_of_known_variance_has_wilsons_interval_of_as_many_answers_as_that_is() -> None:
+    from scipy.special import stdtrit
+    from scipy.stats import binomtest
+
+    of_ten = binomtest(8, 10).proportion_ci(method="wilson")
+    assert share_interval(0.8, 0.8 * 0.2 / 10, 30) == pytest.approx((of_ten.low, of_ten.high))
+    level = math.erf(stdtrit(4, 0.975) / math.sqrt(2))  # at which the normal quantile is that of t
+    wider = binomtest(8, 10).proportion_ci(level, method="wilson")
+    assert share_interval(0.8, 0.8 * 0.2 / 10, 30, 4) == pytest.approx((wider.low, wider.high))
+
+
+@pytest.mark.parametrize("right", [0, 3, 30])
+def test_a_share_that_did_not_vary_is_as_sure_as_its_questions_are_many(right: int) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(right, 30).proportion_ci(method="wilson")
+    assert share_interval(right / 30, 0.0, 30) == pytest.approx((expected.low, expected.high))
 
 
 def test_no_questions_are_refused() -> None:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from w2s.errors import InputError
-from w2s.metrics import COVERAGES, SeedAnswers, auroc, compare_rankings, measure_names, rank, risk_coverage
+from w2s.metrics import (
+    COVERAGES,
+    SeedAnswers,
+    auroc,
+    compare_rankings,
+    measure_names,
+    rank,
+    risk_coverage,
+    share_interval,
+)
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30)
 
@@ -82,7 +91,28 @@ def test_a_worse_score_is_shown_to_be_worse_and_an_equal_one_to_be_equal() -> No
         assert found["bad"][name].low < found["bad"][name].estimate < found["bad"][name].high
     assert found["bad"]["aurc"].difference_low > 0, "more errors"
     for measured in found["same"].values():
-        assert measured[3:] == pytest.approx((0, 0, 0), abs=1e-12)
+        assert measured.difference == pytest.approx(0, abs=1e-12)
+        assert math.isnan(measured.difference_low), "nothing varies, so there is nothing to measure it by"
+
+
+def test_a_perfect_ranking_of_few_answers_is_not_certain_and_shows_no_difference() -> None:
+    answers = SeedAnswers(range(20), np.arange(20) < 10, {"constant": np.zeros(20), "perfect": -np.arange(20)})
+    found = compare_rankings([answers], "constant")["perfect"]
+    # Wilson's of the ten right answers, and of the five that are taken.
+    assert found["auroc"][:3] == (1, *share_interval(1, 0, 10))
+    assert found["accuracy_25"][:3] == (1, *share_interval(1, 0, 5))
+    assert found["auroc"].difference == 0.5 and math.isnan(found["auroc"].difference_low)
+
+
+def test_a_seed_whose_answers_are_all_right_leaves_the_auroc_of_the_others() -> None:
+    seeds = of_seeds(4, 40)
+    seeds[3] = seeds[3]._replace(correct=np.ones(160, bool))
+    found, of_others = compare_rankings(seeds, "good")["bad"], compare_rankings(seeds[:3], "good")["bad"]
+    assert found["auroc"].estimate == pytest.approx(of_others["auroc"].estimate)
+    assert found["auroc"].low < found["auroc"].estimate < found["auroc"].high
+    assert (found["auroc"].seeds, found["aurc"].seeds) == (3, 4)
+    none = compare_rankings(seeds[3:], "good")["bad"]["auroc"]
+    assert math.isnan(none.estimate) and none.seeds == 0
 
 
 def test_one_seed_has_an_interval_over_questions_two_have_none_and_three_have_a_wider_one() -> None:
@@ -121,6 +151,19 @@ def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
     intervals = [compare_one(rng_seed, 80) for rng_seed in range(40)]
     held = np.mean([one.difference_low <= truth <= one.difference_high for one in intervals])
     assert held >= 0.85, "95% of 40: .85 and more with a chance of .99"
+
+
+def test_a_nearly_perfect_aurocs_interval_holds_the_truth_as_often_as_it_says() -> None:
+    def nearly_perfect(rng_seed: int, questions: int) -> SeedAnswers:
+        rng = np.random.default_rng(rng_seed)
+        hard = rng.normal(size=questions)
+        return SeedAnswers(range(questions), hard + rng.normal(0, 0.3, questions) < 0.8, {"easy": -hard})
+
+    large = nearly_perfect(100, 100_000)
+    truth = auroc(large.scores["easy"], large.correct)
+    found = [compare_rankings([nearly_perfect(n, 40)], "easy", coverages=())["easy"]["auroc"] for n in range(60)]
+    assert truth > 0.97
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.88
 
 
 def compare_one(rng_seed: int, questions: int) -> Any:

@@ -96,5 +96,5 @@ def test_a_score_that_says_nothing_has_the_area_of_the_accuracy(correct: Correct
 
 
 def test_risk_coverage_of_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="no answers"):
+    with pytest.raises(InputError, match="expected at least one question"):
         risk_coverage([], [])

@@ -21,9 +21,9 @@ from w2s.metrics import (
 def test_disjoint_test_sets_give_students_t_over_seeds() -> None:
     from scipy.stats import ttest_1samp
 
-    a, b = [run(60, 100), run(70, 100), run(50, 80)], [run(50, 100), run(55, 100), run(45, 80)]
+    a, b = [run(60, 100), run(70, 100), run(60, 100)], [run(50, 100), run(55, 100), run(54, 100)]
     found = difference_over_disjoint(a, b)
-    means = [0.1, 0.15, 0.0625]
+    means = [0.1, 0.15, 0.06]
     expected = ttest_1samp(means, 0)
     assert found.p_value == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
@@ -42,8 +42,18 @@ def test_test_sets_that_share_a_question_are_not_disjoint() -> None:
     assert difference_over_disjoint(a, b, question_ids=ids).estimate == 0.5
     with pytest.raises(InputError, match="question 'b' is in the test sets of seeds 1 and 3"):
         difference_over_disjoint(a, b, question_ids=[*ids[:2], ["e", "b"]])
-    with pytest.raises(InputError, match=r"lengths \[2, 2\]: expected one for each answer, \[2, 2, 2\]"):
+    with pytest.raises(InputError, match="arrays of 1 x 2, 1 x 2, 1 x 2 seeds x questions: expected 1 x 2, 1 x 2,"):
         difference_over_disjoint(a, b, question_ids=ids[:2])
+
+
+def test_disjoint_test_sets_of_several_sizes_are_refused_wherever_they_are_given() -> None:
+    a, b = [run(6, 9), run(2, 4), run(3, 4)], [run(5, 9), run(1, 4), run(1, 4)]
+    ids = [[f"{seed}-{number}" for number in range(size)] for seed, size in enumerate((9, 4, 4))]
+    said = r"test sets of \[9, 4, 4\] questions that share none: expected as many for each seed"
+    with pytest.raises(InputError, match=said):
+        difference_over_disjoint(a, b)
+    with pytest.raises(InputError, match=said):
+        difference_interval(a, b, question_ids=ids)
 
 
 def test_equal_differences_of_disjoint_test_sets_are_as_unsure_as_their_questions() -> None:
@@ -59,8 +69,10 @@ def test_disjoint_test_sets_of_one_seed_are_one_run() -> None:
 
 
 def test_seeds_that_are_several_runs_are_refused_as_disjoint() -> None:
-    with pytest.raises(InputError, match="seed 2 is an array of 2 runs"):
-        difference_over_disjoint([run(1, 3), np.zeros((2, 3))], [run(1, 3), run(1, 3)])
+    with pytest.raises(InputError, match="arrays of 1 x 3, 2 x 3 seeds x questions"):
+        difference_over_disjoint(
+            [run(1, 3), np.zeros((2, 3))], [run(1, 3), run(1, 3)], question_ids=[[*"abc"], [*"def"]]
+        )
 
 
 @given(st.lists(st.one_of(st.just(math.nan), st.floats(0, 1)), max_size=8))

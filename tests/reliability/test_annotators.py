@@ -190,6 +190,50 @@ def test_the_better_annotators_are_estimated_to_be_better() -> None:
     assert found.form == "full" and found.pairs[0].disagreement > 0.4 and "carl" in found.pairs[0].annotators
 
 
+def judged(skills: tuple[float, ...], questions: int, seed: int) -> Annotators:
+    """Annotators a, b, … who are right that often, of one of two labels."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, questions)
+    rows = [
+        (f"q{q}", who, "xy"[t if rng.random() < skill else 1 - t])
+        for q, t in enumerate(truth)
+        for who, skill in zip("abcde", skills, strict=False)
+    ]
+    return compare_annotators(table_of(rows))
+
+
+def test_intervals_of_accuracy_cover_it_though_right_answers_are_not_known() -> None:
+    """As though they were known, fewer would."""
+    skills = {"a": 0.9, "b": 0.85, "c": 0.8, "d": 0.7, "e": 0.6}
+    covered = [
+        one.accuracy_low <= skills[one.name] <= one.accuracy_high
+        for seed in range(10)
+        for one in judged(tuple(skills.values()), 100, seed).annotators
+        if one.accuracy_low is not None and one.accuracy_high is not None
+    ]
+    assert len(covered) == 50 and np.mean(covered) >= 0.9
+
+
+def test_two_annotators_have_no_interval_since_their_accuracies_are_not_identified() -> None:
+    for one in judged((0.9, 0.6), 60, 0).annotators:
+        assert one.accuracy is not None and one.accuracy_low is None and one.accuracy_high is None
+
+
+def test_an_interval_is_never_narrower_than_with_right_answers_known() -> None:
+    found = compare_annotators(by_column(a="xyxyxy", b="xyxyxy", c="xyxyxy"))  # no sample differs
+    for one in found.annotators:
+        assert one.accuracy_low is not None and one.accuracy_high is not None
+        assert one.accuracy_high - one.accuracy_low > 0.3
+
+
+def test_who_shares_no_question_has_no_interval_and_is_not_distrusted_for_it() -> None:
+    shared = dict.fromkeys("abc", "xyyx" * 10)
+    found = compare_annotators(by_column(**shared, d="." * 40 + "xy" * 10))
+    one = {annotator.name: annotator for annotator in found.annotators}
+    assert one["d"].accuracy_low is None and one["a"].accuracy_low is not None
+    assert "rather than d" not in annotators_verdict(found)
+
+
 def without_accuracy(found: Annotators) -> bool:
     return all(one.accuracy is None and one.agreement is None for one in found.annotators)
 
@@ -217,6 +261,7 @@ def test_the_order_of_rows_changes_nothing() -> None:
     assert again.pairs == found.pairs and again.overruled == found.overruled
     for one, other in zip(found.annotators, again.annotators, strict=True):
         assert other.name == one.name and other.accuracy == pytest.approx(one.accuracy, abs=1e-6)
+        assert other.accuracy_low == pytest.approx(one.accuracy_low, abs=1e-6)
 
 
 def test_those_who_never_differ_and_those_with_one_answer_are_named() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -74,6 +75,18 @@ def test_the_order_of_rows_is_nothing_to_an_estimator(name: str, logprobs: list[
     assert after.keys() == before.keys()
     for key, values in after.items():
         assert values == pytest.approx(before[key], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", SOLO)
+def test_the_order_of_rows_decides_no_tie(name: str) -> None:
+    """A model that prefers positions and knows nothing, asked in every rotation: all options are equally likely."""
+    rng = np.random.default_rng(0)
+    logprobs = [[np.roll(own, -v).tolist() for v in range(3)] for own in np.log(rng.dirichlet([1, 1, 1], 60))]
+    answers = table(logprobs)
+    shuffled = answers.take(pa.array(rng.permutation(answers.num_rows)))
+    rows = scored(answers, name)
+    assert trusted(rows) == trusted(scored(shuffled, name))
+    assert all(len(set(row["posterior"])) == 1 for row in rows if "posterior" in row)
 
 
 @pytest.mark.parametrize("name", SOLO)

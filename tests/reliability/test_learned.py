@@ -126,11 +126,24 @@ def test_another_right_answer_of_a_question_counts_as_right() -> None:
     assert learned(of_votes([["x"]]), without)["confidence"][0].as_py() < 0.1
 
 
-def test_an_unparsed_answer_has_no_confidence_and_is_nothing_to_the_others() -> None:
+def test_an_unparsed_answer_has_no_confidence() -> None:
     calibration = Calibration(of_votes([["x", "x", None]] * 30), {f"q{n:05}": "x" for n in range(30)})
     scored = learned(of_votes([["x", "x", None], [None, None, None]]), calibration)
     assert scored["confidence"].to_pylist() == pytest.approx([31 / 32, 31 / 32, 0, 0, 0, 0], abs=1e-6)
     assert scored["uncertainty"].to_pylist()[3:] == [1, 1, 1]
+
+
+def test_vote_share_and_margin_are_among_all_answers_parsed_or_not() -> None:
+    assert features_of(of_votes([["a", None, None, None, None]])) == pytest.approx(np.array([[0.2, -0.6]]))
+    rows = of_probabilities([np.log([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]])]).to_pylist()
+    rows.append({**rows[0], "variation": 2, "answer": None, "choices": None, "choice_logprobs": None})
+    found = features_of(pa.Table.from_pylist(rows, schema=ANSWERS))
+    assert found[:, 0] == pytest.approx([1 / 3, 1 / 3]) and found[0, 3] == pytest.approx(-0.1, abs=1e-6)
+    unanimous, split = [["x"] * 5] * 20, [["x", "x", "y", "y", "z"]] * 20
+    gold = {f"q{n:05}": "x" if n < 25 else "none" for n in range(40)}
+    calibration = Calibration(of_votes([*unanimous, *split]), gold)
+    scored = learned(of_votes([["x"] * 5, ["x", None, None, None, None]]), calibration)
+    assert scored["confidence"][0].as_py() > scored["confidence"][5].as_py() + 0.3
 
 
 @settings(max_examples=10)

@@ -90,6 +90,12 @@ def test_a_preference_for_positions_can_be_divided_out() -> None:
     assert rows[0]["posterior"] == pytest.approx([1 / 3] * 3, abs=1e-6)
 
 
+@pytest.mark.parametrize("over", ["votes", "auto"])
+def test_a_temperature_that_is_none_is_refused_of_votes_as_well(over: str) -> None:
+    with pytest.raises(InputError, match=r"temperature -5\.0: expected a number above 0"):
+        margin(of_votes("a", "b"), over=over, temperature=-5.0)
+
+
 def test_what_it_cannot_measure_is_refused_in_a_line() -> None:
     with pytest.raises(InputError, match=r"over 'vote'.*did you mean 'votes'"):
         margin(of_votes("a"), over="vote")

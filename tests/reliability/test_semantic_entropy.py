@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.errors import InputError
+from w2s.methods.majority import confident_majority, majority
 from w2s.reliability import score_answers
 from w2s.reliability import semantic_entropy as module
 from w2s.reliability.encoder import embed, find_encoder
@@ -48,6 +49,11 @@ def scored(table: pa.Table, **given_settings: Any) -> list[dict[str, Any]]:
         ("don’t", "dont"),
         ("ﬁve", "five"),
         ("Café", "Cafe\u0301"),
+        ("–5 degrees", "-5 degrees"),
+        ("−5 °C", "-5 °C"),
+        ("'Paris'", "Paris"),
+        ("‘don’t’", "dont"),
+        ("f’(x)", "f'(x)"),
     ],
 )
 def test_what_tells_no_meaning_does_not_count(one: str, other: str) -> None:
@@ -76,6 +82,15 @@ def test_what_tells_no_meaning_does_not_count(one: str, other: str) -> None:
         ("A–", "A"),
         ("A-", "A+"),
         ("AB-", "AB"),
+        (".5 cups", "5 cups"),
+        ("-.5 m", "-5 m"),
+        ("-.5 m", ".5 m"),
+        ("$.5 million", "$5 million"),
+        ("x != 5", "x = 5"),
+        ("!x", "x"),
+        ("5'", '5"'),
+        ("f'(x)", "f(x)"),
+        ("–5 degrees", "5 degrees"),
     ],
 )
 def test_what_tells_meaning_counts(one: str, other: str) -> None:
@@ -104,8 +119,16 @@ def test_the_entropy_of_meanings_by_hand() -> None:
     assert [row["confidence"] for row in rows] == [0.5, 0.5, 0.25, 0.25]
     entropy = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)
     assert [row["uncertainty"] for row in rows] == pytest.approx([entropy] * 4)
-    assert rows[0]["entropy"] == pytest.approx(math.log(4)), "as texts, all four differ"
+    assert [row["vote_share"] for row in rows] == [0.5, 0.5, 0.25, 0.25], "votes are for meanings"
+    assert rows[0]["entropy"] == pytest.approx(entropy)
     assert [row["answer"] for row in rows] == ["Paris", "paris.", "Rome", None], "no answer is rewritten"
+
+
+@pytest.mark.parametrize("select", [majority, confident_majority])
+def test_the_majority_is_that_of_meanings(select: Any) -> None:
+    table = answers("Lyon", "Paris", "paris.", "PARIS", "Lyon")
+    scored = score_answers(table.append_column("prompt", pa.array(list("abcde"))), estimator="semantic-entropy")
+    assert select(scored).table["answer"].to_pylist() == ["Paris"]
 
 
 def test_the_same_words_to_two_questions_are_no_vote_for_each_other() -> None:

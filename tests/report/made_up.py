@@ -160,6 +160,7 @@ def _answers(
         right = rng.random() < (0.97 if easy else 0.35)
         answer = truth if right else str(rng.choice(wrong))
         unparsed = not easy and rng.random() < 0.05
+        position = int(rng.integers(4)) if kind == "options" else None
         prompt = f"Variation {variation}: {question['text']}\n{'option ' * (prompt_length // 7)}\nAnswer:"
         rows.append(
             {
@@ -169,8 +170,11 @@ def _answers(
                 "completion": f" {answer}",
                 "response": said[0] if said else f" {answer}",
                 "answer": None if unparsed else answer,
-                "position": int(rng.integers(4)) if kind == "options" else None,
+                "position": position,
                 "choices": question["choices"],
+                "positions": position
+                if position is None
+                else [(index - question["choices"].index(answer) + position) % 4 for index in range(4)],
                 "supervisor": "weak",
             }
         )

@@ -117,6 +117,15 @@ def test_estimators_are_compared_where_there_are_several(tmp_path: Path) -> None
     assert "Estimators, seed 0" in text and "Estimators, seed 1" in text
 
 
+def test_what_p_values_and_intervals_are_adjusted_for_is_said_below_the_table(tmp_path: Path) -> None:
+    note = "p: adjusted for the number of methods (Holm)"
+    several = write_run(tmp_path / "several", seeds=(0, 1, 2))
+    for p_value, count in ((0.04, 1), (None, 0)):
+        pooled = [dataclasses.replace(one, gain=0.1, gain_p=p_value) for one in several.pooled]
+        page = write_page(dataclasses.replace(several, pooled=pooled), tmp_path / "page.html")
+        assert page.read_text().count(note) == count
+
+
 def test_without_tables_page_has_the_results(tmp_path: Path) -> None:
     result = dataclasses.replace(write_run(tmp_path / "run"), folder=tmp_path / "elsewhere")
     page = page_of(result, tmp_path)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from made_up import Kind, write_run
 
+from w2s.metrics import pool_effects
 from w2s.report.paper_figures import MOST_PANELS, confidence_heat_map, entropy_histogram, study_entropies
 from w2s.report.reading import read_run
-from w2s.report.study_figure import answers_side_by_side
+from w2s.report.study_figure import answers_side_by_side, forest
 from w2s.report.study_table import study_latex
 from w2s.results.records import RunRecords
-from w2s.results.study import CellRecords, StudyRecords
+from w2s.results.study import CellRecords, Effect, Gain, StudyRecords
 
 DATA: dict[str, Kind] = {"hellaswag": "options", "ethics": "fixed", "gsm8k": "free"}
 
@@ -40,6 +41,15 @@ def a_study(folder: Path, pairs: Sequence[tuple[str, str]], *, gold: bool = True
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecords:
     return a_study(tmp_path_factory.mktemp("study"), [("small", "large"), ("small", "larger"), ("other", "larger")])
+
+
+def test_a_forest_has_the_intervals_of_the_table_and_a_point_where_there_is_none() -> None:
+    cells = {"three seeds": Gain(0.1, -0.05, 0.25, 0.03), "two seeds": Gain(0.02, None, None, 0.04)}
+    pooled = pool_effects([0.1, 0.02], [0.03, 0.04])
+    (axes,) = forest(Effect("filtering", "naive", cells, pooled)).axes
+    drawn = [list(line.get_xdata()) for line in axes.lines]
+    assert [-0.05, 0.25] in drawn and [0.1] in drawn and [0.02] in drawn
+    assert len([ends for ends in drawn if len(ends) == 2 and ends != [0, 0]]) == 1, "one interval"
 
 
 def test_cells_of_a_pair_are_named_by_what_they_differ_in(study: StudyRecords) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from made_up import write_run
 
-from w2s.report.words import headline, missing, told_of_test
+from w2s.metrics import pool_effects
+from w2s.report.words import effect, headline, missing, told_of_test
 from w2s.results.guessing import Guessing
 from w2s.results.records import RunRecords
 
@@ -55,3 +56,10 @@ def test_why_there_is_no_pgr_is_said(left_out: str, said: str, tmp_path: Path) -
     gaps = missing(without, checked=True, answered=True)
     assert any(said in gap for gap in gaps)
     assert not any("PGR" in gap for gap in missing(run, checked=True, answered=True))
+
+
+def test_where_no_variance_between_effects_is_found_none_is_denied() -> None:
+    said = effect(pool_effects([0.02, 0.021, 0.019], [0.03, 0.03, 0.03]))
+    assert "differ by no more than their errors explain" in said and "0.0 points" not in said
+    assert "(95% prediction interval)" in said
+    assert "true effects differ by" in effect(pool_effects([0.3, 0.0, -0.3], [0.03, 0.03, 0.03]))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from w2s.reliability import score_answers
@@ -50,7 +51,7 @@ def test_the_numbers_of_two_estimators_by_hand() -> None:
     assert own.accuracy_25.estimate == own.accuracy_75.estimate == pytest.approx(24 / 32)
     assert best.auroc.estimate == 1 and best.auroc.difference == pytest.approx(0.25)
     assert best.accuracy_50.estimate == 1 and best.accuracy_75.estimate == pytest.approx(24 / 30)
-    assert own.auroc.difference == own.auroc.difference_low == own.auroc.difference_high == 0
+    assert own.auroc.difference == 0 and own.auroc.difference_low is own.auroc.difference_high is None
     assert best.aurc.difference is not None and best.aurc.difference < 0
     assert len(own.risk) == len(CURVE) and own.risk[-1] == pytest.approx(16 / 40) and best.risk[0] == 0
 
@@ -90,6 +91,23 @@ def test_several_seeds_have_each_a_record_and_one_together() -> None:
     assert together.low is not None and found[-2].rows == 120 and found[-2].questions == 20
     two = compare_estimators(runs[:2], GOLD, seeds=[0, 1])[-1]
     assert two.auroc.low is two.auroc.difference_low is None and two.auroc.estimate == 1
+
+
+def test_a_seed_without_truth_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    others = pc.replace_substring(answers()["question_id"], "q", "other")
+    unknown = score_answers(answers().set_column(0, "question_id", others))
+    runs = [{"votes": score_answers(answers(wrong))} for wrong in (6, 8)]
+    found = compare_estimators([*runs, {"votes": unknown}], GOLD, seeds=[0, 1, 2])
+    assert [(record.seed, record.auroc.seeds) for record in found] == [(0, 1), (1, 1), (None, 2)]
+    assert found == compare_estimators(runs, GOLD, seeds=[0, 1])
+    assert "seed 2 has no ground truth of transfer: estimators are compared without it" in caplog.text
+
+
+def test_equal_numbers_that_do_not_vary_are_no_difference() -> None:
+    table = answers(wrong=10).filter([n % 2 == 0 for n in range(40)])  # each question once: all votes the same
+    votes = score_answers(table)
+    own, perfect = compare_estimators([{"votes": votes, "knows": knowing(votes)}], GOLD, seeds=[0])
+    assert own.auroc.estimate == 0.5 and perfect.auroc.estimate == 1 and not perfect.auroc.differs
 
 
 def test_a_record_survives_json() -> None:

@@ -15,9 +15,10 @@ from w2s import metrics
 from w2s.errors import InputError
 from w2s.reliability import score_answers
 from w2s.results.diagnosis import Diagnosis, Verdict, WeakLabelSummary, diagnose
-from w2s.results.findings import Findings
+from w2s.results.findings import Findings, row_share
 from w2s.results.verdicts import judge
 from w2s.tables import ANSWERS, SCORED
+from w2s.tasks.variations import permutations
 
 CHOICES = ("a", "b", "c", "d")
 Answer = Callable[[np.random.Generator, int, int, list[str]], str | None]
@@ -38,6 +39,7 @@ def supervised(answer: Answer, *, questions: int = 300, variations: int = 5, see
                     "variation": variation,
                     "answer": chosen,
                     "position": order.index(chosen) if chosen in order else None,
+                    "positions": [order.index(f"{name}{question}") for name in CHOICES],
                     "choice_logprobs": [0.0] * 4,
                 }
             )
@@ -123,17 +125,67 @@ def test_half_answered_by_place_is_half_an_effect() -> None:
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_questions_with_fewer_options_hide_no_effect_of_position(share: float) -> None:
     rng = np.random.default_rng(0)
-    options = [2 if question % 2 else 4 for question in range(2000)]
-    chosen = [0 if rng.random() < share else int(rng.integers(count)) for count in options]
-    rows = {"question_id": [f"q{question}" for question in range(2000)], "variation": [0] * 2000}
-    rows |= {"answer": [str(one) for one in chosen], "position": chosen}
-    table = score_answers(pa.table(rows))
-    counts = dict(zip(rows["question_id"], options, strict=True))
-    found = diagnose(table, num_choices=counts).position
+    rows = []
+    for question in range(1000):
+        for variation in range(3):
+            positions = rng.permutation(2 if question % 2 else 4).tolist()
+            position = 0 if rng.random() < share else int(rng.integers(len(positions)))
+            answer = f"{question}-{positions.index(position)}"
+            rows.append((f"q{question}", variation, answer, position, positions))
+    names = ("question_id", "variation", "answer", "position", "positions")
+    table = score_answers(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))))
+    found = diagnose(table).position
     assert found is not None and found.favourite == 0
     assert found.effect == pytest.approx(share, abs=0.03)
-    even = diagnose(table, num_choices=dict.fromkeys(counts, 4)).position
-    assert even is not None and even.effect == pytest.approx((even.chi_square / 2000 / 3) ** 0.5, rel=1e-12)
+
+
+def labelled(
+    *, orders: int, bias: float, questions: int = 400, commonest: float = 0.85, people: bool = False, seed: int = 0
+) -> pa.Table:
+    """Scored answers of a classifier: a label is often right; asked in orders that begin with the listed one."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for question in range(questions):
+        right = 0 if rng.random() < commonest else int(rng.integers(1, 4))
+        for variation, order in enumerate(permutations(4, orders, 0, f"q{question}")):
+            order = tuple(range(4)) if people else order
+            label = right if rng.random() < 0.9 else int(rng.integers(4))
+            label = order[0] if rng.random() < bias else label
+            positions = [order.index(option) for option in range(4)]
+            rows.append((f"q{question}", variation, f"label {label}", positions[label], positions))
+    names = ("question_id", "variation", "answer", "position", "positions")
+    return score_answers(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))))
+
+
+@pytest.mark.parametrize("orders", [2, 3, 5])
+def test_a_frequent_label_that_is_listed_first_is_no_preference_for_a_position(orders: int) -> None:
+    found = diagnose(labelled(orders=orders, bias=0))
+    assert found.position is not None and not found.position.noted and found.position.effect < 0.05
+    assert found.verdict != Verdict.BY_POSITION
+    assert found.position.positions[0].expected > 0.3, "of this supervisor's answers, not a quarter"
+
+
+@pytest.mark.parametrize("bias", [0.1, 0.2])
+def test_a_true_preference_for_a_position_is_found_and_its_interval_says_so(bias: float) -> None:
+    found = diagnose(labelled(orders=5, bias=bias, commonest=0.25)).position
+    assert found is not None and found.p_value < 1e-6 and found.favourite == 0
+    assert found.effect == pytest.approx(bias, abs=0.03)
+    assert found.positions[0].share.low > found.positions[0].expected
+
+
+def test_p_values_of_no_preference_are_as_rare_as_they_say_though_answers_to_a_question_stand_together() -> None:
+    diagnosed = [diagnose(labelled(orders=3, bias=0, questions=60, seed=seed)).position for seed in range(200)]
+    found = [one for one in diagnosed if one is not None]
+    assert len(found) == 200 and 0.01 <= np.mean([one.p_value < 0.05 for one in found]) <= 0.09
+    first = [one.positions[0] for one in found]
+    assert np.mean([one.share.low <= one.expected <= one.share.high for one in first]) >= 0.9
+
+
+@pytest.mark.parametrize("table", [labelled(orders=5, bias=0, people=True), labelled(orders=1, bias=0)])
+def test_where_each_question_was_asked_in_one_order_nothing_is_said_of_positions(table: pa.Table) -> None:
+    found = diagnose(table)
+    assert found.position is None
+    assert not any("position" in text for text in (found.title, found.sentence, *found.notes))
 
 
 def test_significant_but_tiny_preference_is_no_alarm() -> None:
@@ -156,13 +208,11 @@ def test_preference_of_an_informative_supervisor_is_a_note() -> None:
     assert any("position 1 of 4" in note for note in found.notes)
 
 
-def test_places_never_chosen_count_where_the_number_of_options_is_known() -> None:
+def test_places_never_chosen_count_where_the_prompt_named_an_option() -> None:
     scored = supervised(lambda rng, question, variation, order: order[int(rng.integers(2))])
-    assert (found := diagnose(scored).position) and len(found.positions) == 4
-    bare = scored.drop_columns(["choice_logprobs"])
-    assert (found := diagnose(bare).position) and len(found.positions) == 2
-    told = diagnose(bare, num_choices={f"q{question}": 4 for question in range(300)}).position
-    assert told and len(told.positions) == 4 and told.favourite in (0, 1)
+    found = diagnose(scored).position
+    assert found and len(found.positions) == 4 and found.favourite in (0, 1) and found.noted
+    assert diagnose(scored.drop_columns(["positions"])).position is None
 
 
 def test_one_answer_to_everything_is_named() -> None:
@@ -210,6 +260,42 @@ def test_one_variation_is_too_few() -> None:
     found = diagnose(supervised(knowing_some, variations=1), truth())
     assert found.verdict == Verdict.TOO_FEW_VARIATIONS
     assert found.variations == (1, 1)
+
+
+def answered_once_or_thrice(split: int, thrice: int = 15) -> pa.Table:
+    """Scored answers to 200 questions; of those answered three times the first few are answered differently once."""
+    rows = [
+        (f"q{question}", number, f"{'b' if question < split and not number else 'a'}{question}")
+        for question in range(200)
+        for number in range(3 if question < thrice else 1)
+    ]
+    names = ("question_id", "variation", "answer")
+    return score_answers(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))))
+
+
+def test_questions_answered_once_are_not_unanimous() -> None:
+    gold = truth(15) | {f"q{question}": "another" for question in range(15, 200)}
+    found = diagnose(answered_once_or_thrice(8), gold)
+    assert found.unanimity_rate == pytest.approx(7 / 15) and found.verdict != Verdict.UNANIMOUS
+    assert (found.accuracy_unanimous, found.accuracy_split) == (1.0, pytest.approx(16 / 24))
+    said = diagnose(answered_once_or_thrice(0)).sentence
+    assert said.startswith("100% of the questions answered more than once get the same answer")
+
+
+def test_where_no_question_was_answered_twice_nothing_is_said_of_unanimity() -> None:
+    found = diagnose(answered_once_or_thrice(0, thrice=0), truth(200))
+    assert np.isnan(found.unanimity_rate) and found.accuracy_unanimous is None
+    assert "same answer" not in found.sentence
+
+
+def test_a_share_of_few_questions_is_not_surer_than_they_allow() -> None:
+    one = row_share(np.array([True, False] * 5), np.zeros(10, int))
+    assert one.low < 0.1 and one.high > 0.9
+    each_half = row_share(np.tile([True, False], 40), np.repeat(np.arange(40), 2))
+    assert each_half.low < 0.4 and each_half.high > 0.6
+    rng = np.random.default_rng(0)
+    found = [row_share(rng.random(20) < 0.95, np.arange(20)) for _ in range(400)]
+    assert np.mean([one.low <= 0.95 <= one.high for one in found]) > 0.9
 
 
 def test_no_answers_at_all() -> None:

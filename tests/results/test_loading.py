@@ -33,7 +33,10 @@ def summary() -> WeakLabelSummary:
         for variation in range(3)
         for index in [(question + (variation == question % 4)) % 2]
     ]
-    table = pa.Table.from_pylist([{**row, "choices": choices} for row in rows], schema=ANSWERS)
+    for row in rows:  # the second variation names the options the other way round
+        order = [1, 0] if row["variation"] == 1 else [0, 1]
+        row |= {"choices": choices, "positions": order, "position": order[row["position"]]}
+    table = pa.Table.from_pylist(rows, schema=ANSWERS)
     found = WeakLabelSummary.of(0, score_answers(table), {f"q{n}": choices[n % 3 % 2] for n in range(12)})
     assert found.auroc and found.position and found.answers and found.disagreement and found.by_entropy
     return found

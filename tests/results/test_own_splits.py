@@ -12,11 +12,14 @@ import pytest
 
 from support.experiments import SIZES, questions, small_experiment, write_rows
 from w2s.config import Experiment
+from w2s.gold import Gold
 from w2s.metrics import difference_interval, difference_over_disjoint, minimal_effect, variance_components
 from w2s.report.reading import read_run
 from w2s.report.words import not_covered
+from w2s.results import taught
 from w2s.results.power import planned_from
 from w2s.results.records import WEAK, RunRecords
+from w2s.results.taught import labels_right
 from w2s.running import Result, run
 from w2s.store import Store
 from w2s.tables import read_table
@@ -88,6 +91,26 @@ def test_labels_right_are_counted_against_the_truth_of_each_seeds_own_questions(
         labels = next(one for one in disjoint.labels if one.seed == seed)
         assert labels.checked and labels.questions == SIZES["transfer"]
     assert {record.method for record in disjoint.pooled} == {WEAK, "zero-shot", "naive", "ceiling"}
+
+
+def test_labels_of_a_seed_are_held_against_the_truth_of_no_other_seeds_questions(
+    experiment: Experiment, disjoint: Result, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One seed's transfer may be what another learns the right answers of."""
+    splits = ("transfer", "weak_train")
+    own = []
+    for seed in SEEDS:
+        rows = read_table(disjoint.files.gold(seed)).to_pylist()
+        own.append([{row["question_id"] for row in rows if row["split"] == split} for split in splits])
+    asked = []
+
+    def noted(training_set: Any, transfer: Gold, others: Gold) -> Any:
+        asked.append([set(transfer), set(others)])
+        return labels_right(training_set, transfer, others)
+
+    monkeypatch.setattr(taught, "labels_right", noted)
+    run(experiment, out=folder / "again", store=Store(folder / "store"))
+    assert asked and all(golds in own for golds in asked)
 
 
 def test_the_files_of_each_seed_hold_its_own_splits_and_the_page_reads_them(disjoint: Result) -> None:

@@ -44,6 +44,18 @@ def test_a_preset_gives_each_task_its_own_sizes_and_what_is_written_wins() -> No
     assert first.seeds == [0, 1] and first.student_training.epochs == 3
 
 
+def test_one_setting_of_a_source_may_be_an_axis_and_the_others_stay() -> None:
+    base = {"weak": {"source": "simulated", "settings": {"difficulty": 2.0, "accuracy": 0.1}}}
+    include = [{"name": "anew", "weak.settings": {"sensitivity": 1.0}}, {"name": "as-it-is"}]
+    found = cells_of({"base": base, "grid": {"weak.settings.accuracy": [0.5, 0.9]}, "include": include})
+    assert {cell.name: cell.experiment.weak.settings for cell in found} == {
+        "accuracy-0.5": {"difficulty": 2.0, "accuracy": 0.5},
+        "accuracy-0.9": {"difficulty": 2.0, "accuracy": 0.9},
+        "anew": {"sensitivity": 1.0},
+        "as-it-is": {"difficulty": 2.0, "accuracy": 0.1},
+    }
+
+
 def test_each_seed_has_splits_of_its_own_unless_the_study_says_otherwise() -> None:
     assert cells_of({})[0].experiment.split_per_seed
     assert not cells_of({"base": {"split_per_seed": False}})[0].experiment.split_per_seed
@@ -135,7 +147,7 @@ def test_plug_ins_of_the_command_are_those_of_every_cell() -> None:
 
 PARTS = st.sampled_from(["name", "preset", "base", "grid", "exclude", "include", "other"])
 NAMES = st.sampled_from(
-    ["task", "task.name", "task.test", "seeds", "methods", "weak", "weak.settings", "pair", "x", ""]
+    ["task", "task.name", "task.test", "seeds", "methods", "weak", "weak.settings", "weak.settings.x", "pair", "x", ""]
 )
 PLAIN = (
     st.none() | st.booleans() | st.integers(-2, 99) | st.floats(allow_nan=True) | st.sampled_from(["mmlu", "a/b", ""])

@@ -134,7 +134,7 @@ def test_cells_share_the_steps_that_they_have_in_common(whole: Study) -> None:
 def test_effects_are_pooled_over_the_cells_that_have_them(whole: Study) -> None:
     (effect,) = whole.result.effects()
     assert (effect.method, effect.reference, list(effect.cells)) == ("filtering-sampled", "naive", ["cities", "towns"])
-    gains = [gain for gain, _ in effect.cells.values()]
+    gains = [gain.estimate for gain in effect.cells.values()]
     assert min(gains) <= effect.pooled.estimate <= max(gains)
     page = (whole.folder / "report.html").read_text()
     for part in ("filtering-sampled", "Over all experiments", "points over 2 experiments", "gone.jsonl"):

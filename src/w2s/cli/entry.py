@@ -189,8 +189,8 @@ def _one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str
         return f"unknown setting {name}: {_listed(name, parser, [option[2:] for option in known])}"
     if found := re.match(r'Parser key "([^"]+)": Unable to load config', text):
         return f"{found[1]} is a group of settings: expected a YAML file with them, or --{found[1]}.NAME for one"
-    if found := re.fullmatch(r'Parser key "([^"]+)": (.*?)(?: Given value type: .*?)? (?:Given|Got) value: (.*)', text):
-        name, types, value = found.groups()
+    if found := re.fullmatch(r'Parser key "([^"]+)": (.*?) (?:Given|Got) value: (.*)', text):
+        name, types, value = found[1], found[2], re.split(r" (?:Given|Got) value: ", found[3])[-1]
         return f"{name} is {value!r}: expected {_in_words(types, value)}"
     return text
 

@@ -48,10 +48,17 @@ def encoding_option(parser: ArgumentParser) -> None:
 
 
 def store_of(folder: str | None) -> Store:
-    """The store that a command uses."""
+    """The store that a command uses.
+
+    Raises:
+        InputError: It is a file.
+    """
     from w2s.store import Store, default_root
 
-    return Store(Path(folder) if folder else default_root())
+    store = Store(Path(folder) if folder else default_root())
+    if store.root.is_file():
+        raise InputError(f"the store {store.root} is a file: expected a folder, or a name for a new one")
+    return store
 
 
 def check_groups(parser: ArgumentParser, words: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ Guo and Yang (2024), arXiv 2406.19032.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,6 +16,8 @@ from w2s.methods.base import select_then_train
 from w2s.methods.selection import SELECTED_FROM, Candidates, TrainingSet, candidates_from, check_quantile
 
 __all__ = ["METHODS", "certain", "filter_uncertain", "filter_uncertain_sampled"]
+
+logger = logging.getLogger(__name__)
 
 # Nats. The threshold is often itself one of the few values that entropy takes: a rounding must not decide.
 _TOLERANCE = 1e-9
@@ -74,6 +78,10 @@ def certain(candidates: Candidates, quantile: float, over: str) -> tuple[npt.NDA
     # A question none of whose answers could be parsed is unanimous: counted, many of them leave nothing to keep.
     counted = uncertainty if over == "all" else candidates.parsed().column("uncertainty").to_numpy()
     threshold = float(np.quantile(counted, quantile)) if len(counted) else 0.0
+    if len(counted) and quantile < 1 and np.ptp(counted) <= _TOLERANCE:
+        logger.warning(
+            "all questions are as uncertain (%.3f): quantile %g leaves none of them out", threshold, quantile
+        )
     mask: npt.NDArray[np.bool_] = uncertainty <= threshold + _TOLERANCE
     return mask, f"questions of uncertainty up to {threshold:.3f} (quantile {quantile:g} over answers)"
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.errors import InputError, unknown_name
-from w2s.methods.options import Label, training_set_of
+from w2s.methods.options import Label, likeliest_option, training_set_of
 from w2s.methods.selection import TrainingSet, candidates_from, first_rows
 
 __all__ = ["LABELS", "check_labelling", "labelled", "with_truth"]
@@ -63,7 +63,7 @@ def labelled(
         labels: One of `LABELS`.
         without: Ids of questions that are left out beforehand.
         rule: How the probabilities came about, in plain words.
-        seed: Of the draw.
+        seed: Of the draws, of prompts and among options that are equally likely.
 
     Raises:
         InputError: `share` or `labels` is not valid, or the answers are not a table of answers with prompts.
@@ -78,7 +78,7 @@ def labelled(
     surest = _surest({id: float(of[id].max()) for id in left}, math.ceil(share * len(left) - 1e-9), seed)
     sure = asked.keep(pc.is_in(asked.column("question_id"), _texts(surest)), otherwise="unsure")
     drawn = sure.draw(len(left), seed=seed, spread=True)
-    own = [_label(choices[id], of[id], labels) for id in drawn.rows["question_id"].to_pylist()]
+    own = [_label(id, choices[id], of[id], labels, seed) for id in drawn.rows["question_id"].to_pylist()]
     how = "all options of each, by their probability" if labels == "soft" else "the likeliest option of each"
     whole = f"{rule}; {how}, for the surest {len(surest)} of {len(left)} questions"
     return training_set_of(drawn, own, whole)
@@ -113,8 +113,10 @@ def with_truth(made: TrainingSet, gold_answers: pa.Table, *, labels: str = "soft
     added, selection = training_set_of(given, certain, "")
     groups = pc.add(added["group"], (pc.max(made.table["group"]).as_py() or 0) + 1)
     added = added.set_column(added.schema.get_field_index("group"), "group", groups)
+    lost, also_lost = made.selection.dropped, selection.dropped
     whole = dataclasses.replace(
         made.selection,
+        dropped={reason: lost.get(reason, 0) + also_lost.get(reason, 0) for reason in {**lost, **also_lost}},
         rule=f"{made.selection.rule}; and ground truth of {selection.questions} other questions",
         **{
             name: getattr(made.selection, name) + getattr(selection, name)
@@ -141,11 +143,11 @@ def _surest(confidence: Mapping[str, float], count: int, seed: int) -> list[str]
     return [ids[index] for index in order[:count]]
 
 
-def _label(options: Sequence[str], own: Floats, labels: str) -> Label:
+def _label(id: str, options: Sequence[str], own: Floats, labels: str, seed: int) -> Label:
     """All options by their probability, the negligible ones of weight 0, or the likeliest alone."""
     own = own[: len(options)]
     if labels == "hard":
-        return Label([options[int(np.round(own, _DECIMALS).argmax())]], [1.0], soft=False)
+        return Label([options[likeliest_option(id, options, own, seed=seed)]], [1.0], soft=False)
     kept = np.where(own < min(_NEGLIGIBLE, own.max()), 0.0, own)
     return Label(options, (kept / kept.sum()).tolist())
 

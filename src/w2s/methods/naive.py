@@ -36,7 +36,7 @@ METHODS = (
         reads=SELECTED_FROM,
         summary="the weak answer to the original wording of each question",
         role="baseline",
-        version=2,
+        version=3,
         reference=True,
     ),
 )

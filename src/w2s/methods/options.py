@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from w2s import tables
@@ -12,14 +15,16 @@ from w2s.errors import InputError
 from w2s.methods.selection import Candidates, TrainingSet
 from w2s.reliability.base import add_scores
 
-__all__ = ["Label", "likeliest", "soft_training_set", "training_set_of"]
+__all__ = ["Label", "likeliest", "likeliest_option", "soft_training_set", "training_set_of"]
+
+_TIE = 1e-9  # probabilities that differ by less are equal
 
 
 class Label(NamedTuple):
     """What a student learns to answer to one prompt.
 
     Attributes:
-        options: One, or for a soft label all of the question, in the order of their group.
+        options: One, or for a soft label all of the question, in any order.
         weights: One for each option; of a soft label their probabilities.
         soft: Whether the options are a group.
     """
@@ -29,18 +34,39 @@ class Label(NamedTuple):
     soft: bool = True
 
 
-def likeliest(candidates: Candidates) -> Candidates:
+def likeliest_option(
+    id: str, options: Sequence[str], probabilities: Sequence[float] | npt.NDArray[np.float64], *, seed: int
+) -> int:
+    """The index of the likeliest option of a question.
+
+    Of options that are equally likely one is drawn, whatever their order: a file may list the right one first.
+
+    Args:
+        id: Of the question.
+        options: In any order.
+        probabilities: One for each option.
+        seed: Of the draw.
+    """
+    own = np.asarray(probabilities)
+    equal = np.flatnonzero(own >= own.max() - _TIE).tolist()
+    return int(min(equal, key=lambda index: hashlib.sha256(f"{seed}\0{id}\0{options[index]}".encode()).digest()))
+
+
+def likeliest(candidates: Candidates, *, seed: int) -> Candidates:
     """Put the likeliest option of its question in place of each row's answer; `confidence` is its probability.
 
-    The prompt stays, and the completion is that option as a student writes it in answer to this prompt. Of options
-    that are equally likely the first one counts.
+    The prompt stays, and the completion is that option as a student writes it in answer to this prompt.
+
+    Args:
+        candidates: With a `posterior` over the options.
+        seed: Of the draw among options that are equally likely.
 
     Raises:
         InputError: The rows have no distribution over their options.
     """
     answers, written, confidence = [], [], []
     for row in _rows_with_options(candidates):
-        best = max(range(len(row["posterior"])), key=row["posterior"].__getitem__)
+        best = likeliest_option(row["question_id"], row["choices"], row["posterior"], seed=seed)
         answers.append(row["choices"][best])
         written.append(_written(row)[best])
         confidence.append(row["posterior"][best])
@@ -53,9 +79,6 @@ def likeliest(candidates: Candidates) -> Candidates:
 def soft_training_set(candidates: Candidates, rule: str) -> TrainingSet:
     """Turn each row into a group: every option of its question, weighted by its probability.
 
-    A group's options stand in the order of the choices where all questions have the same ones, and else in that in
-    which the prompt names them: so a place in a group is a class of answers, or a position.
-
     Args:
         candidates: One row a question, with a `posterior` over the options.
         rule: What the labels are, in plain words. The selection counts a group as one row.
@@ -63,19 +86,15 @@ def soft_training_set(candidates: Candidates, rule: str) -> TrainingSet:
     Raises:
         InputError: The rows have no distribution over their options.
     """
-    found = _rows_with_options(candidates)
-    classes = len({tuple(row["choices"]) for row in found}) == 1
-    labels = []
-    for row in found:
-        positions, order = row.get("positions"), range(len(row["choices"]))
-        placed = order if classes or positions is None else sorted(order, key=positions.__getitem__)
-        options, weights = ([row[name][option] for option in placed] for name in ("choices", "posterior"))
-        labels.append(Label(options, weights))
+    labels = [Label(row["choices"], row["posterior"]) for row in _rows_with_options(candidates)]
     return training_set_of(candidates, labels, rule)
 
 
 def training_set_of(candidates: Candidates, labels: Iterable[Label], rule: str) -> TrainingSet:
     """Turn prompts and their labels into a training set: a row for each option of a label.
+
+    A group's options stand in the order of their names where all questions have the same ones, and else in that in
+    which the prompt names them: so a place in a group is a class of answers, or a position.
 
     Args:
         candidates: A row for each prompt, whatever was answered to it.
@@ -83,9 +102,17 @@ def training_set_of(candidates: Candidates, labels: Iterable[Label], rule: str) 
         rule: How the labels came about, in plain words. The selection counts a prompt with its label as one row.
     """
     columns: dict[str, list[Any]] = {name: [] for name in tables.TRAINING_SET.names}
-    for group, (row, label) in enumerate(zip(candidates.rows.to_pylist(), labels, strict=True)):
+    pairs = list(zip(candidates.rows.to_pylist(), labels, strict=True))
+    same_options = len({tuple(sorted(label.options)) for _, label in pairs if label.soft}) == 1
+    for group, (row, label) in enumerate(pairs):
         written = dict(zip(row.get("choices") or (), _written(row), strict=False))
-        for option, weight in zip(label.options, label.weights, strict=True):
+        position = dict(zip(row.get("choices") or (), row.get("positions") or (), strict=False))
+        weighted = list(zip(label.options, label.weights, strict=True))
+        if same_options:
+            weighted.sort()
+        elif position:
+            weighted.sort(key=lambda pair: position.get(pair[0], len(position)))
+        for option, weight in weighted:
             columns["completion"].append(written.get(option, f" {option}"))
             columns["answer"].append(option)
             columns["weight"].append(weight)

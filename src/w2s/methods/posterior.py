@@ -246,6 +246,6 @@ METHODS = (
         selectors={_SELECTOR: pooled_labels, _GOLD_SELECTOR: learn_weak_gold},
         needs_options=True,
         check=_check,
-        version=1 + DEBIAS_VERSION,  # raised when either is
+        version=2 + DEBIAS_VERSION,  # raised when either is
     ),
 )

@@ -243,12 +243,15 @@ def first_rows(rows: pa.Table | Candidates) -> npt.NDArray[np.bool_]:
 def first_answers(scored: pa.Table) -> Candidates:
     """Each question's answer in its original wording: the lowest variation that there is, of the first supervisor.
 
-    A question without an answer there is left out, whatever was answered in other variations.
+    That is the first by name of those who answered the question in any variation. A question without an answer there
+    is left out, whatever was answered in other variations or by others.
 
     Raises:
         InputError: As `candidates_from`.
     """
     candidates = candidates_from(scored)
+    if "supervisor" in scored.column_names:
+        candidates = candidates.ordered(("question_id", "ascending"), ("supervisor", "ascending"))
     first = candidates.keep(first_rows(candidates), otherwise="other_variations")
     variation = first.column("variation")
     lowest = pc.min(candidates.column("variation"))

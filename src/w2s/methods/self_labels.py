@@ -34,14 +34,14 @@ def self_labels(own: pa.Table, *, share: float = 0.6, seed: int = 0) -> Training
     Args:
         own: The untrained model's answers, scored by an estimator with a `posterior`.
         share: Of the questions that are kept, above 0.
-        seed: Of the draw.
+        seed: Of the draws, of rows and among options that are equally likely.
 
     Raises:
         InputError: The table is not one of scored answers with prompts, it has no posterior, or the share is none.
     """
     if not 0 < share <= 1:
         raise InputError(f"share {share}: expected a number above 0, up to 1")
-    labelled = likeliest(candidates_from(own))
+    labelled = likeliest(candidates_from(own), seed=seed)
     confidence = labelled.column("confidence").to_numpy()
     _, first = np.unique(labelled.column("question_id").to_pylist(), return_index=True)
     threshold = float(np.quantile(confidence[first], 1 - share)) if len(first) else 0.0
@@ -74,5 +74,6 @@ METHODS = (
         estimator="debiased",
         needs_options=True,
         check=_check,
+        version=2,
     ),
 )

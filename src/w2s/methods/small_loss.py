@@ -90,6 +90,6 @@ METHODS = (
         selectors={"naive": naive, "small_loss": small_loss},
         needs_options=True,
         check=_check,
-        version=2,
+        version=3,
     ),
 )

@@ -60,6 +60,7 @@ def soft_method(name: str, *, loss: str, summary: str, settings: Mapping[str, fl
         selector=None if settings else soft_labels,
         estimator="probability",
         needs_options=True,
+        version=2,
     )
 
 

@@ -25,8 +25,7 @@ def learn_weak_gold(weak_gold: pa.Table, *, seed: int = 0) -> TrainingSet:
     Raises:
         InputError: The table is not one of answers with prompts.
     """
-    table, selection = ceiling(weak_gold, seed=seed)
-    return TrainingSet(table, selection)
+    return ceiling(weak_gold, seed=seed)
 
 
 METHODS = (

@@ -21,6 +21,7 @@ from w2s.metrics.intervals import (
     exact_test,
     holm,
     pgr_interval,
+    share_interval,
     wilson,
 )
 from w2s.metrics.power import TEST_SETS, Components, TestSets, minimal_effect, power, variance_components
@@ -60,6 +61,7 @@ __all__ = [
     "power",
     "rank",
     "risk_coverage",
+    "share_interval",
     "shared_questions",
     "variance_components",
     "wilson",

@@ -31,11 +31,16 @@ class Spread(NamedTuple):
 
     def half(self, level: float = LEVEL) -> float:
         """Half the width of the interval of a level."""
+        return self.quantile(level) * math.sqrt(self.variance)
+
+    def quantile(self, level: float = LEVEL) -> float:
+        """How many standard errors that is."""
+        upper = (1 + level) / 2
+        if math.isinf(self.degrees):
+            return NormalDist().inv_cdf(upper)
         from scipy.special import stdtrit
 
-        quantile = (1 + level) / 2
-        t = NormalDist().inv_cdf(quantile) if math.isinf(self.degrees) else float(stdtrit(self.degrees, quantile))
-        return t * math.sqrt(self.variance)
+        return float(stdtrit(self.degrees, upper))
 
     def p_value(self, estimate: float) -> float:
         """Two-sided, of no difference."""

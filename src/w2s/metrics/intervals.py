@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.errors import InputError
-from w2s.metrics.crossed import NO_SPREAD, MeanSquares, Spread, Z, fieller, widest
+from w2s.metrics.crossed import NO_SPREAD, MeanSquares, Spread, Z, fieller
 from w2s.metrics.scores import Floats
 from w2s.metrics.tested import QuestionIds, as_same_shape, as_tested
 
@@ -45,6 +45,8 @@ __all__ = [
     "exact_test",
     "holm",
     "pgr_interval",
+    "share_interval",
+    "wilson",
 ]
 
 Scope = Literal["run", "seeds", "none"]
@@ -139,12 +141,12 @@ def accuracy_interval(correct: npt.ArrayLike, *, question_ids: QuestionIds | Non
     estimate, by_seed = float(np.nanmean(values)), _by_seed(values)
     seeds, questions = values.shape
     if seeds == 1:
-        return Interval(estimate, *_wilson(estimate, questions))
+        return Interval(estimate, *share_interval(estimate, 0.0, questions))
     if seeds == 2:
         return Interval(estimate, math.nan, math.nan, "none", _TWO_SEEDS, by_seed)
     spread = MeanSquares.of(values[None]).spread(np.ones(1))
     if spread.variance < NO_SPREAD:
-        return Interval(estimate, *_wilson(estimate, questions), "seeds", "", by_seed)
+        return Interval(estimate, *share_interval(estimate, 0.0, questions), "seeds", "", by_seed)
     if questions == 1:
         return Interval(estimate, math.nan, math.nan, "none", _ONE_QUESTION, by_seed)
     low, high = max(0.0, estimate - spread.half()), min(1.0, estimate + spread.half())
@@ -184,38 +186,22 @@ def difference_over_disjoint(
 ) -> Difference:
     """Accuracy of a minus that of b, where each seed was tested on questions of its own.
 
-    The seeds' differences are then independent, and Student's t over them covers questions and seeds alike. It does
-    not where two seeds share questions. It is never narrower than the interval over questions alone.
+    The seeds' differences are then independent, and Student's t over them covers questions and seeds alike; it does not
+    where two seeds share questions. It is never narrower than the interval over questions alone.
 
     Args:
-        a: (questions,) of each seed.
+        a: (questions,) of each seed, as many in each.
         b: The same questions of each seed.
         question_ids: The questions of each seed, to be sure that no two seeds share one.
 
     Raises:
         InputError: Numbers of seeds or questions do not fit each other, or two seeds share a question.
     """
-    if len(a) != len(b) or not len(a):
-        raise InputError(f"{len(a)} and {len(b)} seeds: expected as many of each, and at least one")
-    differences: list[Floats] = []
-    for index, (one, other) in enumerate(zip(a, b, strict=True)):
-        first, second = as_same_shape(one, other)
-        if len(first) != 1:
-            raise InputError(f"seed {index + 1} is an array of {len(first)} runs: expected one, (questions,)")
-        differences.append(first[0].astype(np.float64) - second[0])
-    if question_ids is not None:
-        _check_disjoint(question_ids, [len(difference) for difference in differences])
-    by_seed = tuple(float(difference.mean()) for difference in differences)
-    seeds, estimate = len(by_seed), float(np.mean(by_seed))
-    if seeds == 1:
-        return _difference(differences[0][None])
-    answers = np.concatenate(differences)
-    if seeds == 2:
-        return _of_two(estimate, answers, by_seed)
-    of_questions = sum(float(np.var(one, ddof=1)) / len(one) for one in differences if len(one) > 1)
-    over_seeds = Spread(float(np.var(by_seed, ddof=1)) / seeds, seeds - 1)
-    over_questions = Spread(of_questions / seeds**2, max(1, len(answers) - seeds))
-    return _from_spread(estimate, widest(over_seeds, over_questions), answers, by_seed)
+    if question_ids is None:
+        question_ids = [[f"{seed}: {number}" for number in range(np.size(one))] for seed, one in enumerate(a)]
+    _check_disjoint(question_ids)
+    first, second = as_tested(question_ids, cast("npt.ArrayLike", a), cast("npt.ArrayLike", b))
+    return _difference(first - second)
 
 
 def pgr_interval(
@@ -357,21 +343,36 @@ def _exact_test(by_question: Floats) -> float:
     return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
-def wilson(shares: Floats, questions: Floats) -> tuple[Floats, Floats]:
+def wilson(shares: Floats, questions: Floats, quantile: float = Z) -> tuple[Floats, Floats]:
     """The 95% score intervals of shares (Wilson 1927): their lower and their upper ends.
 
     Args:
         shares: (shares,)
         questions: (shares,) of how many questions each is.
+        quantile: Of the normal distribution, or of Student's t.
     """
-    centre = (shares + Z**2 / (2 * questions)) / (1 + Z**2 / questions)
-    half = Z * np.sqrt(shares * (1 - shares) / questions + Z**2 / (4 * questions**2)) / (1 + Z**2 / questions)
+    square = quantile**2
+    centre = (shares + square / (2 * questions)) / (1 + square / questions)
+    variance = shares * (1 - shares) / questions + square / (4 * questions**2)
+    half = quantile * np.sqrt(variance) / (1 + square / questions)
     # An end that is the share itself, at 0 and at 1, is not so after rounding.
     return np.clip(centre - half, 0, shares), np.clip(centre + half, shares, 1)
 
 
-def _wilson(share: float, questions: int) -> tuple[float, float]:
-    low, high = wilson(np.array([share]), np.array([float(questions)]))
+def share_interval(share: float, variance: float, questions: float, degrees: float = math.inf) -> tuple[float, float]:
+    """The 95% interval of a share of known variance: Wilson's, of as many answers as would have that variance.
+
+    It stays within 0 and 1, and has a width even where nothing varied.
+
+    Args:
+        share: From 0 to 1; an AUROC is one too.
+        variance: Of the share; where it is 0, there are as many answers as questions.
+        questions: How many there were.
+        degrees: Of freedom of the variance (inf: normal).
+    """
+    of_one = share * (1 - share)  # the variance of one answer
+    answers = of_one / variance if of_one > 0 and variance >= NO_SPREAD else questions
+    low, high = wilson(np.array([share]), np.array([float(answers)]), Spread(variance, degrees).quantile())
     return float(low[0]), float(high[0])
 
 
@@ -379,10 +380,7 @@ def _by_seed(values: Floats) -> tuple[float, ...] | None:
     return tuple(float(mean) for mean in np.nanmean(values, axis=1)) if len(values) > 1 else None
 
 
-def _check_disjoint(question_ids: QuestionIds, sizes: Sequence[int]) -> None:
-    if [len(ids) for ids in question_ids] != list(sizes):
-        lengths = [len(ids) for ids in question_ids]
-        raise InputError(f"question_ids of lengths {lengths}: expected one for each answer, {list(sizes)}")
+def _check_disjoint(question_ids: QuestionIds) -> None:
     owner: dict[str, int] = {}
     for seed, ids in enumerate(question_ids, start=1):
         for question in ids:

@@ -5,16 +5,17 @@ the mean error rate of the answers taken, most trusted first, over all coverages
 some coverages. Answers of equal score come in random order.
 
 How sure they are is asked of the questions: a bootstrap draws questions with replacement, each with all its answers
-of all seeds, and measures all scores on the same draws, so that a difference is a paired one. Its standard deviation
-gives the interval. Where there are S seeds, three or more, the variance is `V_seeds + V_questions − V_error`, at least
-the larger of the first two, as in `intervals`: that of the seeds' values over S, that of their mean over the draws, and
-what is each seed's own in a draw, which both hold. With Student's t and Satterthwaite's degrees of freedom.
+of all seeds, and measures all scores on the same draws, so that a difference is a paired one. Its variance gives the
+interval, of an estimate Wilson's (`share_interval`); a difference that does not vary has none. Where there are S
+seeds, three or more, the variance is `V_seeds + V_questions − V_error`, at least the larger of the first two, as in
+`intervals`: that of the seeds' values over S, that of their mean over the draws, and what is each seed's own in a draw,
+which both hold. With Student's t and Satterthwaite's degrees of freedom.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ import numpy.typing as npt
 
 from w2s.errors import InputError
 from w2s.metrics.crossed import NO_SPREAD, Spread
-from w2s.metrics.scores import Bools, Floats, as_correct
+from w2s.metrics.intervals import share_interval
+from w2s.metrics.scores import Floats, as_scored
 
 __all__ = ["COVERAGES", "Measured", "SeedAnswers", "compare_rankings", "measure_names", "rank"]
 
@@ -51,12 +53,13 @@ class Measured(NamedTuple):
     """One measure of one score, and how far it is from that of the reference score; nan where it is not defined.
 
     Attributes:
-        estimate: The mean over seeds.
+        estimate: The mean over the seeds that have it: an AUROC needs right answers and wrong ones.
         low: Lower end of the 95% interval.
         high: Upper end.
         difference: From the reference's, on the same answers.
-        difference_low: Lower end of its 95% interval.
+        difference_low: Lower end of its 95% interval; nan where nothing varies, as there is nothing to measure it by.
         difference_high: Upper end.
+        seeds: How many have it.
     """
 
     estimate: float
@@ -65,6 +68,7 @@ class Measured(NamedTuple):
     difference: float
     difference_low: float
     difference_high: float
+    seeds: int
 
 
 def measure_names(coverages: Sequence[float] = COVERAGES) -> list[str]:
@@ -118,18 +122,13 @@ def compare_rankings(
     found = np.array([[one.measure(once, coverages) for one in own] for own in rankings])
     drawn = _drawn(rankings, count, coverages, seed)
     base = names.index(reference)
-    measures = measure_names(coverages)
+    right = float(np.mean(np.concatenate([np.ravel(one.correct) for one in seeds])))
+    # How many questions each measure rests on: an AUROC on those of right or of wrong answers, whichever are fewer.
+    resting = count * np.array([min(right, 1 - right), 1.0, *coverages])
     return {
         name: {
-            measure: Measured(
-                *_with_interval(found[place, :, index], drawn[place, :, :, index], 0.0),
-                *_with_interval(
-                    found[place, :, index] - found[base, :, index],
-                    drawn[place, :, :, index] - drawn[base, :, :, index],
-                    -1.0,
-                ),
-            )
-            for index, measure in enumerate(measures)
+            measure: _measured(found[:, :, index], drawn[..., index], place, base, resting[index])
+            for index, measure in enumerate(measure_names(coverages))
         }
         for place, name in enumerate(names)
     }
@@ -151,22 +150,44 @@ def _drawn(rankings: Sequence[Sequence[_Ranking]], questions: int, coverages: Se
     return np.swapaxes(np.array(found), 0, 1)
 
 
-def _with_interval(by_seed: Floats, drawn: Floats, least: float) -> Iterator[float]:
-    """The mean over seeds and its 95% interval, within `least` and 1; from (seeds,) and (draws, seeds)."""
-    estimate, seeds = float(by_seed.mean()), len(by_seed)
-    means = drawn.mean(axis=1)
+def _measured(found: Floats, drawn: Floats, place: int, base: int, questions: float) -> Measured:
+    """One measure of one score, from that of all: (scores, seeds) and (scores, draws, seeds).
+
+    Args:
+        found: Of the answers.
+        drawn: Of the draws.
+        place: Of the score.
+        base: Of the reference.
+        questions: How many the measure rests on.
+    """
+    has = np.isfinite(found[place])
+    if not has.any():
+        return Measured(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, seeds=0)
+    own, own_draws = found[place, has], drawn[place][:, has]
+    apart, apart_draws = own - found[base, has], own_draws - drawn[base][:, has]
+    estimate, difference = float(own.mean()), float(apart.mean())
+    ends = of_difference = math.nan, math.nan
+    if (spread := _spread(own, own_draws)) is not None:
+        ends = share_interval(estimate, spread.variance, questions, spread.degrees)
+    spread = _spread(apart, apart_draws)
+    if spread is not None and spread.variance >= NO_SPREAD:
+        of_difference = max(-1.0, difference - spread.half()), min(1.0, difference + spread.half())
+    return Measured(estimate, *ends, difference, *of_difference, seeds=int(has.sum()))
+
+
+def _spread(by_seed: Floats, drawn: Floats) -> Spread | None:
+    """The variance of the mean over seeds, from (seeds,) and (draws, seeds); None where it is not known."""
+    seeds, means = len(by_seed), drawn.mean(axis=1)
     means = means[np.isfinite(means)]  # a draw without right answers, or without wrong ones, has no AUROC
-    if math.isnan(estimate) or seeds == 2 or len(means) < _DRAWS // 2:
-        return iter((estimate, math.nan, math.nan))
-    spread = Spread(float(means.var(ddof=1)), math.inf)
-    if seeds > 2:
-        of_seeds = float(by_seed.var(ddof=1)) / seeds
-        of_error = float(np.nanvar(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum()) / (seeds - 1) / seeds
-        total = max(of_seeds + spread.variance - of_error, of_seeds, spread.variance)
-        degrees = (seeds - 1) * (total / of_seeds) ** 2 if of_seeds > NO_SPREAD else math.inf
-        spread = Spread(total, degrees)
-    half = spread.half()
-    return iter((estimate, max(least, estimate - half), min(1.0, estimate + half)))
+    if seeds == 2 or len(means) < _DRAWS // 2:
+        return None
+    of_questions = float(means.var(ddof=1))
+    if seeds == 1:
+        return Spread(of_questions, math.inf)
+    of_seeds = float(by_seed.var(ddof=1)) / seeds
+    of_error = float(np.nanvar(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum()) / (seeds - 1) / seeds
+    total = max(of_seeds + of_questions - of_error, of_seeds, of_questions)
+    return Spread(total, (seeds - 1) * (total / of_seeds) ** 2 if of_seeds > NO_SPREAD else math.inf)
 
 
 class _Ranking:
@@ -177,7 +198,7 @@ class _Ranking:
     """
 
     def __init__(self, score: npt.ArrayLike, correct: npt.ArrayLike, question: Ints) -> None:
-        scores, hits = _checked(score, correct)
+        scores, hits = as_scored(score, correct, empty=False)
         order = np.argsort(-scores, kind="stable")
         question, hits = question[order], hits[order]
         level = np.cumsum(np.diff(-scores[order], prepend=-np.inf) != 0)
@@ -249,12 +270,3 @@ def _harmonic(count: int) -> Floats:
     """Harmonic numbers from that of 0 on."""
     found: Floats = np.r_[0, np.cumsum(1 / np.arange(1, count + 1))]
     return found
-
-
-def _checked(score: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Floats, Bools]:
-    scores, hits = np.asarray(score, np.float64), as_correct(correct, empty=False)
-    if scores.ndim != 1 or hits.shape != (1, len(scores)):
-        raise InputError(f"scores of shape {scores.shape}: expected one for each answer of shape {np.shape(correct)}")
-    if np.isnan(scores).any():
-        raise InputError(f"the score of answer {int(np.argmax(np.isnan(scores)))} (from 0) is nan: expected a number")
-    return scores, hits[0]

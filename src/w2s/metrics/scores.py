@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from w2s.errors import InputError
 
-__all__ = ["Bools", "Floats", "RiskCoverage", "accuracy", "as_correct", "auroc", "pgr", "risk_coverage"]
+__all__ = ["Bools", "Floats", "RiskCoverage", "accuracy", "as_correct", "as_scored", "auroc", "pgr", "risk_coverage"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -77,7 +77,7 @@ def auroc(score: npt.ArrayLike, correct: npt.ArrayLike) -> float:
     Raises:
         InputError: The arrays differ in length, or a score is nan.
     """
-    scores, hits = _as_scored(score, correct)
+    scores, hits = as_scored(score, correct)
     positives = int(hits.sum())
     negatives = len(hits) - positives
     if not positives or not negatives:
@@ -100,9 +100,7 @@ def risk_coverage(score: npt.ArrayLike, correct: npt.ArrayLike) -> RiskCoverage:
     Raises:
         InputError: The arrays differ in length or are empty, or a score is nan.
     """
-    scores, hits = _as_scored(score, correct)
-    if not len(hits):
-        raise InputError("no answers: expected at least one")
+    scores, hits = as_scored(score, correct, empty=False)
     _, level, count = np.unique(-scores, return_inverse=True, return_counts=True)
     level_hits = np.bincount(level, weights=hits)
     taken = np.cumsum(count)
@@ -128,10 +126,10 @@ def as_correct(correct: npt.ArrayLike, *, empty: bool = True) -> Bools:
     return np.atleast_2d(array).astype(np.bool_)
 
 
-def _as_scored(score: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Floats, Bools]:
-    """Scores and correctness of the same answers, (answers,) each."""
+def as_scored(score: npt.ArrayLike, correct: npt.ArrayLike, *, empty: bool = True) -> tuple[Floats, Bools]:
+    """Scores and correctness of the same answers, (answers,) each; of none only where they may be `empty`."""
     scores = np.asarray(score, dtype=np.float64)
-    hits = as_correct(correct)
+    hits = as_correct(correct, empty=empty)
     if scores.ndim != 1 or hits.shape != (1, len(scores)):
         raise InputError(f"scores of shape {scores.shape}: expected one for each answer of shape {np.shape(correct)}")
     if np.isnan(scores).any():

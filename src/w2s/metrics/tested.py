@@ -36,7 +36,8 @@ def as_tested(question_ids: QuestionIds | None, *arrays: npt.ArrayLike) -> tuple
         *arrays: (questions,) or (seeds, questions); with question ids (questions,) of each seed.
 
     Raises:
-        InputError: No questions, shapes that do not fit each other, or a question that comes twice in a seed.
+        InputError: No questions, shapes that do not fit each other, a question that comes twice in a seed, or test sets
+            of several sizes that share no question: neither their seeds nor their questions would weigh alike.
     """
     if question_ids is None:
         return tuple(checked.astype(np.float64) for checked in as_same_shape(*arrays))
@@ -55,6 +56,9 @@ def as_tested(question_ids: QuestionIds | None, *arrays: npt.ArrayLike) -> tuple
         for row, place, run in zip(own, places, runs, strict=True):
             row[place] = run[0]
         tables.append(own)
+    sizes = [len(place) for place in places]
+    if len(set(sizes)) > 1 and shared_questions(question_ids) == "none":
+        raise InputError(f"test sets of {sizes} questions that share none: expected as many for each seed")
     return tuple(tables)
 
 

@@ -14,16 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.errors import InputError
-from w2s.metrics import wilson
+from w2s.metrics import share_interval, wilson
 from w2s.reliability.alike import Modal, modal_answers
 from w2s.reliability.ballots import Ballots, ballots_of
-from w2s.reliability.base import Codes, Floats, check_answers
+from w2s.reliability.base import Codes, Floats, check_answers, codes
 from w2s.reliability.dawid_skene import DawidSkene, fit_dawid_skene
 
 __all__ = ["Annotator", "Annotators", "Disputed", "Pair", "compare_annotators"]
 
 _MANY = 20  # questions that two who work apart do not answer alike,
 _DIFFER = 0.1  # where all pairs differ on this share
+
+# Of the bootstrap: so many samples, of so many questions at most. What they vary by is scaled to all questions.
+_SAMPLES, _SAMPLED = 40, 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,9 @@ class Annotator:
         majority_accuracy: Share of the questions on which the annotator is with the majority of the others.
         majority_questions: How many they are: those on which the others have one.
         accuracy: Dawid and Skene's estimate of how often the annotator is right.
-        accuracy_low: Lower end of its 95% interval, as though the right answers were known: it is too narrow by that.
+        accuracy_low: Lower end of its 95% interval: a bootstrap over questions, at least as wide as though the right
+            answers were known. None where fewer than three annotators share questions, since many accuracies then fit
+            their answers equally well.
         accuracy_high: Upper end.
     """
 
@@ -151,7 +156,7 @@ def compare_annotators(
     majority, modal = ballots.majority, modal_answers(answers, ballots)
     pairs, identical = _pairs(ballots, modal, most if most_pairs is None else most_pairs)
     return Annotators(
-        annotators=_annotators(ballots, modal, found),
+        annotators=_annotators(ballots, modal, found, _variance(answers, ballots, found, settings) if found else None),
         alpha=ballots.alpha(),
         compared=int(several.sum()),
         unanimous=int((several & is_one).sum()),
@@ -164,13 +169,18 @@ def compare_annotators(
     )
 
 
-def _annotators(ballots: Ballots, modal: Modal, found: DawidSkene | None) -> tuple[Annotator, ...]:
+def _annotators(
+    ballots: Ballots, modal: Modal, found: DawidSkene | None, variance: Floats | None
+) -> tuple[Annotator, ...]:
     questions = np.asarray(ballots.answered.sum(axis=1)).reshape(-1)
     themselves = modal.self_agreement(len(questions))
     agreement, compared = ballots.with_others()
     majority, decided = ballots.with_majority_of_others()
     accuracy = found.accuracy if found else np.full(len(questions), np.nan)
-    low, high = wilson(accuracy, questions)
+    ends: list[tuple[float, float] | tuple[None, None]] = [(None, None)] * len(questions)
+    if variance is not None:
+        for i in np.flatnonzero(compared).tolist():
+            ends[i] = share_interval(float(accuracy[i]), float(variance[i]), float(questions[i]), _SAMPLES - 1)
     given = np.unique(ballots.annotator * len(ballots.options.labels) + ballots.label_of_class[ballots.cls])
     answers = np.bincount(given // len(ballots.options.labels), minlength=len(questions))
     made = [
@@ -183,12 +193,40 @@ def _annotators(ballots: Ballots, modal: Modal, found: DawidSkene | None) -> tup
             majority_accuracy=float(majority[i]) if decided[i] else None,
             majority_questions=int(decided[i]),
             accuracy=float(accuracy[i]) if found else None,
-            accuracy_low=float(low[i]) if found else None,
-            accuracy_high=float(high[i]) if found else None,
+            accuracy_low=ends[i][0],
+            accuracy_high=ends[i][1],
         )
         for i, name in enumerate(ballots.annotators)
     ]
     return tuple(sorted(made, key=lambda one: (-(one.accuracy or 0), one.name)))
+
+
+def _variance(answers: pa.Table, ballots: Ballots, found: DawidSkene, settings: dict[str, Any]) -> Floats | None:
+    """(annotators,) of Dawid and Skene's accuracies, by a bootstrap over questions; None for fewer than three."""
+    if (ballots.with_others()[1] > 0).sum() < 3:
+        return None
+    names = [name for name in ("question_id", "supervisor", "answer", "choices") if name in answers.column_names]
+    answers = answers.select(names).sort_by("question_id")  # samples are the same for any order of the rows
+    question, count = codes(answers["question_id"])
+    sizes = np.bincount(question)
+    starts, size = np.cumsum(sizes) - sizes, min(count, _SAMPLED)
+    settings = {**settings, "form": found.form, "tolerance": 1e-3, "max_iterations": 1000}  # far below what varies
+    rng, index = np.random.default_rng(0), {name: i for i, name in enumerate(found.supervisors)}
+    drawn = np.full((_SAMPLES, len(index)), np.nan)
+    for values in drawn:
+        sample = rng.integers(count, size=size)
+        number = np.repeat(np.arange(size), sizes[sample])  # a question that is drawn twice is two
+        rows = np.arange(len(number)) + (starts[sample] - np.cumsum(sizes[sample]) + sizes[sample])[number]
+        table = answers.take(pa.array(rows)).set_column(0, "question_id", pa.array(number).cast(pa.string()))
+        if pc.count_distinct(table["supervisor"]).as_py() > 1:
+            fitted = fit_dawid_skene(table, **settings)
+            values[[index[name] for name in fitted.supervisors]] = fitted.accuracy
+    there = np.isfinite(drawn)
+    mean = np.where(there, drawn, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    squares = np.where(there, (drawn - mean) ** 2, 0).sum(axis=0)
+    known = found.accuracy * (1 - found.accuracy) / ballots.answered.sum(axis=1)  # if right answers were known
+    variance: Floats = np.maximum(squares / np.maximum(there.sum(axis=0) - 1, 1) * size / count, known)
+    return variance
 
 
 def _best(found: DawidSkene) -> tuple[Codes, Floats]:

@@ -79,5 +79,6 @@ ESTIMATORS = (
         "calibrated",
         calibrated,
         summary="pooled log-probabilities, as sure as out-of-fold answers to weak_train are right",
+        version=2,
     ),
 )

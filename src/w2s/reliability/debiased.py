@@ -94,6 +94,6 @@ ESTIMATORS = (
         "debiased",
         debiased,
         summary="the mean probability of each option, without what its position adds",
-        version=VERSION,
+        version=1 + VERSION,  # raised when either is
     ),
 )

@@ -22,6 +22,7 @@ FEATURES = ("vote share", "probability", "spread", "margin")
 """What is known of an answer; without log-probabilities the vote share and the margin of the votes alone."""
 
 _FEWEST = 20  # questions: with fewer, what is fitted is noise
+_DECIMALS = 10  # of a confidence: far above the noise of a sum's order, which would else decide ties
 _LEAST = 1e-6  # probability: the log-odds of an option that is never chosen stay a number
 
 
@@ -52,7 +53,7 @@ def learned(answers: pa.Table, *, calibration: Calibration, ridge: float = 1.0) 
 
         confidence = σ(β₀ + Σ_j β_j f_j)
 
-    * vote share: the share of the question's answers that equal `a`;
+    * vote share: the share of the question's answers that equal `a`, of all, those that could not be parsed included;
     * probability: the log-odds of `m(a)`, the mean probability of `a` over the variations;
     * spread: the standard deviation over the variations of the probability of `a`;
     * margin: `m(a) − max_{b≠a} m(b)`.
@@ -65,7 +66,7 @@ def learned(answers: pa.Table, *, calibration: Calibration, ridge: float = 1.0) 
 
     The uncertainty of a question is 1 minus the highest confidence among its answers. Of ground truth only that of the
     calibration is used, whose answers come from models that did not learn those questions. An unparsed answer has
-    confidence 0, and all else is of the answers that could be parsed.
+    confidence 0; it counts as a vote, but its probabilities do not count.
 
     Args:
         answers: Checked answers; either all have `choices` and `choice_logprobs`, or none has log-probabilities.
@@ -78,7 +79,7 @@ def learned(answers: pa.Table, *, calibration: Calibration, ridge: float = 1.0) 
     """
     fit = fit_learned(calibration, ridge=ridge)
     parsed = pc.is_valid(answers["answer"]).to_numpy()
-    features = features_of(answers.filter(parsed))
+    features = features_of(answers)
     if parsed.any() and features.shape[1] != len(fit.mean):
         have = ["choice_logprobs" if n == len(FEATURES) else "none" for n in (features.shape[1], len(fit.mean))]
         raise InputError(
@@ -87,7 +88,7 @@ def learned(answers: pa.Table, *, calibration: Calibration, ridge: float = 1.0) 
         )
     confidence: Floats = np.zeros(len(parsed))
     if parsed.any():
-        confidence[parsed] = fit.confidence(features)
+        confidence[parsed] = np.round(fit.confidence(features), _DECIMALS)
     question, count = codes(answers["question_id"])
     best: Floats = np.zeros(count)
     np.maximum.at(best, question, confidence)
@@ -95,19 +96,21 @@ def learned(answers: pa.Table, *, calibration: Calibration, ridge: float = 1.0) 
 
 
 def features_of(answers: pa.Table) -> Floats:
-    """(rows, features) those of `FEATURES`, or without log-probabilities the first and the last of them.
+    """(parsed rows, features) those of `FEATURES`, or without log-probabilities the first and the last of them.
 
     Args:
-        answers: Of which each could be parsed: the shares are among these.
+        answers: All that take part in the vote, parsed or not.
 
     Raises:
         InputError: Some rows have log-probabilities and some have none; or as `probability`.
     """
     votes = count_votes(answers)
-    share = votes.share[votes.class_of_row]
-    if not has_logprobs(answers, "learned"):
-        return np.stack([share, margins_of_votes(votes)[votes.class_of_row]], axis=1)
-    found = option_scores(answers, "learned")
+    is_parsed = pc.is_valid(answers["answer"])
+    parsed, own_class = answers.filter(is_parsed), votes.class_of_row[is_parsed.to_numpy()]
+    share = votes.share[own_class]
+    if not has_logprobs(parsed, "learned"):
+        return np.stack([share, margins_of_votes(votes)[own_class]], axis=1)
+    found = option_scores(parsed, "learned")
     each = probabilities(found, 1.0)
     mean = mean_by_question(found, each)
     variance = mean_by_question(found, (each - mean[found.question]) ** 2)
@@ -125,8 +128,8 @@ def fit_learned(calibration: Calibration, *, ridge: float = 1.0) -> Learned:
     if not ridge > 0:
         raise InputError(f"ridge {ridge}: expected a number above 0")
     answers = check_answers(calibration.answers, name="calibration")
-    answers = answers.filter(pc.is_valid(answers["answer"]))
     features = features_of(answers)
+    answers = answers.filter(pc.is_valid(answers["answer"]))
     ids = answers["question_id"].to_pylist()
     known = np.array([id in calibration.gold for id in ids], bool)
     question = codes(answers["question_id"])[0][known]
@@ -184,5 +187,6 @@ ESTIMATORS = (
         "learned",
         learned,
         summary="a regression of right and wrong on votes and probabilities, fitted out of fold on weak_train",
+        version=2,
     ),
 )

@@ -34,10 +34,13 @@ def margin(answers: pa.Table, *, over: str = "auto", temperature: float = 1.0, d
         debias: Divide out what the position of an option adds first, as `debiased` does; of probabilities alone.
 
     Raises:
-        InputError: As `probability` or `debiased`; or some rows have log-probabilities and some have none.
+        InputError: As `probability` or `debiased`; the temperature is not above 0; or some rows have log-probabilities
+            and some have none.
     """
     if over not in OVER:
         raise unknown_name("over", over, OVER)
+    if not temperature > 0:
+        raise InputError(f"temperature {temperature}: expected a number above 0")
     if over == "votes" or (over == "auto" and not has_logprobs(answers, "margin")):
         if debias:
             raise InputError("debias of estimator margin is true: votes have no probabilities to divide out of")
@@ -101,4 +104,6 @@ def _of_votes(answers: pa.Table) -> pa.Table:
     return add_scores(answers, confidence=(1 + ahead[found.class_of_row]) / 2, uncertainty=1 - top[found.question])
 
 
-ESTIMATORS = (estimator_from("margin", margin, summary="how far the most probable answer is ahead of the next"),)
+ESTIMATORS = (
+    estimator_from("margin", margin, summary="how far the most probable answer is ahead of the next", version=2),
+)

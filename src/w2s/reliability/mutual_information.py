@@ -83,5 +83,6 @@ ESTIMATORS = (
         "mutual-information",
         mutual_information,
         summary="how far the variations' distributions contradict each other (BALD)",
+        version=2,
     ),
 )

@@ -24,6 +24,8 @@ __all__ = [
     "probability",
 ]
 
+_DECIMALS = 10  # of scores: far above the noise of a sum's order, which would else decide ties
+
 
 class OptionScores(NamedTuple):
     """What a model's answers say of each option.
@@ -147,7 +149,7 @@ def add_posterior(
     confidence: Floats | None = None,
     uncertainty: Floats | None = None,
 ) -> pa.Table:
-    """The answers with `posterior`, and with the confidence and the uncertainty that follow from it.
+    """The answers with `posterior`, and with the confidence and the uncertainty that follow from it, rounded.
 
     Args:
         answers: The rows of `found`.
@@ -156,12 +158,13 @@ def add_posterior(
         confidence: (questions, options) of an answer; by default its posterior.
         uncertainty: (questions,); by default the entropy of the posterior.
     """
-    question = found.question
+    question, posterior = found.question, np.round(posterior, _DECIMALS)
     each = [row[:size].tolist() for row, size in zip(posterior[question], found.sizes, strict=True)]
-    of_question = entropy_of_options(posterior) if uncertainty is None else uncertainty
+    of_question = np.round(entropy_of_options(posterior) if uncertainty is None else uncertainty, _DECIMALS)
+    of_option = posterior if confidence is None else np.round(confidence, _DECIMALS)
     return add_scores(
         answers,
-        confidence=np.clip(of_chosen(found, posterior if confidence is None else confidence), 0, 1),
+        confidence=np.clip(of_chosen(found, of_option), 0, 1),
         uncertainty=np.maximum(of_question[question], 0),
         posterior=pa.array(each, pa.list_(pa.float64())),
     )
@@ -200,5 +203,10 @@ def _check_logprobs(values: Floats, sizes: Codes) -> None:
 
 
 ESTIMATORS = (
-    estimator_from("probability", probability, summary="the mean probability of each option over the variations"),
+    estimator_from(
+        "probability",
+        probability,
+        summary="the mean probability of each option over the variations",
+        version=2,
+    ),
 )

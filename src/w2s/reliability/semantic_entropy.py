@@ -19,9 +19,12 @@ from w2s.tasks.parsing import as_number
 __all__ = ["ESTIMATORS", "meanings", "normal_form", "semantic_entropy"]
 
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)")
-_SILENT = re.compile(r"['’‘`]|(?<!\d)\.|\.(?!\d)")
-# The minus of "-5" stays, and so do "c++", the factorial "5!" and what stands between two digits ("10-5").
-_SPACED = re.compile(r"(?!(?<=\d)[,:–—-]\d)(?:(?<!\d)(?<!\d!)!|[,;:?…\"“”«»()\[\]{}–—_]|(?<=\w)-|-(?!\w))")
+_SILENT = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])|\.(?!\d)")
+_QUOTED = re.compile(r"(?<![\w'])'([^']+)'(?![\w'])")
+_APOSTROPHE = re.compile("[’‘`]")
+_MINUS = re.compile(r"(?<!\w)[–−](?=\.?\d)")
+# The minus of "-5" and "-.5" stays, and so do "c++", "5!", "!=", "!x" and what stands between two digits ("10-5").
+_SPACED = re.compile(r"(?!(?<=\d)[,:–—-]\d)(?:(?<!\d)(?<!\d!)!(?![=\w])|[,;:?…\"“”«»()\[\]{}–—_]|(?<=\w)-|-(?!\.?\w))")
 _SIGNED = re.compile(r"\b[^\W\d_]{1,2}[-−–]\W*$")  # the grade "A-", the ion "Cl-"
 _CURRENCY = re.compile(r"[A-Z]{0,2}[$£¥¢฿\u20a0-\u20cf]|\b(?:USD|EUR|GBP|INR|CAD|AUD)(?=\W|\d)")
 
@@ -32,8 +35,9 @@ def semantic_entropy(answers: pa.Table, *, encoder: str = "", similarity: float 
     The answers to each question are put into clusters C that mean the same. With `p(C)` the share of the question's
     answers in a cluster, the uncertainty is the semantic entropy `−Σ_C p(C) ln p(C)`, in nats, and the confidence of
     an answer is `p` of its cluster: the entropy of Kuhn, Gal and Farquhar 2023 (arXiv 2302.09664) in the discrete
-    form of Farquhar et al. 2024 (Nature 630), which needs no likelihoods of the texts. They tell meanings apart by
-    entailment in both directions; here are two cheaper ways:
+    form of Farquhar et al. 2024 (Nature 630), which needs no likelihoods of the texts. These are the vote share and the
+    entropy of the votes as well, so that a majority is one of meanings. Those papers tell meanings apart by entailment
+    in both directions; here are two cheaper ways:
 
     * by `normal_form`, the default: case, punctuation, a first article, spacing and the spelling of a number do not
       count, but its currency does;
@@ -58,7 +62,7 @@ def semantic_entropy(answers: pa.Table, *, encoder: str = "", similarity: float 
     meaning = pa.array(meanings(answers, encoder, similarity), pa.string())
     place = answers.column_names.index("answer")
     share, entropy = agreement(count_votes(answers.set_column(place, "answer", meaning)))
-    return add_scores(answers, confidence=share, uncertainty=entropy)
+    return add_scores(answers, vote_share=share, entropy=entropy, confidence=share, uncertainty=entropy)
 
 
 def meanings(answers: pa.Table, encoder: str = "", similarity: float = 0.9) -> list[str | None]:
@@ -99,7 +103,8 @@ def normal_form(text: str) -> str:
     """A text without what tells no meaning: case, the encoding of accents, punctuation, a first article, spacing.
 
     A text that is a number is that number in one spelling, after its currency. Symbols stay ("c++", "5%", "5!", "A-",
-    "10²"), and a text that is nothing but punctuation is left as it is.
+    "10²", "x != 5", "f'", "5'"), and a text that is nothing but punctuation is left as it is. The factorial "n!" cannot
+    be told from an exclamation.
     """
     plain = " ".join(text.split()).rstrip(".")
     if (number := as_number(plain)) is not None:  # before compatible characters are one: "3½" is not 31/2
@@ -107,7 +112,8 @@ def normal_form(text: str) -> str:
     folded = " ".join(_folded(text).casefold().split())
     if (number := as_number(folded.rstrip("."))) is not None:
         return number
-    bare = " ".join(_SPACED.sub(" ", _SILENT.sub("", folded)).split())
+    plain = _SILENT.sub("", _MINUS.sub("-", _APOSTROPHE.sub("'", folded)))
+    bare = " ".join(_SPACED.sub(" ", _QUOTED.sub(r"\1", plain)).split())
     return (_ARTICLE.sub("", bare) or folded) + ("-" if bare and _SIGNED.search(folded) else "")
 
 
@@ -147,6 +153,6 @@ ESTIMATORS = (
         semantic_entropy,
         summary="how far free answers agree in meaning, whatever their words",
         models=("encoder",),
-        version=2,
+        version=3,
     ),
 )

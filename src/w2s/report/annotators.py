@@ -135,7 +135,12 @@ def _below(annotators: Sequence[Annotator]) -> list[Annotator]:
     """Those who are clearly less accurate than all together."""
     total = sum(one.questions for one in annotators)
     mean = sum((one.accuracy or 0) * one.questions for one in annotators) / total
-    return [one for one in annotators if (one.accuracy_high or 0) < mean and (one.accuracy or 0) < mean - _CLEARLY]
+    return [
+        one
+        for one in annotators
+        if one.accuracy is not None and one.accuracy_high is not None
+        if one.accuracy_high < mean and one.accuracy < mean - _CLEARLY
+    ]
 
 
 def _against_majority(found: Annotators) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from w2s.metrics.crossed import Z
 from w2s.report.method_figures import PGR_HIGHEST, PGR_LOWEST
 from w2s.report.paper_figures import study_confidences, study_entropies
 from w2s.report.reading import Run, read_run
@@ -116,10 +115,11 @@ def forest(effect: Effect) -> Plot:
     pooled, names = effect.pooled, list(effect.cells)
     plot = Plot(figsize=(6.6, 1.5 + 0.32 * len(names)))
     axes = plot.subplots()
-    weights = [1 / (error**2 + pooled.between**2) for _, error in effect.cells.values()]
-    for row, ((gain, error), weight) in enumerate(zip(effect.cells.values(), weights, strict=True)):
-        axes.plot([gain - Z * error, gain + Z * error], [row, row], color=BLUE, lw=1.2)
-        axes.plot(gain, row, "s", color=BLUE, ms=3 + 6 * (weight / max(weights)) ** 0.5)
+    weights = [1 / (one.standard_error**2 + pooled.between**2) for one in effect.cells.values()]
+    for row, (one, weight) in enumerate(zip(effect.cells.values(), weights, strict=True)):
+        if one.low is not None and one.high is not None:
+            axes.plot([one.low, one.high], [row, row], color=BLUE, lw=1.2)
+        axes.plot(one.estimate, row, "s", color=BLUE, ms=3 + 6 * (weight / max(weights)) ** 0.5)
     row = len(names)
     axes.fill(
         [pooled.low, pooled.estimate, pooled.high, pooled.estimate], [row, row - 0.25, row, row + 0.25], color=INK
@@ -134,12 +134,12 @@ def forest(effect: Effect) -> Plot:
     axes.set_xlabel(plain(f"accuracy of {effect.method} minus that of {effect.reference}"))
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
-    told = "; ".join(f"{name} {gain:+.3f}" for name, (gain, _) in effect.cells.items())
+    told = "; ".join(f"{name} {one.estimate:+.3f}" for name, one in effect.cells.items())
     return plot.describe(
         title=f"{effect.method} against {effect.reference}",
         alt=f"Gain in accuracy by experiment: {told}. Pooled: {in_words(pooled)}.",
         caption=(
-            "Lines are 95% intervals by each experiment's standard error; the diamond is the mean of a random-effects "
+            "Lines are each experiment's 95% interval, where it has one; the diamond is the mean of a random-effects "
             "summary, which takes the experiments' errors as independent."
         ),
     )

@@ -111,9 +111,13 @@ def effect(pooled: Pooled) -> str:
     """A pooled effect in a sentence, in points."""
     text = f"{_signed(pooled.estimate)} points over {pooled.experiments} experiments"
     text += f" (95% interval {_signed(pooled.low)} to {_signed(pooled.high)}, p {_p_value(pooled.p_value)})"
-    text += f"; true effects differ by {100 * pooled.between:.1f} points between them (standard deviation)"
+    if pooled.between:
+        text += f"; true effects differ by {100 * pooled.between:.1f} points between them (standard deviation)"
+    else:
+        text += "; estimates differ by no more than their errors explain"
     if pooled.experiments > 2:
-        text += f", and another such experiment's lies in {_signed(pooled.low_next)} to {_signed(pooled.high_next)}"
+        ends = f"{_signed(pooled.low_next)} to {_signed(pooled.high_next)}"
+        text += f", and another such experiment's lies in {ends} (95% prediction interval)"
     return text
 
 

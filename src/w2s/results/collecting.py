@@ -149,16 +149,14 @@ class _Collector:
         }
 
     @cached_property
-    def _transfer_gold(self) -> Gold:
-        return self._gold_of("transfer")
+    def _golds(self) -> dict[str, Gold]:
+        """Ground truth by the key of its step: seeds of one draw share it."""
+        steps = [step for run in self._graph.seed_runs for step in run.gold.values()]
+        return {step.key: gold_by_id(self._store.path(step)) for step in {step.key: step for step in steps}.values()}
 
-    @cached_property
-    def _weak_train_gold(self) -> Gold:
-        return self._gold_of("weak_train")
-
-    def _gold_of(self, *splits: str) -> Gold:
-        steps = [run.gold[split] for run in self._graph.seed_runs for split in splits if split in run.gold]
-        return Gold.of_all(gold_by_id(self._store.path(step)) for step in steps)
+    def _gold(self, run: SeedRun, split: str) -> Gold:
+        """Ground truth of a seed's own questions; empty where there is none."""
+        return self._golds[run.gold[split].key] if split in run.gold else Gold({}, {})
 
     # Records
 
@@ -195,7 +193,7 @@ class _Collector:
             correct = methods[spec.label]
             note, pgr = self._pgr(runs, weak, correct, methods.get(bound or ""), ids)
             gain = gains.get(spec.label)
-            found = self._selected([run.student.rounds[-1].training_set for run in own if run.student.rounds])
+            found = self._selected(runs, own)
             accuracy = accuracy_interval(correct, question_ids=ids)
             same = same_answer(test, [one.predictions for one in own], ids, self._store)
             rows.append(
@@ -304,13 +302,19 @@ class _Collector:
         reports = [json.loads(self._file(step, "training.json").read_text()) for step in trainings]
         return float(sum(report["seconds"] for report in reports))
 
-    def _selected(self, steps: Sequence[Step]) -> _Selected:
-        if not steps:
+    def _selected(self, runs: Sequence[SeedRun], methods: Sequence[MethodRun]) -> _Selected:
+        """Of the training sets of one method, that of each seed."""
+        tables, found = [], []
+        for run, method in zip(runs, methods, strict=True):
+            if method.student.rounds:
+                step = method.student.rounds[-1].training_set
+                tables.append(read_columns(self._file(step, TRAINING_SET_FILE), taught.COLUMNS))
+                gold = self._gold(run, "transfer"), self._gold(run, "weak_train")
+                found.append(taught.labels_right(tables[-1], *gold))
+        if not tables:
             return _Selected()
-        tables = [read_columns(self._file(step, TRAINING_SET_FILE), taught.COLUMNS) for step in steps]
         rows = _mean([table.num_rows for table in tables])
         questions = _mean([len(table["question_id"].unique()) for table in tables])
-        found = [taught.labels_right(table, self._transfer_gold, self._weak_train_gold) for table in tables]
         known = [one for one in found if one is not None]
         if len(known) < len(found):
             return _Selected(rows, questions)
@@ -319,12 +323,13 @@ class _Collector:
 
     def _labels(self, run: SeedRun) -> WeakLabelSummary:
         scored, questions = self._file(run.scored, SCORED_FILE), self._file(run.questions["transfer"], QUESTIONS_FILE)
-        found = weak_labels(run.seed, scored, questions, self._transfer_gold)
+        found = weak_labels(run.seed, scored, questions, self._gold(run, "transfer"))
         return replace(found, notes=(*found.notes, *self._known_before(run)))
 
     def _estimators(self, runs: Sequence[SeedRun]) -> list[ComparedEstimator]:
         scored = [{name: self._file(step, SCORED_FILE) for name, step in run.compared.items()} for run in runs]
-        return compared_estimators(scored, self._transfer_gold, seeds=[run.seed for run in runs])
+        gold = Gold.of_all(self._gold(run, "transfer") for run in runs)
+        return compared_estimators(scored, gold, seeds=[run.seed for run in runs])
 
     def _known_before(self, run: SeedRun) -> Iterator[str]:
         """What students know that nobody taught, beside what their teacher knows."""
@@ -353,7 +358,7 @@ class _Collector:
             for supervisor, table in self._tested(run, step, name, set(answers["supervisor"].to_pylist())):
                 tested[supervisor] = table["correct"].to_pylist()
         settings = self._graph.estimators.get("dawid-skene", {})
-        return SupervisorComparison.of(run.seed, answers, self._transfer_gold, tested, **settings)
+        return SupervisorComparison.of(run.seed, answers, self._gold(run, "transfer"), tested, **settings)
 
     def _tested(self, run: SeedRun, step: Step, name: str, supervisors: set[str]) -> Iterator[tuple[str, pa.Table]]:
         """What each supervisor of a step of `Supervision.tests` predicts, by its name in the answers table."""

@@ -36,15 +36,17 @@ _KEYS = ("question_id", "variation", "supervisor")  # tell one answer from all o
 class Measure:
     """One measure of an estimator's scores, and how far it is from that of the experiment's own estimator.
 
-    None is not defined: an AUROC where all answers are right or all wrong, an interval of two seeds.
+    None is not defined: an AUROC where all answers are right or all wrong, an interval of two seeds or where nothing
+    varies.
 
     Attributes:
-        estimate: The mean over seeds.
+        estimate: The mean over the seeds that have it.
         low: Lower end of the 95% interval.
         high: Upper end of the interval of the estimate.
         difference: From that of the experiment's own estimator, on the same answers.
         difference_low: Lower end of its 95% interval.
         difference_high: Upper end of the interval of the difference.
+        seeds: How many have it; None in results of earlier versions.
     """
 
     estimate: float | None
@@ -53,6 +55,7 @@ class Measure:
     difference: float | None
     difference_low: float | None
     difference_high: float | None
+    seeds: int | None = None
 
     @property
     def differs(self) -> bool:
@@ -126,15 +129,19 @@ def compare_estimators(
         seeds: Of the runs.
 
     Returns:
-        One record an estimator and seed, those of all seeds together last; none where no truth is known.
+        One record an estimator and seed, those of all seeds together last; none of seeds whose truth is not known.
     """
     together = [_comparable(tables) for tables in scored]
     ids = pa.chunked_array([part for own in together for part in next(iter(own.values()))["question_id"].chunks])
     answers = [_known(tables, gold, ids.unique()) for tables in together]
-    if not all(np.size(one[0].question) for one in answers):
+    known = {seed: own for seed, own in zip(seeds, answers, strict=True) if np.size(own[0].question)}
+    if not known:
         return []
-    found = [record for seed, own in zip(seeds, answers, strict=True) for record in _records([own], seed)]
-    return found if len(seeds) == 1 else [*found, *_records(answers, None)]
+    for seed in seeds:
+        if seed not in known:
+            logger.warning("seed %s has no ground truth of transfer: estimators are compared without it", seed)
+    found = [record for seed, own in known.items() for record in _records([own], seed)]
+    return found if len(seeds) == 1 else [*found, *_records(list(known.values()), None)]
 
 
 def _comparable(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
@@ -195,8 +202,11 @@ def _records(answers: Sequence[tuple[SeedAnswers, SeedAnswers]], seed: int | Non
 
 def _measure(value: Measured) -> Measure:
     # Rounded, so that equal rankings differ by 0 and not by what adding up leaves.
-    numbers = {name: round(one, 12) + 0.0 if math.isfinite(one) else None for name, one in value._asdict().items()}
-    return Measure(**numbers)
+    numbers = value._asdict()
+    seeds = numbers.pop("seeds")
+    return Measure(
+        seeds=seeds, **{name: round(one, 12) + 0.0 if math.isfinite(one) else None for name, one in numbers.items()}
+    )
 
 
 def _risk(answers: Sequence[SeedAnswers], name: str) -> list[float]:

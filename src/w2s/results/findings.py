@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from w2s import metrics
 from w2s.gold import right_rows, truths_of
-from w2s.metrics import Interval
+from w2s.metrics import Interval, share_interval
 from w2s.metrics.crossed import Z
 from w2s.reliability.base import SCORES, check_scored, codes, scores_in
 from w2s.reliability.signal import trust
@@ -45,7 +45,10 @@ FIXED_ANSWERS, FIXED_ANSWERS_ROWS = 10, 5
 
 
 class Position(NamedTuple):
-    """How often the option at one position was chosen; `expected` if position made no difference."""
+    """How often the option at one position was chosen; `expected` if position made no difference to the supervisor.
+
+    The interval is as wide as that of the difference from `expected`, which varies with the supervisor's own answers.
+    """
 
     position: int
     answers: int
@@ -55,14 +58,18 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PositionBias:
-    """Whether the position of an option decides.
+    """Whether the position of an option decides, of the questions that were asked in several orders.
+
+    Each answer is compared with where the same option stood in the question's other orders: a supervisor that gives
+    one answer more often than another shows nothing by that.
 
     Attributes:
         positions: Each position, from 0.
-        chi_square: Pearson's statistic of the answers per position against no preference.
-        p_value: P-value of the difference; answers are taken as independent, which exaggerates it a little.
+        chi_square: `d' V⁻ d`: d is the sum of the deviations from expectation, by position; V the sum of the outer
+            products of each question's own, since its answers stand or fall together. 0 where nothing deviates.
+        p_value: Of that, by as many degrees of freedom as V has ranks.
         effect: 0 = no preference, 1 = always the same position. It is what a mixture would show in which this
-            share of the answers goes to one position blindly and the others fall on all positions alike.
+            share of the answers goes to one position blindly and position makes no difference to the others.
         favourite: The position chosen most above expectation.
     """
 
@@ -112,15 +119,15 @@ class Findings:
         rows: Answers.
         questions: Questions of the rows.
         variations: The fewest and the most answers that a question has.
-        unanimity_rate: Share of the questions whose answers are all the same.
+        unanimity_rate: Share of the questions whose answers are all the same, of those with two answers or more.
         unparsed_rate: Share of the answers that could not be parsed.
         accuracy: Share of right answers, among those with ground truth.
-        accuracy_unanimous: The same of the questions answered unanimously.
-        accuracy_split: The same of the others.
+        accuracy_unanimous: The same of the questions with two answers or more that are all the same.
+        accuracy_split: The same of those whose answers differ.
         auroc: For each score, the probability that a right answer is more trusted by it than a wrong one; empty where
             all answers with ground truth are right, or all wrong.
         score: The score that the verdict is about: the estimator's own.
-        position: Of answers whose position is known.
+        position: Of the questions asked in several orders, where the table has `positions`.
         answers: For a fixed small set of answers: the most frequent first.
         disagreement: By variation.
     """
@@ -143,13 +150,13 @@ class Findings:
 
 def measure(scored: pa.Table, gold: Mapping[str, str], num_choices: Mapping[str, int]) -> Findings:
     """Measure; see `diagnosis.diagnose`."""
-    return _Rows(check_scored(scored), gold, num_choices).findings()
+    return _Rows(check_scored(scored), gold).findings()
 
 
 class _Rows:
     """The answers as arrays of one entry a row."""
 
-    def __init__(self, scored: pa.Table, gold: Mapping[str, str], num_choices: Mapping[str, int]) -> None:
+    def __init__(self, scored: pa.Table, gold: Mapping[str, str]) -> None:
         self.scored = scored
         self.question = codes(scored["question_id"])[0]
         self.num_questions = int(self.question.max(initial=-1)) + 1
@@ -157,27 +164,27 @@ class _Rows:
         self.truth = truths_of(scored["question_id"], gold)
         self.known: Bools = self.truth.is_valid().to_numpy()
         self.correct = right_rows(scored, gold)
-        at = pc.index_in(scored["question_id"], value_set=pa.array(num_choices.keys(), pa.string()))
-        self.num_choices: Ints = pc.fill_null(pa.array(num_choices.values(), pa.int64()).take(at), 0).to_numpy()
 
     def findings(self) -> Findings:
         """All of them."""
         per_question = np.bincount(self.question, minlength=self.num_questions)
         rows = len(self.question)
         share = self.scored["vote_share"].to_numpy()
-        unanimous_row = share > 1 - 1e-9
-        unanimous = np.zeros(self.num_questions, bool)
-        unanimous[self.question] = unanimous_row
+        several_row = per_question[self.question] > 1
+        split_row = share < 1 - 1e-9
+        split = np.zeros(self.num_questions, bool)
+        split[self.question] = split_row
+        several = per_question > 1
         return Findings(
             checked=bool(self.known.any()),
             rows=rows,
             questions=self.num_questions,
             variations=(int(per_question.min()), int(per_question.max())) if rows else (0, 0),
-            unanimity_rate=float(unanimous.mean()) if rows else math.nan,
+            unanimity_rate=float(1 - split[several].mean()) if several.any() else math.nan,
             unparsed_rate=self.answer.null_count / rows if rows else math.nan,
             accuracy=_mean(self.correct[self.known]),
-            accuracy_unanimous=_mean(self.correct[self.known & unanimous_row]),
-            accuracy_split=_mean(self.correct[self.known & ~unanimous_row]),
+            accuracy_unanimous=_mean(self.correct[self.known & several_row & ~split_row]),
+            accuracy_split=_mean(self.correct[self.known & split_row]),
             auroc=self._aurocs(),
             score=next(name for name in SCORES if name in scores_in(self.scored)),
             position=self._position(),
@@ -205,46 +212,83 @@ class _Rows:
             fewer = min(len(np.unique(question[correct])), len(np.unique(question[~correct])))
             found = metrics.accuracy_interval(np.arange(fewer) < round(estimate * fewer))
             return Interval(estimate, min(found.low, estimate), max(found.high, estimate))
-        return _interval(estimate, part, question)
+        half = Z * math.sqrt(_variance(part, question))
+        return Interval(estimate, max(0.0, estimate - half), min(1.0, estimate + half))
 
     def _position(self) -> PositionBias | None:
-        if "position" not in self.scored.column_names:
+        found = self._options()
+        if found is None:
             return None
-        position = pc.fill_null(self.scored["position"].cast(pa.int64()), -1).to_numpy()
-        placed = position >= 0
-        if not placed.any():
-            return None
-        choices = self._choices(position)[placed]
-        position, question = position[placed], self.question[placed]
-        num_positions = int(choices.max())
-        if num_positions < 2:
-            return None
-        at: Bools = np.arange(num_positions)[:, None] < choices  # (positions, rows): whether the row has that position
-        expected = (at / choices).sum(axis=1)
-        observed = np.bincount(position, minlength=num_positions)
-        chi_square = float(((observed - expected) ** 2 / expected).sum())
+        at, row, slot, stood = found
+        num_positions = stood.shape[1]
+        every = np.eye(num_positions)
+
+        def elsewhere(wanted: Bools) -> Floats:
+            """(wanted, positions) the shares of the question's other orders in which the option stood at each."""
+            others = stood[slot[wanted]] - every[at[wanted]]
+            shares: Floats = others / others.sum(axis=1, keepdims=True)
+            return shares
+
+        is_chosen = at == self._chosen()[row]
+        chosen, question = at[is_chosen], np.unique(self.question[row[is_chosen]], return_inverse=True)[1]
+        deviation = every[chosen] - elsewhere(is_chosen)
+        by_question = np.stack([np.bincount(question, weights=column) for column in deviation.T], axis=1)
+        total, answers, questions = by_question.sum(axis=0), len(chosen), len(by_question)
+        values, vectors = np.linalg.eigh(by_question.T @ by_question)
+        varies = values > 1e-9 * answers
+        chi_square = float(((total @ vectors)[varies] ** 2 / values[varies]).sum())
+        favourite = int(np.argmax(total))
+        most = (every[favourite] - elsewhere(at == favourite)).sum(axis=0)  # if all answers were at the favourite
+        variance = ((by_question - total / questions) ** 2).sum(axis=0) / answers**2 * _few(questions)
+        counts = np.bincount(chosen, minlength=num_positions)
         from scipy.special import chdtrc
 
-        favourite, rows = int(np.argmax(observed - expected)), len(position)
-        most = rows * (rows / expected[favourite] - 1)  # the statistic of answers that are all at the favourite
         return PositionBias(
             positions=tuple(
-                Position(index, int(observed[index]), row_share(position == index, question), expected[index] / rows)
-                for index in range(num_positions)
+                Position(
+                    index,
+                    int(count),
+                    Interval(count / answers, *share_interval(count / answers, float(variance[index]), questions)),
+                    float(count - total[index]) / answers,
+                )
+                for index, count in enumerate(counts.tolist())
             ),
             chi_square=chi_square,
-            p_value=float(chdtrc(num_positions - 1, chi_square)),
-            effect=min(1.0, math.sqrt(chi_square / most)),
+            p_value=float(chdtrc(int(varies.sum()), chi_square)) if varies.any() else 1.0,
+            effect=min(1.0, float(np.linalg.norm(total) / np.linalg.norm(most))) if most.any() else 0.0,
             favourite=favourite,
         )
 
-    def _choices(self, position: Ints) -> Ints:
-        """How many options each row's question has, (rows,)."""
-        known = self.num_choices
-        if "choice_logprobs" in self.scored.column_names:
-            lengths = pc.fill_null(pc.list_value_length(self.scored["choice_logprobs"]), 0).to_numpy()
-            known = np.where(known > 0, known, lengths)
-        return np.maximum(np.where(known > 0, known, int(position.max()) + 1), position + 1)
+    def _chosen(self) -> Ints:
+        """(rows,) the position of the answer; −1 where it is not known."""
+        position: Ints = pc.fill_null(self.scored["position"].cast(pa.int64()), -1).to_numpy()
+        return position
+
+    def _options(self) -> tuple[Ints, Ints, Ints, Floats] | None:
+        """Each option of each answer, where the position of the answer is known and the question's orders differ.
+
+        (options of all these rows,) its position, its row, and which option of which question it is; and
+        (options of all questions, positions) how often each stood where.
+        """
+        if not {"position", "positions"} <= set(self.scored.column_names):
+            return None
+        lists, position = self.scored["positions"], self._chosen()
+        sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+        at = pc.fill_null(pc.list_flatten(lists).cast(pa.int64()), -1).to_numpy()
+        row = np.repeat(np.arange(len(sizes)), sizes)
+        option = np.arange(len(at)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        known = (position >= 0) & (np.bincount(row[at == position[row]], minlength=len(sizes)) == 1)
+        kept = known[row] & (at >= 0)
+        if not kept.any():
+            return None
+        at, row, option = at[kept], row[kept], option[kept]
+        slots, slot = np.unique(self.question[row] * (int(option.max()) + 1) + option, return_inverse=True)
+        stood = np.zeros((len(slots), int(at.max()) + 1))
+        np.add.at(stood, (slot, at), 1)
+        moved = np.zeros(self.num_questions, bool)
+        moved[self.question[row[((stood > 0).sum(axis=1) > 1)[slot]]]] = True
+        kept = moved[self.question[row]] & (stood.sum(axis=1) > 1)[slot]
+        return (at[kept], row[kept], slot[kept], stood) if kept.any() else None
 
     def _answers(self) -> tuple[AnswerShare, ...]:
         if len(pc.drop_null(self.answer.unique())) > FIXED_ANSWERS:
@@ -290,13 +334,16 @@ def _mean(values: Bools) -> float | None:
 
 def row_share(hits: Bools, question: Ints) -> Interval:
     """The share of rows that are hits, with its 95% interval: answers to one question are one observation."""
-    share = float(hits.mean())
-    if share in (0.0, 1.0):  # no spread to measure: Wilson's, of the questions
-        return metrics.accuracy_interval(np.full(len(np.unique(question)), bool(share)))
-    return _interval(share, (hits - share) / len(hits), question)
+    share, questions = float(hits.mean()), len(np.unique(question))
+    variance = _variance((hits - share) / len(hits), question) * _few(questions)
+    return Interval(share, *share_interval(share, variance, questions))
 
 
-def _interval(estimate: float, part: Floats, question: Ints) -> Interval:
-    """A mean's 95% interval from each row's part in its deviation, rows of one question taken together."""
-    half = Z * math.sqrt(float((np.bincount(question, weights=part) ** 2).sum()))
-    return Interval(estimate, max(0.0, estimate - half), min(1.0, estimate + half))
+def _few(questions: int) -> float:
+    """What a variance over so few questions is too small by."""
+    return questions / max(questions - 1, 1)
+
+
+def _variance(part: Floats, question: Ints) -> float:
+    """Of a mean, from each row's part in its deviation, rows of one question taken together."""
+    return float((np.bincount(question, weights=part) ** 2).sum())

@@ -14,7 +14,7 @@ from w2s.metrics import Pooled, pool_effects
 from w2s.results.comparison import ComparedEstimator, Measure
 from w2s.results.records import Record, RunRecords
 
-__all__ = ["CellRecords", "Effect", "Pair", "StudyRecords", "run_names"]
+__all__ = ["CellRecords", "Effect", "Gain", "Pair", "StudyRecords", "run_names"]
 
 FORMAT = 1
 
@@ -45,19 +45,28 @@ class CellRecords:
         return "done" if self.result is not None else "open" if self.error is None else "failed"
 
 
+class Gain(NamedTuple):
+    """A method's gain in one cell, as in its record."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    standard_error: float
+
+
 class Effect(NamedTuple):
     """One method against one reference, over cells.
 
     Attributes:
         method: The method.
         reference: What it is compared with.
-        cells: In which it was, with its gain, and the gain's standard error.
+        cells: In which it was, with its gain.
         pooled: The summary of the gains.
     """
 
     method: str
     reference: str
-    cells: Mapping[str, tuple[float, float]]
+    cells: Mapping[str, Gain]
     pooled: Pooled
 
 
@@ -189,16 +198,17 @@ class StudyRecords:
 
     def effects(self) -> list[Effect]:
         """Each method against its reference, pooled over the cells that have both; those in at least two cells."""
-        found: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
+        found: dict[tuple[str, str], dict[str, Gain]] = {}
         for name, result in self.runs:
             if result.reference is None:
                 continue
             for record in result.pooled:
                 if record.gain is not None and record.gain_se:
                     pair = (record.method, result.reference.method)
-                    found.setdefault(pair, {})[name] = (record.gain, record.gain_se)
+                    gain = Gain(record.gain, record.gain_low, record.gain_high, record.gain_se)
+                    found.setdefault(pair, {})[name] = gain
         return [
-            Effect(method, reference, cells, pool_effects(*map(list, zip(*cells.values(), strict=True))))
+            Effect(method, reference, cells, _pooled(list(cells.values())))
             for (method, reference), cells in found.items()
             if len(cells) > 1
         ]
@@ -220,6 +230,10 @@ class StudyRecords:
         ]
         rows = self.to_table().to_pylist()
         return {"format": FORMAT, "name": self.name, "cells": cells, "effects": effects, "rows": rows}
+
+
+def _pooled(gains: Sequence[Gain]) -> Pooled:
+    return pool_effects([gain.estimate for gain in gains], [gain.standard_error for gain in gains])
 
 
 def run_names(results: Sequence[RunRecords]) -> list[str]:

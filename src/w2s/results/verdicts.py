@@ -58,7 +58,8 @@ def judge(found: Findings) -> tuple[Verdict, str]:
     """The verdict and the sentence behind it; the faults that would spoil any other number come first."""
     unanimity, position = found.unanimity_rate, found.position
     auroc = found.auroc.get(found.score)
-    same = f"{unanimity:.0%} of the questions get the same answer to every variation"
+    several = "" if found.variations[0] > 1 else " answered more than once"
+    same = f"{unanimity:.0%} of the questions{several} get the same answer to every variation"
     if found.variations[1] < 2:
         reason = "No question was answered more than once." if found.rows else "There are no answers."
         return Verdict.TOO_FEW_VARIATIONS, reason
@@ -194,7 +195,7 @@ def _position_sentence(position: PositionBias) -> str:
     return (
         f"The option in position {top.position + 1} of {len(position.positions)} gets {top.share.estimate:.0%} of the "
         f"answers (95% interval {top.share.low:.0%} to {top.share.high:.0%}; "
-        f"{top.expected:.0%} if position made no difference)."
+        f"{top.expected:.0%} if position made no difference to it)."
     )
 
 

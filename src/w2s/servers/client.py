@@ -209,7 +209,9 @@ class Client:
                     self._pace.overloaded(trouble.retry_after)
                     self._asked_pause = max(self._asked_pause, trouble.retry_after or 0.0)
                 if tries == 1 and not self.bill.replies:
-                    logger.info("%s: %s; it is tried again", self._url, trouble)
+                    self._tell_once(
+                        logging.INFO, f"{trouble}; it is tried again, for {self._limits.patience:.0f} s at most"
+                    )
                 self._check_patience(now, str(trouble))
                 if trouble.wasted and not self._may_repeat():
                     self._gave_up.append(f"{trouble}; max_requests is {self._limits.max_requests}")
@@ -278,9 +280,14 @@ class Client:
             raise _TroubleError(f"it answers an error: {self._scrubbed(said)}", overloaded=True, wasted=is_paid)
         self._charge(request, data)
         if not usage_of(data).is_counted:
-            self._warn_once("it does not count the tokens of its replies: they are estimated, those of answers at most")
+            self._tell_once(
+                logging.WARNING,
+                "it does not count the tokens of its replies: they are estimated, those of answers at most",
+            )
         if not reply.has_known_finish:
-            self._warn_once(f"its replies end by {self._scrubbed(repr(reply.finish))}: they are taken as whole")
+            self._tell_once(
+                logging.WARNING, f"its replies end by {self._scrubbed(repr(reply.finish))}: they are taken as whole"
+            )
         return reply
 
     def _refusal(self, request: Request, body: dict[str, Any], response: httpx2.Response) -> Reply | None:
@@ -342,10 +349,10 @@ class Client:
                 "kept, no more are asked for"
             )
 
-    def _warn_once(self, said: str) -> None:
+    def _tell_once(self, level: int, said: str) -> None:
         if said not in self._told:
             self._told.add(said)
-            logger.warning("%s: %s", self._url, said)
+            logger.log(level, "%s: %s", self._url, said)
 
     async def _keep(self) -> None:
         """Put replies on disk, those together that came while the last ones were written."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from w2s.config import DEFAULT_TASK, Experiment
 from w2s.config_json import experiment_from_dict
@@ -155,7 +156,7 @@ def _included(one: Any, begin: str, base: Settings, axes: Mapping[str, Sequence[
         value = settings.pop(axis)
         levels[axis] = _level_name(value)
         level = next((level for level in known if level.name == levels[axis]), None)
-        if level is None and axis not in _kinds():
+        if level is None and not _is_setting(axis):
             raise unknown_name(f"level of {axis}", levels[axis], [level.name for level in known])
         chosen.append({axis: value} if level is None else level.settings)
     experiment = _experiment(begin, [base, *chosen, settings], f"cell {name}")
@@ -166,7 +167,8 @@ def _experiment(begin: str, layers: Sequence[Settings], where: str) -> Experimen
     """A preset's settings for the task, and each layer over those before it."""
     given: dict[str, Any] = {"split_per_seed": True}
     for layer in layers:
-        given |= _settings(layer, where)
+        new = _settings(layer, where)
+        given = {name: value for name, value in given.items() if not _parents(name) & set(new)} | new
     begin = given.pop("preset", begin)
     task = given.get("task.name", DEFAULT_TASK)
     for what, value in (("preset", begin), ("task.name", task)):
@@ -177,8 +179,10 @@ def _experiment(begin: str, layers: Sequence[Settings], where: str) -> Experimen
         *groups, last = name.split(".")
         group = settings
         for one in groups:
-            group = group[one]
-        group[last] = value
+            group = group.setdefault(one, {})
+            if not isinstance(group, dict):
+                raise InputError(f"{where}: {name} is given, and {one} is {group!r}: expected settings there")
+        group[last] = copy.deepcopy(value)  # settings below it may differ from cell to cell
     try:
         check_plain(settings, dict[str, Any], where)
         experiment = experiment_from_dict(settings)
@@ -223,11 +227,24 @@ def _kind(dotted: str) -> Any:
     Raises:
         InputError: There is none of the name.
     """
-    if dotted not in (known := _kinds()):
+    known = _kinds()
+    if not _is_setting(dotted):
         near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"unknown setting {dotted!r}: w2s run --help lists them{hint}")
-    return known[dotted]
+    return known.get(dotted, Any)
+
+
+def _is_setting(dotted: str) -> bool:
+    """Whether `Experiment` has it, or a setting of a mapping's kind may hold it: `weak.settings.accuracy`."""
+    known = _kinds()
+    return dotted in known or any(get_origin(known.get(parent)) is dict for parent in _parents(dotted))
+
+
+def _parents(dotted: str) -> set[str]:
+    """The names of what a setting stands in."""
+    parts = dotted.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts))}
 
 
 @cache
