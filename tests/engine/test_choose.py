@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from support.tiny import SLIDING_WINDOW
+from support.tiny import SLIDING_WINDOW, load_tiny
 from w2s.engine import choose
 from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
 from w2s.engine.encoding import encode_pairs
+from w2s.engine.generate import generate_batches
 from w2s.models.load import LanguageModel
 
 # Of one token after any prompt, of this tokenizer.
@@ -249,3 +253,38 @@ def test_few_rows_go_together_where_the_vocabulary_is_large(lm: LanguageModel, m
 
 def test_no_prompts_give_no_batches(lm: LanguageModel) -> None:
     assert choose_batches(lm, [], [], tokens=100) == []
+
+
+ROPES = {
+    "dynamic": {"rope_type": "dynamic", "factor": 2.0},
+    "longrope": {
+        "rope_type": "longrope",
+        "short_factor": [1.0] * 4,
+        "long_factor": [1.0, 2.0, 4.0, 8.0],
+        "original_max_position_embeddings": 40,
+    },
+}
+
+
+@pytest.mark.parametrize("rope", ROPES)
+def test_where_angles_hang_on_length_a_row_stands_alone_beside_long_ones_only(rope: str, tiny_llama: Path) -> None:
+    def model() -> LanguageModel:  # the kind dynamic keeps what it did for a long row
+        lm = load_tiny(tiny_llama)
+        settings = {
+            **lm.model.config.to_dict(),
+            "head_dim": 8,
+            "max_position_embeddings": 40 if rope == "dynamic" else 512,
+        }
+        config = LlamaConfig(**{**settings, "rope_parameters": {"rope_theta": 10_000.0, **ROPES[rope]}})
+        torch.manual_seed(0)
+        other = LlamaForCausalLM(config).eval()
+        return replace(lm, model=other)
+
+    short, long = (SHORT, [" Norway", " Peru"]), (LONG * 2, [" Norway", " Peru"])
+    alone = fast(model(), [short], 4096)[0]
+    beside = fast(model(), [short, long], 4096)
+    assert beside[0] == pytest.approx(alone, abs=1e-5) and alone == pytest.approx(slow(model(), *short), abs=1e-4)
+    assert len(choose_batches(model(), [SHORT] * 3, [["A", "B"]] * 3, tokens=4096)) == 1
+    prompts = [SHORT, LONG * 2]
+    assert generate_batches(model(), prompts, max_new_tokens=4, tokens=4096) == [[1], [0]]
+    assert len(generate_batches(model(), [SHORT, "Bergen?"], max_new_tokens=4, tokens=4096)) == 1

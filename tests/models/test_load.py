@@ -43,6 +43,13 @@ def scores(lm: LanguageModel) -> list[list[float]]:
     return score_choices(lm, batch)
 
 
+def test_a_window_that_the_architecture_does_not_have_changes_nothing(copy: Path) -> None:
+    plain = scores(load(copy))
+    settings = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**settings, "sliding_window": 3}))
+    assert scores(load(copy)) == plain
+
+
 def test_a_device_that_is_not_here_is_refused_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

@@ -13,6 +13,7 @@ from w2s.engine.encoding import Encoded, encode_pairs
 from w2s.engine.logits import log_normalizer
 from w2s.engine.masks import attention_mask, takes_masks
 from w2s.engine.prefix import Prefix, prefix_of
+from w2s.engine.rotary import stands_alone
 from w2s.engine.trees import Tree, grow_tree, shared_length
 from w2s.models.checks import check_length
 from w2s.models.load import LanguageModel
@@ -77,14 +78,15 @@ def choose_batches(
     prefix = prefix_of(lm, before, [row[0].prompt for row in pairs]) if takes_masks(lm) else None
     if prefix is not None:
         pairs = [[Encoded(pair.prompt[len(prefix) :], pair.completion) for pair in row] for row in pairs]
-    groups = _groups(pairs, tokens) if takes_masks(lm) else [[row] for row in range(len(pairs))]
+    alone = stands_alone(lm, longest)
+    groups = _groups(pairs, tokens) if takes_masks(lm) and not alone else [[row] for row in range(len(pairs))]
     trees = [_tree([pairs[row] for row in group]) for group in groups]
     reads = [len(_read_nodes([pairs[row] for row in group], tree)) for group, tree in zip(groups, trees, strict=True)]
     vocabulary = lm.model.config.get_text_config().vocab_size
     kept = len(prefix) if prefix is not None else 0
     batches = token_batches(
         [max(len(tree.ids), (kept + len(tree.ids)) // _KEPT_PER_READ) for tree in trees],
-        tokens=tokens,
+        tokens=0 if alone else tokens,
         reads=reads,
         most_reads=_HEAD_ELEMENTS.get(lm.device.type, 1 << 26) // vocabulary,
     )

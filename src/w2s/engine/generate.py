@@ -15,6 +15,7 @@ from w2s.engine.decoding import can_decode, decode
 from w2s.engine.encoding import encode_prompts
 from w2s.engine.masks import has_window, takes_masks
 from w2s.engine.prefix import Prefix, prefix_of
+from w2s.engine.rotary import stands_alone
 from w2s.models.checks import check_length, with_embedding
 from w2s.models.load import LanguageModel
 
@@ -101,6 +102,8 @@ def generate_batches(lm: LanguageModel, prompts: Sequence[str], *, max_new_token
     """
     lengths = [len(ids) + max_new_tokens for ids in encode_prompts(lm, prompts)]
     check_length(lm.model, max(lengths, default=0), "a prompt with its answer")
+    if stands_alone(lm, max(lengths, default=0)):
+        return token_batches(lengths, tokens=0)
     if not can_decode(lm):
         return token_batches(lengths, tokens=tokens)
     head_rows = max(1, _HEAD_ELEMENTS // lm.model.config.get_text_config().vocab_size)

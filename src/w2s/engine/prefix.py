@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from w2s.engine.encoding import encode_prompts
+from w2s.engine.rotary import hangs_on_length
 from w2s.engine.trees import shared_length
 from w2s.models.load import LanguageModel
 
@@ -16,9 +17,6 @@ __all__ = ["Prefix", "prefix_of"]
 
 # Whatever follows: a tokenizer may join what it begins with to the last letters before it.
 _ENDS = ("A", "1")
-
-# Position embeddings whose angles hang on how long the whole sequence is: what was kept would not be what is needed.
-_BY_LENGTH = ("dynamic", "longrope")
 
 
 class Prefix:
@@ -67,9 +65,7 @@ def prefix_of(lm: LanguageModel, before: str, prompts: Sequence[Sequence[int]]) 
         before: The text.
         prompts: (rows, tokens) It begins each of them; a token of each is left to predict from.
     """
-    config = lm.model.config.get_text_config()
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    if not before or not prompts or any(f"'{kind}'" in str(rope) for kind in _BY_LENGTH):
+    if not before or not prompts or hangs_on_length(lm):
         return None
     one, other = encode_prompts(lm, [before + end for end in _ENDS])
     ids = one[: shared_length(one, other)]

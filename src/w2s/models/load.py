@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from w2s.config import ModelSpec
@@ -94,6 +101,7 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     what = f"model {spec.name!r}"
     check_whole(info, what)
     check_stored(Path(folder), model.config, what)
+    _forget_window(model.config.get_text_config())
     check_finite(model.named_parameters(), what)
     check_vocabulary(tokenizer, model, what)
     tokenizer.pad_token_id = pad_id_for(tokenizer, model)
@@ -124,6 +132,16 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
         spread_over=tuple(spread) if len(spread) > 1 else (),
         quantized=spec.quantization != "none",
     )
+
+
+def _forget_window(config: PreTrainedConfig) -> None:
+    """Take a sliding window away that an architecture of transformers does not have: one that a conversion left over.
+
+    The model does not look at it; masks and caches, which are made of its settings, would.
+    """
+    own = type(config).__module__.startswith("transformers.")
+    if own and "sliding_window" not in {field.name for field in dataclasses.fields(config)}:
+        config.sliding_window = None
 
 
 def _public_name(spec: ModelSpec, revision: str | None) -> str | None:
