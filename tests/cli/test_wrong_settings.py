@@ -38,8 +38,8 @@ pytestmark = pytest.mark.usefixtures("here")
             "weak.url is 'http://a': source simulated does not read it",
         ),
         (
-            ["run", "--weak.source=simulated", "--weak.dtype=float32"],
-            "weak.dtype is 'float32': source simulated does not read it",
+            ["run", "--weak.source=simulated", "--weak.quantization=4bit"],
+            "weak.quantization is '4bit': source simulated does not read it",
         ),
         (
             ["run", "--weak.source=server", "--weak.url=http://a", "--weak.chat_template=true"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from w2s.config import AnsweringSpec, ModelSpec, WeakSpec
+from w2s.config import AnsweringSpec, WeakSpec
 from w2s.errors import InputError
 from w2s.progress import Progress, no_progress
 from w2s.step import Json, Step
@@ -18,8 +17,8 @@ from w2s.tasks.base import Question, Task
 
 __all__ = ["OF_LOCAL_MODEL", "Inquiry", "Source", "SourceStages", "Supervision", "refuse_unused"]
 
-OF_LOCAL_MODEL = tuple(field.name for field in dataclasses.fields(ModelSpec) if field.name != "name")
-"""The settings of a supervisor that only a model on this machine has."""
+OF_LOCAL_MODEL = ("revision", "quantization", "chat_template")
+"""What makes another supervisor of a model on this machine, and is nothing to any other source."""
 
 
 @dataclass(frozen=True, kw_only=True)
