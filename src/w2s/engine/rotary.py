@@ -26,6 +26,8 @@ def stands_alone(lm: LanguageModel, longest: int) -> bool:
     """
     config = lm.model.config.get_text_config()
     found = _embeddings_by_length(lm)
+    if not found:
+        return False
     own = getattr(config, "original_max_position_embeddings", None) or config.max_position_embeddings
     return any(longest > (one.get("original_max_position_embeddings") or own) for one in found)
 
