@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import w2s
@@ -25,6 +27,8 @@ from w2s.errors import InputError
 from w2s.files import sha256_of
 from w2s.methods import METHODS
 from w2s.plugins import load_plugins, loaded_plugins, register
+from w2s.reliability import score_answers
+from w2s.reliability.base import add_scores, estimator_from
 from w2s.running import Result
 
 NAIVE = METHODS["naive"]
@@ -212,6 +216,23 @@ def test_plugins_of_a_settings_file_that_are_no_list_are_refused(
 
 
 # In a program
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda answers: answers[::-1], lambda answers: answers.slice(1), lambda answers: None],
+    ids=["another order", "fewer rows", "nothing"],
+)
+def test_an_estimator_that_does_not_give_its_answers_back_is_refused(wrong: Callable[[pa.Table], Any]) -> None:
+    def mine(answers: pa.Table) -> pa.Table:
+        half = pa.array([0.5] * answers.num_rows)
+        return wrong(add_scores(answers, confidence=half, uncertainty=half))
+
+    variations = pa.array([0, 0, 1], pa.int32())
+    answers = pa.table({"question_id": ["1", "2", "2"], "variation": variations, "answer": ["a", "b", "a"]})
+    register(estimator_from("mine", mine, summary="half"))
+    with pytest.raises(InputError, match="estimator 'mine' did not give back the answers that it was given"):
+        score_answers(answers, estimator="mine")
 
 
 def test_a_name_that_is_taken_is_refused_and_what_had_it_stays() -> None:

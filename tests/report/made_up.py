@@ -97,8 +97,7 @@ def write_run(
             kept = kept.append_column("weight", pa.array(kept["confidence"].to_numpy(), pa.float32()))
             kept = kept.append_column("group", pa.nulls(kept.num_rows, pa.int64()))
             write_table(kept.select(TRAINING_SET.names), base / name / "training_set.parquet")
-        num_choices = {question["question_id"]: 4 for question in questions} if kind == "options" else {}
-        labels.append(WeakLabelSummary.of(seed, scored, truths if gold else {}, num_choices=num_choices))
+        labels.append(WeakLabelSummary.of(seed, scored, truths if gold else {}))
     names = [WEAK, *methods]
     result = RunRecords(
         experiment=experiment,

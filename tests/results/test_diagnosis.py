@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from w2s import metrics
 from w2s.errors import InputError
+from w2s.gold import Gold
 from w2s.reliability import score_answers
 from w2s.results.diagnosis import Diagnosis, Verdict, WeakLabelSummary, diagnose
 from w2s.results.findings import Findings, row_share
+from w2s.results.label_files import weak_labels
 from w2s.results.verdicts import judge
-from w2s.tables import ANSWERS, SCORED
+from w2s.tables import ANSWERS, SCORED, write_table
 from w2s.tasks.variations import permutations
 
 CHOICES = ("a", "b", "c", "d")
@@ -404,3 +407,10 @@ def test_shares_of_a_fixed_set_of_answers_come_back_from_json() -> None:
     found = diagnose(supervised(lambda rng, *_: str(rng.choice(["yes", "no"])), questions=60), gold)
     assert len(found.answers) == 2
     assert Diagnosis.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_what_a_run_reads_of_its_file_of_scored_answers_holds_all_that_a_diagnosis_needs(tmp_path: Path) -> None:
+    scored = supervised(first_place)
+    write_table(scored, tmp_path / "scored.parquet")
+    found = weak_labels(0, tmp_path / "scored.parquet", Gold(truth(), {}))
+    assert found.position is not None and found == WeakLabelSummary.of(0, scored, truth())

@@ -17,7 +17,9 @@ from w2s.pipeline.graph import Graph
 from w2s.runners import local
 from w2s.store import Store
 from w2s.supervisors import SOURCES
+from w2s.supervisors.table import _canonical
 from w2s.tables import read_table, write_table
+from w2s.tasks import Question, load_task
 
 ROWS = in_splits(questions())
 TRANSFER = [row for row in ROWS if row["split"] == "transfer"]
@@ -104,6 +106,13 @@ def test_a_label_is_a_choice_by_text_whatever_its_case_or_by_letter(base: Experi
     right = {row["id"]: row["answer"] for row in ROWS}
     found = answers_of(laid(base, write(tmp_path / "labels.csv", by_people(TRANSFER, written))), tmp_path)
     assert all(row["answer"] == right[row["question_id"]] for row in found) and len(found) == 48
+
+
+@pytest.mark.parametrize(("label", "answer"), [("A", "A"), ("(A)", "A"), ("a.", "A"), ("C", "A"), ("(d)", None)])
+def test_a_label_in_brackets_is_a_choice_of_that_name_before_it_is_a_letter(label: str, answer: str | None) -> None:
+    question = Question(id="1", text="Which group?", choices=("AB", "B", "A", "O"))
+    task = load_task("file")
+    assert _canonical(label, question, task.vary(question, 1, 0)[0], task) == answer
 
 
 def test_letters_of_a_table_count_the_choices_in_the_order_of_the_file(base: Experiment, tmp_path: Path) -> None:

@@ -199,3 +199,36 @@ def test_a_missing_file_is_named(data: str, message: str) -> None:
 def test_letters_without_choices_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"answer_format='letter': the questions of .* have no choices"):
         load(tmp_path, PERU, answer_format="letter")
+
+
+def test_answers_that_name_columns_which_are_not_read_are_refused(tmp_path: Path) -> None:
+    options = "question,a,b,answer\nQ1?,iron,wool,A\nQ2?,salt,sand,B\n"
+    with pytest.raises(
+        InputError, match=r"its answers name the columns a, b, which are not read: .* one column choices"
+    ):
+        load_task("file", data=write_text(tmp_path / "a.csv", options))
+    assert load_task(
+        "file", data=write_text(tmp_path / "b.csv", options.replace(",B", ",salt")), weak_train=0, test=0
+    ).splits()
+
+
+def test_a_label_beside_the_answer_names_the_same_choice(tmp_path: Path) -> None:
+    load(tmp_path, {**METAL, "answerKey": "A"})
+    with pytest.raises(InputError, match="column 'answerKey': 'B' is the choice 'wool', and answer says 'iron'"):
+        load(tmp_path, {**METAL, "answerKey": "B"})
+
+
+@pytest.mark.parametrize(("first", "warned"), [(1, True), (0, False)])
+def test_many_indices_without_a_0_may_count_from_1(
+    first: int, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"question": f"{n}?", "choices": list("xyz"), "answer": first + n % 2} for n in range(20)]
+    load(tmp_path, *rows)
+    assert ("if they count from 1, each is one too far" in caplog.text) is warned
+
+
+def test_numbers_of_a_parquet_file_are_as_they_were_written(tmp_path: Path) -> None:
+    answers = pa.array([0.1, 2.0, 1e-7], pa.float32())
+    pa.parquet.write_table(pa.table({"question": ["a?", "b?", "c?"], "answer": answers}), tmp_path / "a.parquet")
+    gold = load_task("file", data=str(tmp_path / "a.parquet"), weak_train=1, transfer=1, test=1).splits().gold
+    assert sorted(gold["answer"].to_pylist()) == ["0.1", "1e-07", "2"]

@@ -190,8 +190,8 @@ def _one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str
     if found := re.match(r'Parser key "([^"]+)": Unable to load config', text):
         return f"{found[1]} is a group of settings: expected a YAML file with them, or --{found[1]}.NAME for one"
     if found := re.fullmatch(r'Parser key "([^"]+)": (.*?) (?:Given|Got) value: (.*)', text):
-        types, value = found[2].split(" Given value type: ")[0], re.split(r" (?:Given|Got) value: ", found[3])[-1]
-        name = found[1]
+        name, types, told = found.groups()
+        types, value = types.split(" Given value type: ")[0], re.split(r" (?:Given|Got) value: ", told)[-1]
         return f"{name} is {value!r}: expected {_in_words(types, value)}"
     return text
 

@@ -217,6 +217,7 @@ def _command(words: Sequence[str]) -> str:
 
 def _dry_run(experiment: Experiment, store: Store, arguments: Namespace) -> None:
     from w2s.cli.forecast import show_estimate
+    from w2s.folders.layout import RunFolder
     from w2s.hub import without_hub
     from w2s.pipeline.devices import check_devices
     from w2s.pipeline.graph import Graph
@@ -225,6 +226,8 @@ def _dry_run(experiment: Experiment, store: Store, arguments: Namespace) -> None
 
     with without_hub():
         graph = Graph(experiment)
+    runner_from(arguments)
+    RunFolder(Path(arguments.out)).check()
     if arguments.runner != "ray":
         check_devices(graph.targets(), store, jobs=arguments.jobs)
     planned = plan(graph.targets(), store)

@@ -140,7 +140,8 @@ def _forget_window(config: PreTrainedConfig) -> None:
     The model does not look at it; masks and caches, which are made of its settings, would.
     """
     own = type(config).__module__.startswith("transformers.")
-    if own and "sliding_window" not in {field.name for field in dataclasses.fields(config)}:
+    known = {field.name for field in dataclasses.fields(config)}
+    if own and "sliding_window" not in known and getattr(config, "sliding_window", None) is not None:
         config.sliding_window = None
 
 

@@ -37,6 +37,9 @@ def parquet_rows(path: Path) -> Rows:
         for index, field in enumerate(table.schema):
             if pa.types.is_temporal(field.type):
                 table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
+            if pa.types.is_float32(field.type):  # by its shortest spelling: 0.1, not 0.10000000149011612
+                spelled = table.column(index).cast(pa.string())
+                table = table.set_column(index, field.name, spelled.cast(pa.float64()))
         return Rows(columns=tuple(table.column_names), cells=table.to_pylist())
     except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None

@@ -89,10 +89,25 @@ def score_answers(
         resolved[name] = views[name]
     kept = _without_unparsed(check_answers(answers), unparsed)
     scored = found.estimate(kept, **resolved)
+    _check_rows(estimator, kept, scored)
     if "entropy" not in scored.column_names:  # how far the answers agree describes them, whatever estimates their trust
         vote_share, entropy = agreement(count_votes(kept))
         scored = add_scores(scored, vote_share=vote_share, entropy=entropy)
     return carried(answers, scored)
+
+
+def _check_rows(estimator: str, answers: pa.Table, scored: object) -> None:
+    """Make sure that an estimator gave back the answers that it was given, each with its scores."""
+    same = isinstance(scored, pa.Table) and all(
+        name in scored.column_names and scored[name].equals(answers[name])
+        for name in ("question_id", "variation", "supervisor", "answer")
+        if name in answers.column_names
+    )
+    if not same:
+        raise InputError(
+            f"estimator {estimator!r} did not give back the answers that it was given, in their order: "
+            "expected the same rows with the scores at the end"
+        )
 
 
 def _without_unparsed(answers: pa.Table, unparsed: Unparsed) -> pa.Table:

@@ -13,7 +13,7 @@ from w2s.errors import InputError
 from w2s.gold import are_right
 from w2s.reliability.base import Calibration, Codes, Floats, add_scores, check_answers, codes, estimator_from
 from w2s.reliability.margin import has_logprobs, margins_of_options, margins_of_votes
-from w2s.reliability.probability import mean_by_question, of_chosen, option_scores, probabilities
+from w2s.reliability.probability import DECIMALS, mean_by_question, of_chosen, option_scores, probabilities
 from w2s.reliability.votes import count_votes
 
 __all__ = ["ESTIMATORS", "FEATURES", "Learned", "features_of", "fit_learned", "learned"]
@@ -22,7 +22,6 @@ FEATURES = ("vote share", "probability", "spread", "margin")
 """What is known of an answer; without log-probabilities the vote share and the margin of the votes alone."""
 
 _FEWEST = 20  # questions: with fewer, what is fitted is noise
-_DECIMALS = 10  # of a confidence: far above the noise of a sum's order, which would else decide ties
 _LEAST = 1e-6  # probability: the log-odds of an option that is never chosen stay a number
 
 
@@ -88,7 +87,7 @@ def learned(answers: pa.Table, *, calibration: Calibration, ridge: float = 1.0) 
         )
     confidence: Floats = np.zeros(len(parsed))
     if parsed.any():
-        confidence[parsed] = np.round(fit.confidence(features), _DECIMALS)
+        confidence[parsed] = np.round(fit.confidence(features), DECIMALS)
     question, count = codes(answers["question_id"])
     best: Floats = np.zeros(count)
     np.maximum.at(best, question, confidence)

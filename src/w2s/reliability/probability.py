@@ -12,6 +12,7 @@ from w2s.errors import InputError
 from w2s.reliability.base import Codes, Floats, add_scores, codes, estimator_from
 
 __all__ = [
+    "DECIMALS",
     "ESTIMATORS",
     "OptionScores",
     "add_posterior",
@@ -24,7 +25,8 @@ __all__ = [
     "probability",
 ]
 
-_DECIMALS = 10  # of scores: far above the noise of a sum's order, which would else decide ties
+DECIMALS = 10
+"""Of scores: far above the noise of a sum's order, which would else decide ties."""
 
 
 class OptionScores(NamedTuple):
@@ -158,10 +160,10 @@ def add_posterior(
         confidence: (questions, options) of an answer; by default its posterior.
         uncertainty: (questions,); by default the entropy of the posterior.
     """
-    question, posterior = found.question, np.round(posterior, _DECIMALS)
+    question, posterior = found.question, np.round(posterior, DECIMALS)
     each = [row[:size].tolist() for row, size in zip(posterior[question], found.sizes, strict=True)]
-    of_question = np.round(entropy_of_options(posterior) if uncertainty is None else uncertainty, _DECIMALS)
-    of_option = posterior if confidence is None else np.round(confidence, _DECIMALS)
+    of_question = np.round(entropy_of_options(posterior) if uncertainty is None else uncertainty, DECIMALS)
+    of_option = posterior if confidence is None else np.round(confidence, DECIMALS)
     return add_scores(
         answers,
         confidence=np.clip(of_chosen(found, of_option), 0, 1),

@@ -48,7 +48,7 @@ class ReliabilitySummary:
         rows: Answers.
         variations: The fewest and the most answers that a question has. Where a question has only one,
             its agreement says nothing.
-        unanimity_rate: Share of the questions whose answers are all the same.
+        unanimity_rate: Share of the questions whose answers are all the same, of those with two answers or more.
         mean_vote_share: Mean over rows of the share of the question's answers that equal the row's.
         entropies: Every value of the entropy, lowest first, with the number of its questions.
         unparsed_rate: Share of the rows whose answer could not be parsed; 0 where scoring dropped them.
@@ -110,13 +110,14 @@ def summarize(scored: pa.Table) -> ReliabilitySummary:
     rows = scored.num_rows
     question, num_questions = codes(scored["question_id"])
     answers = np.bincount(question)
+    several = answers > 1
     entropy = entropy_of(scored)[np.unique(question, return_index=True)[1]]
     values, counts = np.unique(entropy, return_counts=True)
     return ReliabilitySummary(
         questions=num_questions,
         rows=rows,
         variations=(int(answers.min()), int(answers.max())) if rows else (0, 0),
-        unanimity_rate=float(np.mean(entropy == 0)) if rows else np.nan,
+        unanimity_rate=float(np.mean(entropy[several] == 0)) if several.any() else np.nan,
         mean_vote_share=float(np.mean(scored["vote_share"].to_numpy())) if rows else np.nan,
         entropies=tuple(EntropyCount(float(value), int(n)) for value, n in zip(values, counts, strict=True)),
         unparsed_rate=scored["answer"].null_count / rows if rows else np.nan,

@@ -322,8 +322,7 @@ class _Collector:
         return _Selected(rows, questions, plain, weighted)
 
     def _labels(self, run: SeedRun) -> WeakLabelSummary:
-        scored, questions = self._file(run.scored, SCORED_FILE), self._file(run.questions["transfer"], QUESTIONS_FILE)
-        found = weak_labels(run.seed, scored, questions, self._gold(run, "transfer"))
+        found = weak_labels(run.seed, self._file(run.scored, SCORED_FILE), self._gold(run, "transfer"))
         return replace(found, notes=(*found.notes, *self._known_before(run)))
 
     def _estimators(self, runs: Sequence[SeedRun]) -> list[ComparedEstimator]:

@@ -106,11 +106,9 @@ class WeakLabelSummary(Diagnosis):
     by_entropy: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls, seed: int, scored: pa.Table, gold: Mapping[str, str], *, num_choices: Mapping[str, int] | None = None
-    ) -> WeakLabelSummary:
+    def of(cls, seed: int, scored: pa.Table, gold: Mapping[str, str]) -> WeakLabelSummary:
         """Diagnose one seed's answers; see `diagnose`."""
-        found = diagnose(scored, gold, num_choices=num_choices)
+        found = diagnose(scored, gold)
         levels = agreement_signal(scored, gold).levels if found.checked else ()
         by_entropy: list[dict[str, float]] = [
             {"entropy": level.entropy, "questions": level.questions, "rows": level.rows, "accuracy": level.accuracy}
@@ -119,24 +117,20 @@ class WeakLabelSummary(Diagnosis):
         return cls(seed=seed, by_entropy=by_entropy, **_fields_of(found))
 
 
-def diagnose(
-    scored: pa.Table, gold: Mapping[str, str] | None = None, *, num_choices: Mapping[str, int] | None = None
-) -> Diagnosis:
+def diagnose(scored: pa.Table, gold: Mapping[str, str] | None = None) -> Diagnosis:
     """Say what a supervisor's agreement is worth and which known faults it shows.
 
     Intervals are of 95% and take the answers to one question as one observation.
 
     Args:
-        scored: A table that `score_answers` made; `position` is used where it is there.
+        scored: A table that `score_answers` made; `position` and `positions` are used where they are there.
         gold: Ground truth, the canonical answer by question id. Without it, or where it knows none of the
             questions, the verdict rests on unanimity and on bias.
-        num_choices: How many options each question has. By default the length of `choice_logprobs`, or else
-            the highest position that was ever chosen.
 
     Raises:
         InputError: The table is not one of scored answers.
     """
-    found = measure(scored, gold or {}, num_choices or {})
+    found = measure(scored, gold or {})
     verdict, sentence = judge(found)
     return Diagnosis(
         **_fields_of(found),

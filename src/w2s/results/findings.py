@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from w2s import metrics
 from w2s.gold import right_rows, truths_of
 from w2s.metrics import Interval, share_interval
-from w2s.metrics.crossed import Z
 from w2s.reliability.base import SCORES, check_scored, codes, scores_in
 from w2s.reliability.signal import trust
 
@@ -148,7 +147,7 @@ class Findings:
     disagreement: tuple[VariationDisagreement, ...] = ()
 
 
-def measure(scored: pa.Table, gold: Mapping[str, str], num_choices: Mapping[str, int]) -> Findings:
+def measure(scored: pa.Table, gold: Mapping[str, str]) -> Findings:
     """Measure; see `diagnosis.diagnose`."""
     return _Rows(check_scored(scored), gold).findings()
 
@@ -208,12 +207,8 @@ class _Rows:
         beating = 1 - (np.searchsorted(rights, score) + np.searchsorted(rights, score, "right")) / (2 * len(rights))
         part = np.where(correct, (beaten - estimate) / len(rights), (beating - estimate) / len(wrongs))
         question = self.question[self.known]
-        if not part.any():  # no spread to measure: Wilson's, of the questions of whichever kind has fewer
-            fewer = min(len(np.unique(question[correct])), len(np.unique(question[~correct])))
-            found = metrics.accuracy_interval(np.arange(fewer) < round(estimate * fewer))
-            return Interval(estimate, min(found.low, estimate), max(found.high, estimate))
-        half = Z * math.sqrt(_variance(part, question))
-        return Interval(estimate, max(0.0, estimate - half), min(1.0, estimate + half))
+        fewer = min(len(np.unique(question[correct])), len(np.unique(question[~correct])))
+        return Interval(estimate, *share_interval(estimate, _variance(part, question), fewer))
 
     def _position(self) -> PositionBias | None:
         found = self._options()

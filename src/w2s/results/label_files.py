@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from w2s.gold import Gold
 from w2s.reliability.base import SCORES
 from w2s.results.comparison import ComparedEstimator, compare_estimators
@@ -18,20 +16,15 @@ __all__ = ["compared_estimators", "weak_labels"]
 _RANKED = ("question_id", "variation", "supervisor", "answer", *SCORES)
 
 
-def weak_labels(seed: int, scored: Path, questions: Path, gold: Gold) -> WeakLabelSummary:
+def weak_labels(seed: int, scored: Path, gold: Gold) -> WeakLabelSummary:
     """Diagnose the weak answers of one seed.
 
     Args:
         seed: Of the run.
         scored: The file of scored answers.
-        questions: That of the questions.
         gold: Ground truth, as far as it is known.
     """
-    asked = read_columns(questions, ("question_id", "choices"))
-    sizes = pc.fill_null(pc.list_value_length(asked["choices"]), 0).to_pylist()
-    num_choices = {id: size for id, size in zip(asked["question_id"].to_pylist(), sizes, strict=True) if size}
-    table = read_columns(scored, (*_RANKED, "position", "choice_logprobs"))
-    return WeakLabelSummary.of(seed, table, gold, num_choices=num_choices)
+    return WeakLabelSummary.of(seed, read_columns(scored, (*_RANKED, "position", "positions")), gold)
 
 
 def compared_estimators(

@@ -291,6 +291,9 @@ def _canonical(text: str, question: Question, variation: Variation, task: Task) 
     if len(folded) == 1:
         return folded[0]
     letter = text.strip(" ().")
+    bare = [choice for choice in question.choices if choice.strip(" ().").casefold() == letter.casefold()]
+    if len(bare) == 1:  # "(A)" is the choice A before it is the first
+        return bare[0]
     if len(letter) == 1 and letter in LETTERS[: len(question.choices)]:
         return question.choices[LETTERS.index(letter)]
     return None
@@ -387,5 +390,6 @@ SOURCES = (
         called=_called,
         answer=_answers,
         instant=True,
+        version=2,
     ),
 )

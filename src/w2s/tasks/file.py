@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -138,6 +138,8 @@ class File(MultipleChoice, FreeAnswer):
                 raise record.error("choices", "expected some in every row or in none, and this row is unlike the first")
             if (native := record.optional("id")) and (first := seen.setdefault(native, record.number)) != record.number:
                 raise record.error("id", f"{native!r} is the id of row {first} as well")
+        if not rows[0].choices:
+            _check_answers(rows)
         right = right_choices(rows) if rows[0].choices else map(self._free_answer, rows)
         # Only what the templates name goes along: a column of the file may well give the answer away.
         named = {field for name in self.templates for field in fields_of(name, self.templates[name])}
@@ -166,6 +168,19 @@ class File(MultipleChoice, FreeAnswer):
         others = dict.fromkeys(_canonical(alias, self.spec.answers) for alias in asked.aliases)
         aliases = tuple(alias for alias in others if alias is not None and alias != answer)
         return Example(question=question, answer=answer, aliases=aliases, pool=asked.pool)
+
+
+def _check_answers(rows: Sequence[ParsedRow]) -> None:
+    """Make sure that free answers are no names of columns, as the options A to D of a table are."""
+    record = rows[0].record
+    columns = {name.casefold(): name for name in record.row if name not in COLUMNS}
+    answers = {asked.answer.strip().casefold() for asked in rows if asked.answer}
+    if len(answers) > 1 and answers <= set(columns):
+        names = ", ".join(columns[answer] for answer in sorted(answers))
+        raise InputError(
+            f"{record.source}: its answers name the columns {names}, which are not read: expected the options of a row "
+            "in one column choices, such as Paris|Rome|Berlin, and the letters in a column answerKey"
+        )
 
 
 def _canonical(text: str, answers: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -34,6 +34,8 @@ COLUMNS = (
 """What is read here; templates may name any other column."""
 
 MAX_CHOICES = 1000
+
+_MANY = 20  # answers: so many indices without a 0 among them may count from 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,9 +270,29 @@ def right_choices(rows: Sequence[ParsedRow]) -> Iterator[str | None]:
         raise asked.record.error(
             asked.column, f"{asked.answer!r} may mean two choices: {ways}: write letters, in a column answerKey"
         )
+    right = [_READINGS[reading](asked) if asked.answer else None for asked in rows]
+    for asked, choice in zip(rows, right, strict=True):
+        _check_key(asked, choice)
     if answered:
-        _log.info("%s: every answer is read as the %s of a choice", answered[0][0].record.source, reading)
-    return (_READINGS[reading](asked) if asked.answer else None for asked in rows)
+        source = answered[0][0].record.source
+        _log.info("%s: every answer is read as the %s of a choice", source, reading)
+        if reading == "index from 0" and len(answered) >= _MANY and all(asked.answer != "0" for asked, _ in answered):
+            _log.warning(
+                "%s: answers are read as indices from 0, and none is 0: if they count from 1, each is one too far; "
+                "letters in a column answerKey leave no doubt",
+                source,
+            )
+    return iter(right)
+
+
+def _check_key(asked: ParsedRow, choice: str | None) -> None:
+    """Make sure that a label beside the answer names the same choice."""
+    key = asked.record.row.get("answerKey")
+    if asked.column != "answer" or key is None:
+        return
+    other = _by_label(replace(asked, column="answerKey", answer=asked.record.as_text("answerKey", key)))
+    if other is not None and other != choice:
+        raise asked.record.error("answerKey", f"{key!r} is the choice {other!r}, and answer says {choice!r}")
 
 
 def _no_choice(asked: ParsedRow) -> InputError:
