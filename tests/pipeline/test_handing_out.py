@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 from support.experiments import training
 from w2s.config import ModelSpec, TrainingSpec
 from w2s.errors import InputError
+from w2s.files import TEMPORARY
 from w2s.pipeline import stages
 from w2s.store import Store
 
@@ -75,6 +77,18 @@ def test_a_process_that_dies_leaves_a_folder_that_the_next_one_may_write(
         ".w2s-train.lock",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
+
+
+def test_what_a_killed_process_left_of_its_list_of_names_is_nobody_s_file(
+    llama: ModelSpec, trained: tuple[Store, list[tuple[bytes, ...]]], tmp_path: Path
+) -> None:
+    store, (_, second) = trained
+    stages.train(SET, llama, SPECS[0], out=tmp_path, store=store)
+    left = tmp_path / f".{'0' * 32}{TEMPORARY}"
+    left.write_text("adapter/ada")
+    os.utime(left, (0, 0))
+    stages.train(SET, llama, SPECS[1], out=tmp_path, store=store)
+    assert contents(tmp_path) == second and not left.exists()
 
 
 @pytest.mark.parametrize("name", ["adapter/my-notes.md", "adapter/README.md", "adapter/more/README.md"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 from filelock import FileLock
 
 from w2s.errors import InputError
-from w2s.files import atomic_write, files_below
+from w2s.files import TEMPORARY, atomic_write, files_below, remove_left_behind
 from w2s.pipeline.origin import TRAINED_ON, TrainedOn
 from w2s.pipeline.steps import PREDICTIONS_FILE
 from w2s.tables import write_table
@@ -28,8 +29,15 @@ def check_out(out: Path) -> None:
     """Make sure that a folder is one to write an adapter into: nothing that we did not write is replaced."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: expected a folder for the adapter, or a name for a new one")
-    names = _files(out) if out.is_dir() else set()
-    if foreign := sorted(names - _own_files(out)):
+    if (out / _LOCK).exists():
+        with FileLock(out / _LOCK):  # another process may be in the middle of its hand-out
+            _check_files(out)
+    elif out.is_dir():
+        _check_files(out)
+
+
+def _check_files(out: Path) -> None:
+    if foreign := sorted(set(_files(out)) - _own_files(out)):
         raise InputError(
             f"{out} holds {foreign[0]!r}, which this version of w2s train did not write: expected an "
             "empty folder, one that it wrote, or a name for a new one"
@@ -40,7 +48,8 @@ def hand_out(result: Path, out: Path, learned: TrainedOn, predictions: pa.Table 
     """Copy a training's result into the folder, whole before any of it takes the place of an older one."""
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / _LOCK):
-        check_out(out)  # again: it may have been hours
+        _check_files(out)  # again: it may have been hours
+        remove_left_behind(out)
         new = out / _NEW
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
@@ -61,10 +70,15 @@ def hand_out(result: Path, out: Path, learned: TrainedOn, predictions: pa.Table 
         _note(out, written)
 
 
-def _files(out: Path) -> set[str]:
+def _files(out: Path) -> Iterator[str]:
     """The files and links in the folder, by their names below it, without those that come and go with a hand-out."""
-    found = (path.relative_to(out) for path in out.rglob("*") if path.is_symlink() or path.is_file())
-    return {path.as_posix() for path in found if path.parts[0] not in (_MARKER, _LOCK, _NEW)}
+    ours = {_MARKER, _LOCK, _NEW}
+    for path in out.iterdir():
+        if path.name in ours or path.name.endswith(TEMPORARY):
+            continue
+        for found in (path, *path.rglob("*")):
+            if found.is_symlink() or found.is_file():
+                yield found.relative_to(out).as_posix()
 
 
 def _own_files(out: Path) -> set[str]:
