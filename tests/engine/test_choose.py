@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from support.tiny import SLIDING_WINDOW, load_tiny
-from w2s.engine import choose
-from w2s.engine.choose import ChoiceBatch, choose_batches, score_choices
-from w2s.engine.encoding import encode_pairs
+from w2s.engine import choose, tree_scores
+from w2s.engine.choose import choose_batches, score_choices
+from w2s.engine.encoding import Encoded, encode_pairs
 from w2s.engine.generate import generate_batches
+from w2s.engine.prefix import Prefix
 from w2s.models.load import LanguageModel
 
 # Of one token after any prompt, of this tokenizer.
@@ -94,7 +95,7 @@ def test_rows_after_the_same_examples_score_as_in_full_passes(
     lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int, times: int, largest: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choose, "_LARGEST_TREE", largest)
+        patch.setattr(tree_scores, "LARGEST_TREE", largest)
         before = EXAMPLES * times
         check(lm, [(before + prompt, options) for prompt, options in table], tokens, before)
 
@@ -193,13 +194,14 @@ def test_an_architecture_without_masks_of_our_own_scores_as_in_full_passes(
     lm: LanguageModel, table: list[tuple[str, list[str]]], tokens: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choose, "takes_masks", lambda lm: False)
+        for module in (choose, tree_scores):
+            patch.setattr(module, "takes_masks", lambda lm: False)
         check(lm, table, tokens)
 
 
 def test_a_tree_too_large_for_its_mask_takes_the_cache(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     table = [(LONG, [" Norway", " the city of Lyon"])]
-    monkeypatch.setattr(choose, "_LARGEST_TREE", 10)
+    monkeypatch.setattr(tree_scores, "LARGEST_TREE", 10)
     with shapes_of_passes(lm) as calls:
         check(lm, table, 4096)
     assert len(calls) >= 2
@@ -210,7 +212,7 @@ def test_shared_prompts_beside_one_too_long_for_a_mask_take_the_cache_with_optio
 ) -> None:
     table = [*((prompt, ["B", "A"]) for prompt in VARIED), (SHORT, ["A", "B"])]
     (batch,) = choose_batches(lm, [row[0] for row in table], [row[1] for row in table], tokens=4096)
-    monkeypatch.setattr(choose, "_LARGEST_TREE", 10)
+    monkeypatch.setattr(tree_scores, "LARGEST_TREE", 10)
     for row, found in zip(batch.rows, score_choices(lm, batch), strict=True):
         assert found == pytest.approx(slow(lm, *table[row]), abs=1e-4)
 
@@ -218,23 +220,23 @@ def test_shared_prompts_beside_one_too_long_for_a_mask_take_the_cache_with_optio
 def test_a_batch_that_does_not_fit_into_memory_is_halved(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     table = [(SHORT, ["A", " Norway"]), *((prompt, ["B", "A"]) for prompt in VARIED), (LONG, [" the city of Lyon"])]
     expected = fast(lm, table, 4096)
-    score = choose._score
+    score = choose.score_groups
 
-    def small(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
-        if len(batch.trees) > 1:
+    def small(lm: LanguageModel, groups: list[list[list[Encoded]]], prefix: Prefix | None) -> list[list[float]]:
+        if len(groups) > 1:
             raise torch.OutOfMemoryError
-        return score(lm, batch)
+        return score(lm, groups, prefix)
 
-    monkeypatch.setattr(choose, "_score", small)
+    monkeypatch.setattr(choose, "score_groups", small)
     for found, wanted in zip(fast(lm, table, 4096), expected, strict=True):
         assert found == pytest.approx(wanted, abs=1e-5)
 
 
 def test_a_single_row_that_does_not_fit_is_an_error(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
+    def never(*given: object) -> list[list[float]]:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(choose, "_score", never)
+    monkeypatch.setattr(choose, "score_groups", never)
     with pytest.raises(torch.OutOfMemoryError):
         fast(lm, [(SHORT, ["A"]), (LONG, ["A"])], 4096)
 

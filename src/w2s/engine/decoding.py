@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from w2s.engine.batching import token_batches
 from w2s.engine.prefix import Prefix
-from w2s.models.load import LanguageModel
+from w2s.models.load import LanguageModel, without_adapter
 
 __all__ = ["can_decode", "decode"]
 
@@ -28,7 +28,7 @@ _LEAVING = 1 / 8
 
 def can_decode(lm: LanguageModel) -> bool:
     """Whether `decode` can take rows of this model apart: all that it remembers is keys and values of tokens."""
-    model = next(module for module in lm.model.modules() if isinstance(module, PreTrainedModel))  # below an adapter
+    model = without_adapter(lm.model)
     if not {"position_ids", "logits_to_keep"} <= set(inspect.signature(model.forward).parameters):
         return False
     layers = DynamicCache(config=model.config).layers

@@ -16,6 +16,7 @@ from w2s.engine.encoding import encode_prompts
 from w2s.engine.masks import has_window, takes_masks
 from w2s.engine.prefix import Prefix, prefix_of
 from w2s.engine.rotary import stands_alone
+from w2s.engine.trial import way_of
 from w2s.models.checks import check_length, with_embedding
 from w2s.models.load import LanguageModel
 
@@ -102,7 +103,7 @@ def generate_batches(lm: LanguageModel, prompts: Sequence[str], *, max_new_token
     """
     lengths = [len(ids) + max_new_tokens for ids in encode_prompts(lm, prompts)]
     check_length(lm.model, max(lengths, default=0), "a prompt with its answer")
-    if stands_alone(lm, max(lengths, default=0)):
+    if way_of(lm) != "trees" or stands_alone(lm, max(lengths, default=0)):
         return token_batches(lengths, tokens=0)
     if not can_decode(lm):
         return token_batches(lengths, tokens=tokens)
@@ -121,7 +122,7 @@ def prefix_for_writing(lm: LanguageModel, before: str, prompts: Sequence[str]) -
         prompts: (rows,)
     """
     # A model that takes no masks may have a window that it does not tell.
-    if not before or not can_decode(lm) or not takes_masks(lm) or has_window(lm):
+    if not before or not can_decode(lm) or not takes_masks(lm) or has_window(lm) or way_of(lm) != "trees":
         return None
     return prefix_of(lm, before, encode_prompts(lm, prompts))
 
@@ -199,7 +200,7 @@ def _write(
 ) -> list[Written]:
     """What follows each prompt, by numbers (rows, new tokens) that are uniform in [0, 1)."""
     encoded, ending, max_new_tokens = encode_prompts(lm, prompts), _Ending(lm), draws.shape[1]
-    if not can_decode(lm):
+    if not can_decode(lm) or way_of(lm) != "trees":
         written = _write_with_transformers(
             lm, encoded, ending, max_new_tokens=max_new_tokens, sampling_temperature=sampling_temperature, seed=seed
         )

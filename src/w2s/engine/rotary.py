@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from w2s.models.load import LanguageModel
 
-__all__ = ["hangs_on_length", "stands_alone"]
+__all__ = ["hangs_on_length", "longest_alike", "stands_alone"]
 
 _BY_LENGTH = ("dynamic", "longrope")
 
@@ -24,12 +25,15 @@ def stands_alone(lm: LanguageModel, longest: int) -> bool:
         lm: The model.
         longest: Tokens of the longest row, those that are written after it included.
     """
+    return hangs_on_length(lm) and longest > longest_alike(lm)
+
+
+def longest_alike(lm: LanguageModel) -> int:
+    """Tokens of the longest text that the model has positions for and whose length changes no token's angles."""
     config = lm.model.config.get_text_config()
-    found = _embeddings_by_length(lm)
-    if not found:
-        return False
-    own = getattr(config, "original_max_position_embeddings", None) or config.max_position_embeddings
-    return any(longest > (one.get("original_max_position_embeddings") or own) for one in found)
+    own = getattr(config, "original_max_position_embeddings", None) or getattr(config, "max_position_embeddings", None)
+    own = own or sys.maxsize
+    return min([own, *(one.get("original_max_position_embeddings") or own for one in _embeddings_by_length(lm))])
 
 
 def _embeddings_by_length(lm: LanguageModel) -> list[Mapping[str, Any]]:

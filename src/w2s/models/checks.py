@@ -17,6 +17,7 @@ from w2s.errors import InputError
 from w2s.models.targets import check_targets
 
 __all__ = [
+    "check_causal",
     "check_depth",
     "check_finite",
     "check_length",
@@ -157,6 +158,33 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel,
         raise InputError(
             f"{what}: its tokenizer has token {highest[0]!r} with the id {highest[1]}, its weights have {rows} "
             "embeddings: expected a tokenizer and weights of one model"
+        )
+
+
+@torch.inference_mode()
+def check_causal(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: torch.device, what: str) -> None:
+    """Make sure that no token looks at those behind it: an encoder would read the answer that it is asked for.
+
+    Args:
+        model: In evaluation mode.
+        tokenizer: Its own.
+        device: Where the model takes its inputs.
+        what: The model, for the message.
+
+    Raises:
+        InputError: What the model says of a text's beginning hangs on how the text ends.
+    """
+    known = getattr(model.config.get_text_config(), "max_position_embeddings", None) or None
+    ids: list[int] = tokenizer("one two three four five six", add_special_tokens=False)["input_ids"][:known]
+    if len(set(ids)) < 2:
+        return
+    ends = [end for end in dict.fromkeys(ids) if end != ids[-1]]
+    rows = torch.tensor([ids, [*ids[:-1], ends[0]]], device=device)
+    one, other = model(input_ids=rows).logits[:, :-1].float()
+    if (one - other).abs().max() > 0.01 * one.abs().max():  # neither is, of weights so large that all is NaN
+        raise InputError(
+            f"{what} ({type(model).__name__}) reads what comes after a word: expected a causal language model, which "
+            "says what comes next"
         )
 
 

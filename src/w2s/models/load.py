@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -23,12 +24,20 @@ from w2s.errors import InputError
 from w2s.files import tree_sha256
 from w2s.hub import model_folder
 from w2s.models.bundled import BUNDLED
-from w2s.models.checks import check_finite, check_stored, check_vocabulary, check_whole, pad_id_for, with_embedding
+from w2s.models.checks import (
+    check_causal,
+    check_finite,
+    check_stored,
+    check_vocabulary,
+    check_whole,
+    pad_id_for,
+    with_embedding,
+)
 from w2s.models.device import choose_dtype
 from w2s.models.memory import keep_freed_memory
 from w2s.models.placement import check_placement, devices_of, loading_options, return_to
 
-__all__ = ["LanguageModel", "forget_model", "load_model"]
+__all__ = ["LanguageModel", "forget_model", "load_model", "without_adapter"]
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +77,11 @@ class LanguageModel:
         size = self.model.num_parameters() / 1e6  # which counts what is packed
         held = f"4 bits, {self.dtype}" if self.quantized else str(self.dtype)
         return f"{size:,.0f}M parameters · {held.replace('torch.', '')} on {', '.join(self.spread_over) or self.device}"
+
+
+def without_adapter(model: nn.Module) -> PreTrainedModel:
+    """The model itself, below what an adapter wraps around it."""
+    return next(module for module in model.modules() if isinstance(module, PreTrainedModel))
 
 
 def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel:
@@ -115,6 +129,7 @@ def _load(location: str, revision: str | None, spec: ModelSpec) -> LanguageModel
     if not options:
         model.to(device)
     model.eval()
+    check_causal(model, tokenizer, device, what)
     spread = devices_of(model.hf_device_map) if spec.device_map == "auto" else []
     if len(spread) > 1:
         return_to(device, model.base_model)

@@ -21,6 +21,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from w2s.config import TrainingSpec
 from w2s.engine.masks import takes_masks
+from w2s.engine.trial import way_of
 from w2s.errors import InputError
 from w2s.files import atomic_write, remove
 from w2s.models.checks import check_length
@@ -257,6 +258,7 @@ def train_student(
     """
     began = time.perf_counter()
     loss = get_loss(spec.loss).bind(spec.loss_settings)
+    packs = takes_masks(lm) and way_of(lm) == "trees"
     work = _work_of(lm, table, spec, seed=seed, whole_groups=loss.form == "options")
     compiles = spec.compile == "on" or (spec.compile == "auto" and is_worth_compiling(lm, "training", work.tokens))
     attention = _attention_for(lm, work.longest, compiles)
@@ -276,7 +278,7 @@ def train_student(
             spec=spec,
             loss=loss,
             question_ids=work.question_ids,
-            data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=takes_masks(lm)),
+            data_collator=Collator(pad_token_id=lm.tokenizer.pad_token_id or 0, packs=packs),
             train_dataset=work.examples,
             eval_dataset=work.held or None,
             callbacks=[Watch(out / "log.jsonl", work.tokens / work.steps, progress)],
