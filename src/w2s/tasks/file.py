@@ -49,9 +49,9 @@ class File(MultipleChoice, FreeAnswer):
 
     * `choices`: a list; in CSV a JSON list, or the choices with "|" between them. All rows have some, or none.
       There are 1,000 at most.
-    * `answer`: the text of a choice in all rows, or its index from 0 in all rows. Without choices any text: its
-      first line counts, without case and outer punctuation; with `TaskSpec.answers` "numbers" also without the
-      spelling of a number. It may be empty in the split "transfer" only.
+    * `answer`: in all rows the text of a choice, or in all its letter (A for the first), or in all its index from 0.
+      Without choices any text: its first line counts, without case and outer punctuation; with `TaskSpec.answers`
+      "numbers" also without the spelling of a number. It may be empty in the split "transfer" only.
     * `split`: train (weak_train and transfer), weak_train, transfer or test; empty means any.
     * `id`: by default a hash of the question and its choices.
 

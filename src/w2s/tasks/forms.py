@@ -222,7 +222,7 @@ def _by_text(asked: ParsedRow) -> str | None:
 
 
 def _by_label(asked: ParsedRow) -> str | None:
-    labels = asked.labels or (LETTERS if asked.column == "answerKey" else ())
+    labels = asked.labels or (LETTERS if asked.column in ("answer", "answerKey") and not asked.numeric else ())
     named = dict(zip(labels, asked.choices, strict=False))
     return named.get(asked.answer or "")
 
@@ -303,5 +303,5 @@ def _no_choice(asked: ParsedRow) -> InputError:
     near = difflib.get_close_matches(answer, choices, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     known = ", ".join(choices[:20]) + (", …" if len(choices) > 20 else "")
-    index = ", or an index from 0" if asked.column == "answer" else ""
+    index = ", or its letter, or its index from 0" if asked.column == "answer" else ""
     return asked.record.error(asked.column, f"{answer!r} is no choice: expected one of {known}{index}{hint}")
