@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from support.tiny import load_tiny, save_tiny_llama, texts_after, tiny_tokenizer
+from support.tiny import load_tiny, save_tiny, save_tiny_llama, texts_after, tiny_tokenizer
 from support.training import train
 from w2s.config import ModelSpec, TrainingSpec
 from w2s.engine.choose import choose_batches
@@ -27,6 +27,15 @@ from w2s.models.adapters import adapted
 from w2s.models.checks import check_lora_targets
 from w2s.models.load import LanguageModel, load_model
 from w2s.training.student import train_student
+
+MIXED = {
+    "vocab_size": 304,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 
 
 @pytest.fixture
@@ -257,6 +266,30 @@ def test_an_adapter_of_another_depth_is_refused(tiny_llama: Path, tmp_path: Path
     adapter = tmp_path / "student" / "adapter"
     with pytest.raises(InputError, match=f"adapter {adapter} is not of this model"), adapted(load(other), adapter):
         pass
+
+
+@pytest.mark.parametrize("targets", [r"model\.layers\.0\.self_attn\.q_proj", ["layers.1.self_attn.q_proj"]])
+def test_an_adapter_on_the_layers_that_were_named_is_one_of_its_model(
+    tiny_llama: Path, tmp_path: Path, targets: str | list[str]
+) -> None:
+    lm = load_tiny(tiny_llama)
+    train(lm, tmp_path, epochs=1, lora={"targets": targets})
+    with adapted(lm, tmp_path / "adapter") as tuned:
+        assert tuned.model is not lm.model
+
+
+def test_an_adapter_on_layers_of_one_kind_is_one_of_its_model(tmp_path: Path) -> None:
+    kinds = ["conv", "full_attention", "conv", "full_attention"]
+    lm = load_tiny(save_tiny(tmp_path / "mixed", lambda: Lfm2ForCausalLM(Lfm2Config(**MIXED, layer_types=kinds))))
+    train(lm, tmp_path, epochs=1, lora={"targets": ["q_proj"]})
+    with adapted(lm, tmp_path / "adapter") as tuned:
+        assert tuned.model is not lm.model
+
+
+def test_the_first_layers_named_one_by_one_are_refused_before_the_training(tiny_llama: Path, tmp_path: Path) -> None:
+    lora = {"targets": ["layers.0.self_attn.q_proj"]}
+    with pytest.raises(InputError, match=r"it is on 1 layers, .* self_attn.q_proj in 2; .*in a regular expression"):
+        train(load_tiny(tiny_llama), tmp_path, epochs=1, lora=lora)
 
 
 def test_an_adapter_that_holds_no_numbers_is_refused(tiny_llama: Path, tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def adapted(base: LanguageModel, adapter: Path | None) -> Iterator[LanguageModel
         what = f"adapter {adapter}"
         check_same_tensors({name: tensor.shape for name, tensor in given.items()}, expected, what)
         check_finite(given.items(), what)
-        if config.layers_to_transform is None:
-            check_depth(given, base.model.config.get_text_config().num_hidden_layers, what)
+        if config.layers_to_transform is None and not isinstance(config.target_modules, str):
+            check_depth(given, base.model, what)
         try:
             tuned.load_adapter(str(adapter), "default", autocast_adapter_dtype=False)
         except wrong as error:

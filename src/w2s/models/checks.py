@@ -113,20 +113,34 @@ def check_same_tensors(given: Mapping[str, Sequence[int]], expected: Mapping[str
             )
 
 
-def check_depth(names: Iterable[str], layers: int, what: str) -> None:
-    """Make sure that an adapter is on every layer: that of a shallower model would leave the others bare.
+def check_depth(adapter: Iterable[str], model: nn.Module, what: str) -> None:
+    """Make sure that an adapter is not on the first layers alone, as that of a shallower model is.
 
     Args:
-        names: Of its tensors.
-        layers: How many the model has.
+        adapter: Names of its tensors.
+        model: The model, whose layers may differ from each other: each kind of module is compared with its like.
         what: The adapter, for the message.
 
     Raises:
-        InputError: It is on other layers.
+        InputError: Deeper layers have such modules too.
     """
-    found = {int(match[1]) for name in names if (match := re.search(r"\.(\d+)\.", name))}
-    if found and found != set(range(layers)):
-        raise InputError(f"{what} is not of this model: it is on {len(found)} layers, the model has {layers}")
+    adapted, there = _layers_by_module(adapter), _layers_by_module(name for name, _ in model.named_modules())
+    for module, layers in adapted.items():
+        own = sorted(there.get(module, ()))
+        if len(layers) < len(own) and sorted(layers) == own[: len(layers)]:
+            raise InputError(
+                f"{what} is not of this model: it is on {len(layers)} layers, the model has {module} in {len(own)}; "
+                "to adapt the first layers alone, name them in a regular expression"
+            )
+
+
+def _layers_by_module(names: Iterable[str]) -> dict[str, set[int]]:
+    """The numbers of the layers that have each kind of module, by its name within a layer."""
+    layers: dict[str, set[int]] = {}
+    for name in names:
+        if match := re.search(r"\.(\d+)\.(.+?)(?:\.lora_.*)?$", name):
+            layers.setdefault(match[2], set()).add(int(match[1]))
+    return layers
 
 
 def check_lora_targets(model: nn.Module, targets: str | list[str]) -> None:

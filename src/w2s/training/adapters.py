@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from w2s.config import LoraSpec
 from w2s.errors import InputError
 from w2s.files import put_in_place, remove
-from w2s.models.checks import check_finite, check_lora_targets, check_same_tensors
+from w2s.models.checks import check_depth, check_finite, check_lora_targets, check_same_tensors
 from w2s.models.load import LanguageModel
 
 __all__ = ["new_adapter", "save_adapter"]
@@ -52,6 +52,8 @@ def new_adapter(lm: LanguageModel, lora: LoraSpec, init: Path | None) -> Iterato
         raise InputError(f"lora.targets {lora.targets!r}: {' '.join(str(error).split())}") from None
     assert isinstance(model, PeftModel)
     try:
+        if not isinstance(lora.targets, str):
+            check_depth(get_peft_model_state_dict(model), lm.model, f"an adapter on {lora.targets}")
         if init is not None:
             _begin_from(model, lora, init)
         model.train()
