@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shutil
 import signal
@@ -26,9 +27,10 @@ from w2s.cli import main
 from w2s.errors import InputError
 from w2s.files import sha256_of
 from w2s.methods import METHODS
-from w2s.plugins import load_plugins, loaded_plugins, register
+from w2s.plugins import load_plugins, loaded_plugins, place_of, register
 from w2s.reliability import score_answers
 from w2s.reliability.base import add_scores, estimator_from
+from w2s.runners.working import _that_travels
 from w2s.running import Result
 
 NAIVE = METHODS["naive"]
@@ -180,6 +182,43 @@ def test_a_plugin_that_fails_is_one_line(
     out, err = capsys.readouterr()
     assert ended.value.code == 2 and out == ""
     assert err.startswith("w2s: ") and err.count("\n") == 1 and said in err
+
+
+FAILING = """
+import w2s
+from w2s.reliability.base import estimator_from
+
+def broken(answers):
+    return answers["nothing"]
+
+w2s.register(estimator_from("broken", broken, summary="fails"))
+"""
+
+
+def test_an_error_in_a_plugin_s_code_names_its_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(FAILING)
+    (tmp_path / "a.csv").write_text("question_id,variation,answer\nq,0,a\nq,1,b\n")
+    words = ["score", str(tmp_path / "a.csv"), "--plugin", str(file), "--estimator=broken"]
+    with pytest.raises(SystemExit):
+        main(words)
+    said = capsys.readouterr().err
+    assert said.startswith("w2s: KeyError: ")
+    assert said.endswith(f"(in plug-in {file.resolve()}, line 6; --debug shows where)\n")
+
+
+def test_an_error_that_came_from_another_process_names_the_plugin_too(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(FAILING)
+    load_plugins([file])
+    with pytest.raises(KeyError) as caught:
+        score_answers(pa.table({"question_id": ["q"], "variation": [0], "answer": ["a"]}), estimator="broken")
+    travelled = pickle.loads(pickle.dumps(_that_travels(caught.value)))
+    assert travelled.__traceback__ is None
+    assert place_of(travelled) == f"{file.resolve()}, line 6"
+    assert place_of(RuntimeError("ours")) is None
 
 
 def test_the_option_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -29,7 +31,7 @@ from w2s.supervisors import SOURCES, Source
 from w2s.tasks import TASKS, Task
 from w2s.training.loss import LOSSES, Loss
 
-__all__ = ["files_of", "load_installed", "load_plugins", "loaded_plugins", "register"]
+__all__ = ["files_of", "load_installed", "load_plugins", "loaded_plugins", "place_of", "register"]
 
 _loaded: dict[Path, str] = {}
 _installed: set[Path] = set()
@@ -103,6 +105,18 @@ def load_installed() -> None:
             with registering_from(path) as plugin:
                 _loaded[path] = plugin.sha256
                 point.load()
+
+
+def place_of(error: BaseException) -> str | None:
+    """Where in a plug-in an error arose: its file and line; None where none had a part in it.
+
+    Args:
+        error: Also one from another process, which has its traceback as a note.
+    """
+    places = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
+    for note in getattr(error, "__notes__", ()):
+        places += re.findall(r'File "(.+?)", line (\d+)', note)
+    return next((f"{file}, line {line}" for file, line in reversed(places) if Path(file) in _loaded), None)
 
 
 def loaded_plugins() -> list[str]:

@@ -84,7 +84,10 @@ def _run(words: list[str]) -> None:
             sys.exit(2)
         name = type(error).__name__
         text = " ".join(str(error).split())
-        _complain(f"{name}: {text} (not expected; --debug shows where)")
+        from w2s.plugins import place_of
+
+        place = place_of(error)
+        _complain(f"{name}: {text} ({f'in plug-in {place}' if place else 'not expected'}; --debug shows where)")
         sys.exit(1)
 
 
