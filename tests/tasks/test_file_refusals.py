@@ -197,6 +197,23 @@ def test_a_missing_file_is_named(data: str, message: str) -> None:
         load_task("file", data=data)
 
 
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"question": ""}, "row 2, column 'question': nothing in it; 1 more row is wrong too: 4"),
+        ({"answer": "steel"}, "row 2, column 'answer': 'steel' is no choice: .*; 1 more row is wrong too: 4"),
+    ],
+)
+def test_all_bad_rows_are_told_at_once(tmp_path: Path, bad: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"mine.jsonl, {message}$"):
+        load(tmp_path, METAL, METAL | bad, METAL, METAL | bad)
+
+
+def test_of_many_bad_rows_the_first_are_told_by_number(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"row 1, .*; 14 more rows are wrong too: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …$"):
+        load(tmp_path, *[METAL | {"question": ""}] * 15)
+
+
 def test_letters_without_choices_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"answer_format='letter': the questions of .* have no choices"):
         load(tmp_path, PERU, answer_format="letter")

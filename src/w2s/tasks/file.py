@@ -17,7 +17,7 @@ from w2s.tasks.free_answer import FreeAnswer
 from w2s.tasks.multiple_choice import MultipleChoice
 from w2s.tasks.parsing import as_number, first_line
 from w2s.tasks.questions import Example, Question, Variation
-from w2s.tasks.records import Record, content_id, records_of
+from w2s.tasks.records import Record, content_id, records_of, refuse
 
 __all__ = ["TASK", "File"]
 
@@ -130,7 +130,13 @@ class File(MultipleChoice, FreeAnswer):
 
     @cached_property
     def _examples(self) -> list[Example]:
-        rows = [parse_row(record) for record in self.records]
+        rows, wrong = list[ParsedRow](), list[tuple[Record, InputError]]()
+        for record in self.records:
+            try:
+                rows.append(parse_row(record))
+            except InputError as error:
+                wrong.append((record, error))
+        refuse(wrong)
         seen = dict[str, int]()
         for asked in rows:
             record = asked.record

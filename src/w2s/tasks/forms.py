@@ -13,7 +13,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.reading import suffix_of
 from w2s.tasks.parsing import LETTERS
 from w2s.tasks.questions import Pool
-from w2s.tasks.records import Record
+from w2s.tasks.records import Record, refuse
 
 __all__ = ["COLUMNS", "MAX_CHOICES", "ParsedRow", "parse_row", "right_choices"]
 
@@ -249,9 +249,7 @@ def right_choices(rows: Sequence[ParsedRow]) -> Iterator[str | None]:
     """
     answered = [(asked, {name: read(asked) for name, read in _READINGS.items()}) for asked in rows if asked.answer]
     fitting = list(_READINGS)
-    for asked, found in answered:
-        if not any(found.values()):
-            raise _no_choice(asked)
+    refuse([(asked.record, _no_choice(asked)) for asked, found in answered if not any(found.values())])
     for asked, found in answered:
         if not (still := [name for name in fitting if found[name] is not None]):
             here = " or ".join(name for name in _READINGS if found[name] is not None)

@@ -16,7 +16,7 @@ from w2s.errors import InputError
 from w2s.hub import clients_offline, look_up, may_ask_hub
 from w2s.tasks.questions import Pool
 
-__all__ = ["Hub", "Record", "cell_text", "content_id", "read_records", "read_rows", "records_of"]
+__all__ = ["Hub", "Record", "cell_text", "content_id", "read_records", "read_rows", "records_of", "refuse"]
 
 _ALIASES = {"val": "validation", "valid": "validation"}
 # train.jsonl, cm_train.csv, train-00000-of-00001.parquet; but not cm_test_hard.csv, nor train_socratic.jsonl
@@ -154,6 +154,22 @@ class Record:
             raise self.error(column, f"{cell!r} is no choice: expected a number from 0 to {len(choices) - 1}")
 
         return choices[index]
+
+
+def refuse(wrong: Sequence[tuple[Record, InputError]]) -> None:
+    """Raise the error of the first row that is wrong, if any is; it says which others are.
+
+    Raises:
+        InputError: One is.
+    """
+    if not wrong:
+        return
+    (_, error), *more = wrong
+    if not more:
+        raise error
+    numbers = ", ".join(str(record.number) for record, _ in more[:10]) + (", …" if len(more) > 10 else "")
+    rows = "row is wrong too" if len(more) == 1 else "rows are wrong too"
+    raise InputError(f"{error}; {len(more)} more {rows}: {numbers}") from error
 
 
 def cell_text(cell: object) -> str:
