@@ -41,6 +41,17 @@ def test_questions_with_such_options_are_counted_and_one_is_shown(
     assert "'8' and '80'" in text or "'Niger' and 'Nigeria'" in text
 
 
+def test_one_question_of_many_is_not_worth_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plain = [{"question": f"What is {n}?", "choices": ["good", "bad"], "answer": "bad"} for n in range(199)]
+    path = tmp_path / "q.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [ROWS[0], *plain]))
+    spec = TaskSpec(name="file", data=str(path), weak_train=0, transfer=100, test=100, answer_format="text")
+    with caplog.at_level(logging.DEBUG, logger="w2s"):
+        task_from(spec).splits()
+    [record] = [record for record in caplog.records if "begins another" in record.getMessage()]
+    assert record.levelno == logging.DEBUG and record.getMessage().startswith("1 of 200 questions")
+
+
 def test_letters_begin_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert "begins another" not in said(tmp_path, ROWS, caplog, answer_format="letter")
 

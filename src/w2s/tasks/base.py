@@ -25,6 +25,8 @@ __all__ = ["TASKS", "Example", "Question", "Task", "Variation", "fields_of"]
 
 logger = logging.getLogger(__name__)
 
+_FEW = 0.01  # of the questions: what is unlike in no more of them moves no result
+
 
 class Task(ABC):
     """A data set of questions. A subclass is one file; its docstring shows a sample record.
@@ -214,7 +216,8 @@ class Task(ABC):
                 "%d of %d questions have an option that begins another, such as %r and %r: by the probability of its "
                 "text the shorter one is never less likely; answer_format letter compares letters"
             )
-            logger.warning(text, len(found), len(questions), *found[0])
+            level = logging.WARNING if len(found) > _FEW * len(questions) else logging.DEBUG
+            logger.log(level, text, len(found), len(questions), *found[0])
 
     def _prefixed(self, question: Question) -> tuple[str, str] | None:
         """Two options of a question, the first of which begins the second as they are written after its prompt."""
