@@ -45,7 +45,8 @@ def test_one_question_of_many_is_not_worth_a_warning(tmp_path: Path, caplog: pyt
     plain = [{"question": f"What is {n}?", "choices": ["good", "bad"], "answer": "bad"} for n in range(199)]
     path = tmp_path / "q.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in [ROWS[0], *plain]))
-    spec = TaskSpec(name="file", data=str(path), weak_train=0, transfer=100, test=100, answer_format="text")
+    sizes = {"weak_train": 0, "transfer": 100, "test": 100, "num_variations": 2}
+    spec = TaskSpec(name="file", data=str(path), answer_format="text", **sizes)
     with caplog.at_level(logging.DEBUG, logger="w2s"):
         task_from(spec).splits()
     [record] = [record for record in caplog.records if "begins another" in record.getMessage()]
