@@ -200,7 +200,7 @@ def test_a_killed_command_goes_on_and_asks_nothing_twice(data: str, tmp_path: Pa
     assert again.returncode == 0, again.stderr
     assert "6 of 6 questions have 2 rewordings\n12 of 12 texts are good\n" in again.stdout
     rows = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
-    assert [len(row["paraphrases"]) for row in rows] == [2] * 6 and {row["by"] for row in rows} == {"big, prompt 2"}
+    assert [len(row["paraphrases"]) for row in rows] == [2] * 6 and {row["by"] for row in rows} == {"big, prompt 3"}
     assert 12 <= server.requests <= 12 + 2  # what was in flight
     assert not list(tmp_path.glob(".*tmp*"))
 

@@ -54,6 +54,12 @@ def test_common_forms_and_encodings_say_the_same(
     assert read(tmp_path, name + ".gz" * zipped, gzip.compress(data) if zipped else data) == ROWS
 
 
+def test_numbers_of_a_parquet_file_that_are_read_as_texts_are_spelled_as_they_were_written(tmp_path: Path) -> None:
+    answers = pa.array([0.1, 2.5, 3.3], pa.float32())
+    pa.parquet.write_table(pa.table({"question_id": ["a", "b", "c"], "answer": answers}), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet")["answer"].to_pylist() == ["0.1", "2.5", "3.3"]
+
+
 def test_a_gzipped_parquet_file_is_read(training_set: pa.Table, tmp_path: Path) -> None:
     write_table(training_set, tmp_path / "a.parquet")
     (tmp_path / "a.parquet.gz").write_bytes(gzip.compress((tmp_path / "a.parquet").read_bytes()))

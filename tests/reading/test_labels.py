@@ -46,6 +46,15 @@ def test_spellings_that_are_not_merged_are_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [("1", "1.0"), ("Gebühr", "Gebu\u0308hr"), ("late delivery", "late\u00a0delivery"), ("a b", "A  b")],
+)
+def test_labels_that_look_alike_are_said(one: str, other: str) -> None:
+    [note] = labels_of(table_of(one, other, "c")).notes
+    assert note.startswith("labels that look alike and are counted as different: ") and repr(one) in note
+
+
+@pytest.mark.parametrize(
     ("name", "content"),
     [("m.yaml", "yes: positive\nno: negative\nn/a:\n"), ("m.csv", "from,to\nyes,positive\nno,negative\nn/a,\n")],
 )

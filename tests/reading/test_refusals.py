@@ -25,6 +25,8 @@ from w2s.tables import read_table, write_table
         ("a.csv", b"", "is empty"),
         ("a.txt", b"x", r"expected a file named \*.parquet, \*.csv, \*.tsv, \*.jsonl, \*.json, not '.txt'"),
         ("a.csv", b"a,b\n1\n", "row 1: expected 2 cells, as in the header, not 1"),
+        ("a.csv", b"a,b\n1,2\na,b\n3,4\n", "row 2: it is the header again, as where two files were joined"),
+        ("a.csv", b"a,b\n1,2\n\xef\xbb\xbfa,b\n3,4\n", "row 2: it is the header again"),
         ("a.csv", b'a,b\n"1\n",2\n\n3\n', r"row 2 \(line 5\): expected 2 cells, as in the header, not 1"),
         (
             "a.csv",

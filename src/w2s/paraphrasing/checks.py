@@ -14,6 +14,17 @@ from w2s.tasks.mentions import words_in
 __all__ = ["Original", "normalized"]
 
 _ANSWERS = re.compile(r"\banswer(?:\s+is\b|\s*:)", re.IGNORECASE)
+_REFUSES = re.compile(
+    r"\W*(?:(?:(?:I['’]m|I am)\s+)?sorry\b.{0,20}\b(?:can(?:['’]t|not)|unable)"
+    r"|I\s+(?:can(?:['’]t|not)|won['’]t|am\s+(?:unable|not\s+able))\s+(?:to\s+)?(?:help|assist|fulfil+|comply|re-?word|rephrase"
+    r"|paraphrase|provide|do\s+(?:that|this))"
+    r"|I['’]m\s+(?:unable|not\s+able)\s+to\b|as\s+an\s+AI\b)",
+    re.IGNORECASE,
+)
+_REMARKS = re.compile(
+    r"\((?:note\b|I\s+(?:have\s+)?(?:kept|changed|re-?worded|rephrased|used))[^)]*\)\s*$|\blet me know if\b",
+    re.IGNORECASE,
+)
 _BLANK = re.compile(r"_{2,}")
 _ASKS = re.compile(r"\W*(?:in |of |at |to |for )?(?:what|which|who|whom|whose|how|when|where|why)\b", re.IGNORECASE)
 
@@ -61,6 +72,10 @@ class Original:
             return "the question again"
         if same in taken:
             return "another rewording again"
+        if _REFUSES.match(wording) and not _REFUSES.match(self.text):
+            return "refused"
+        if _REMARKS.search(wording) and not _REMARKS.search(self.text):
+            return "a remark besides"
         if len(wording) < self.shortest * len(self.text):
             return "too short"
         if len(wording) > self.longest * len(self.text):

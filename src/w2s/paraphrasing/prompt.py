@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from w2s.tasks.replies import after_thinking
+
 __all__ = ["VERSION", "prompt_for", "wording_of"]
 
-VERSION = 2
+VERSION = 3
 """Of the prompt, of how a reply is read, and of the checks: they decide together which rewordings come out."""
 
 _PROMPT = """\
@@ -38,10 +40,12 @@ _TEXT = (
 # No other noun: what "New York: which river ..." begins with is a name.
 _NOUN = "(?:version|(?:re-?)?wording|(?:re)?phrasing|paraphrase|formulation|question|text|story|sentence)"
 _LABEL = re.compile(
-    rf"(?:in other words|(?:the |a )?(?:(?:re-?worded|rephrased)(?: {_NOUN})?|(?:new|other) {_NOUN})|re-?wording"
-    r"|paraphrase|question|text|story)\s*:\s*",
+    rf"(?:here(?:['’]s| is)?\s+)?(?:in other words|(?:the |a )?(?:(?:re-?worded|rephrased)(?: {_NOUN})?"
+    rf"|(?:new|other) {_NOUN})|(?:the )?{_NOUN}|(?<=here )it is)(?: in other words)?\s*:\s*",
     re.IGNORECASE,
 )
+_BOLD_LABEL = re.compile(r"\*\*(?P<label>[^*]{1,40}?)(?::\s*\*\*|\*\*\s*:)")
+_EAGER = re.compile(r"(?:sure|certainly|of course|okay|absolutely)(?:[!.:]|,(?=\s*here\b))\s*", re.IGNORECASE)
 _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("**", "**"))
 
 
@@ -71,12 +75,16 @@ def wording_of(reply: str, original: str) -> str | None:
         reply: What a model wrote.
         original: The text that it was asked to reword; where this begins with a label, the reply keeps its own.
     """
-    lines = [line.strip() for line in reply.splitlines() if line.strip()]
+    lines = [line.strip() for line in after_thinking(reply).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].endswith(":"):  # "Here it is in other words:"
         del lines[0]
     if len(lines) > 1:
         return None
     text = " ".join("".join(lines).split())
+    if (eager := _EAGER.match(text)) and not _EAGER.match(original.lstrip()):
+        text = text[eager.end() :]
+    if bold := _BOLD_LABEL.match(text):
+        text = f"{bold['label']}:{text[bold.end() :]}"
     if (label := _LABEL.match(text)) and not _LABEL.match(original.lstrip()):
         text = text[label.end() :]
     for left, right in _QUOTES:

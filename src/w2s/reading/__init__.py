@@ -15,7 +15,7 @@ from w2s.errors import InputError
 from w2s.reading.cells import Rows, guarded, parse_json, text_of, texts_of
 from w2s.reading.csv_files import csv_column, csv_columns, csv_rows
 from w2s.reading.json_files import json_column, json_rows
-from w2s.reading.parquet_files import parquet_columns, parquet_rows, parquet_table
+from w2s.reading.parquet_files import in_shortest_spelling, parquet_columns, parquet_rows, parquet_table
 from w2s.reading.texts import check_encoding, decoded
 from w2s.reading.unpacking import EXPECTED, SUFFIXES, stem_of, suffix_of
 
@@ -93,6 +93,7 @@ def read_table(path: Path, types: Mapping[str, pa.DataType], encoding: str | Non
         for index, name in enumerate(table.column_names):
             kind, column = types.get(name), table.column(index)
             if kind == pa.string() and column.type != kind:
+                column = in_shortest_spelling(column) if pa.types.is_float32(column.type) else column
                 table = table.set_column(index, name, texts_of(path, name, column.to_pylist()))
         return table
     rows = read_rows(path, encoding=encoding)

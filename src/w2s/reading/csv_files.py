@@ -95,6 +95,10 @@ def csv_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Rows
     for number, cells in enumerate(body, start=1):
         if len(cells) > width and not any(cells[width:]):
             del cells[width:]  # a spreadsheet's empty cells
+        if headed and width > 1 and [(cell or "").lstrip("\ufeff") for cell in cells] == header:
+            raise InputError(
+                f"{path}, row {number}: it is the header again, as where two files were joined: take it out"
+            )
         if len(cells) != width:
             at = f"row {number}" + (f" (line {lines[number - 1]})" if lines[number - 1] != number + headed else "")
             raise InputError(f"{path}, {at}: expected {width} cells, as in the header, not {len(cells)}")

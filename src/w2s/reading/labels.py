@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -194,14 +196,29 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def _alike(labels: set[str]) -> list[str]:
-    """A note on labels that differ by case and outer space alone."""
+    """Notes on labels that look alike: by case and space, by the composition of their letters, or as numbers."""
     by_key: dict[str, list[str]] = {}
     for label in sorted(labels):
-        by_key.setdefault(label.strip().casefold(), []).append(label)
-    alike = [_listed(group) for group in by_key.values() if len(group) > 1]
-    if not alike:
-        return []
-    return [f"labels that differ by case or outer space alone: {'; '.join(alike)}: --normalize '[space, case]' merges"]
+        by_key.setdefault(_look(label), []).append(label)
+    outer, other = list[str](), list[str]()
+    for group in by_key.values():
+        if len(group) > 1:
+            merged = len({label.strip().casefold() for label in group}) == 1
+            (outer if merged else other).append(_listed(group))
+    notes = []
+    if outer:
+        text = "labels that differ by case or outer space alone: {}: --normalize '[space, case]' merges"
+        notes.append(text.format("; ".join(outer)))
+    if other:
+        text = "labels that look alike and are counted as different: {}: --normalize FILE may map one to the other"
+        notes.append(text.format("; ".join(other)))
+    return notes
+
+
+def _look(label: str) -> str:
+    """What a label looks like: "Gebühr" in either composition, "late delivery" with any space, 1.0 as 1."""
+    folded = " ".join(unicodedata.normalize("NFC", label).casefold().split())
+    return re.sub(r"^([+-]?\d+)\.0+$", r"\1", folded)
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet
 
-__all__ = ["parquet_columns", "parquet_rows", "parquet_table"]
+__all__ = ["in_shortest_spelling", "parquet_columns", "parquet_rows", "parquet_table"]
 
 
 def parquet_columns(path: Path) -> tuple[str, ...]:
@@ -37,12 +37,18 @@ def parquet_rows(path: Path) -> Rows:
         for index, field in enumerate(table.schema):
             if pa.types.is_temporal(field.type):
                 table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
-            if pa.types.is_float32(field.type):  # by its shortest spelling: 0.1, not 0.10000000149011612
-                spelled = table.column(index).cast(pa.string())
-                table = table.set_column(index, field.name, spelled.cast(pa.float64()))
+            if pa.types.is_float32(field.type):
+                table = table.set_column(index, field.name, in_shortest_spelling(table.column(index)))
         return Rows(columns=tuple(table.column_names), cells=table.to_pylist())
     except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def in_shortest_spelling(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A float32 column in float64, as it was written: 0.1, not 0.10000000149011612."""
+    import pyarrow as pa
+
+    return column.cast(pa.string()).cast(pa.float64())
 
 
 def parquet_table(path: Path) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -18,6 +19,7 @@ from w2s.tasks.multiple_choice import MultipleChoice
 from w2s.tasks.parsing import as_number, first_line
 from w2s.tasks.questions import Example, Question, Variation
 from w2s.tasks.records import Record, content_id, records_of, refuse
+from w2s.tasks.replies import after_thinking, plain
 
 __all__ = ["TASK", "File"]
 
@@ -34,7 +36,8 @@ TEMPLATES = {
     "wording_5": "Consider this question: {question}\n\nState its answer and nothing else:",
 }
 
-_PUNCTUATION = " .,;:!?\"'“”‘’"
+_PUNCTUATION = " .,;:!?\"'“”‘’«»。！？"
+_WRAPPED = re.compile(r"\s*(?P<mark>\*{1,3}|_{1,3}|`)(?=\S)(?P<inside>.+?)(?<=\S)(?P=mark)\s*")
 
 
 class File(MultipleChoice, FreeAnswer):
@@ -66,7 +69,7 @@ class File(MultipleChoice, FreeAnswer):
 
     name = "file"
     summary = "your own questions: a JSONL, CSV or Parquet file"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source = "the file given as data"
     licence = "yours"
     templates = TEMPLATES
@@ -191,7 +194,10 @@ def _check_answers(rows: Sequence[ParsedRow]) -> None:
 
 def _canonical(text: str, answers: str) -> str | None:
     """The first line without case, outer punctuation and extra space; of numbers, the value in one spelling."""
-    line = " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFD", first_line(text)).casefold()).split())
+    line = first_line(after_thinking(text))
+    while wrapped := _WRAPPED.fullmatch(line):
+        line = wrapped["inside"]
+    line = " ".join(plain(unicodedata.normalize("NFD", line).casefold()).split())
     start = len(line) - len(line.lstrip(_PUNCTUATION))
     inside = line.strip(_PUNCTUATION)
     if inside[:1].isdigit() and line[:start].endswith(".") and not line[:start].endswith(".."):

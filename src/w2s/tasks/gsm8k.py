@@ -10,6 +10,7 @@ from w2s.tasks.free_answer import FreeAnswer
 from w2s.tasks.parsing import as_number, first_line, first_number, said_number, said_numbers
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Hub, Record, content_id
+from w2s.tasks.replies import ANOTHER_QUESTION, after_thinking
 
 __all__ = ["GSM8K", "TASK"]
 
@@ -23,27 +24,27 @@ TEMPLATES = {
     "wording_6": "{question}\n\nReply with a single number and nothing before it.\nReply:",
 }
 
+_DIGITS = re.compile(r"\d[\d.,/\s]*")
 _BLANK = re.compile(r"\n\s*\n")
-# Where a model goes on to invent one.
-_ANOTHER_QUESTION = re.compile(r"\n[^\w\n]*(?:question|problem|exercise|story|q)\b[^\n:]{0,10}:", re.IGNORECASE)
 
 
 class GSM8K(FreeAnswer):
     """GSM8K (Cobbe et al., 2021), as the authors' JSONL files or from the hub.
 
-    A record; the answer is what follows the four hashes:
+    A record; the answer is what follows the four hashes, or else the number that is said to be the answer, or the only
+    one:
 
         {"question": "Weng earns $12 an hour for babysitting. Yesterday, she just did 50 minutes of …",
          "answer": "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute.\\n… $<<0.2*50=10>>10.\\n#### 10"}
 
-    An answer is the number after "####", or else the one that is said to be the answer, or else the first of the first
-    line; it is written without separators, currency or a decimal part that is zero. Where it is not clear which number
-    that is, there is none (see `w2s.tasks.numbers`). The training split goes to weak_train and transfer, the test split
-    to test. A single file goes anywhere.
+    An answer is the number after "####", or else the one in a box or said to be the answer, or else the first of the
+    first line; it is written without separators, currency or a decimal part that is zero. Where it is not clear which
+    number that is, there is none (see `w2s.tasks.numbers`). The training split goes to weak_train and transfer, the
+    test split to test. A single file goes anywhere.
     """
 
     name = "gsm8k"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     summary = "grade-school word problems, answered with a number"
     source = "openai/gsm8k"
     licence = "MIT"
@@ -58,7 +59,7 @@ class GSM8K(FreeAnswer):
 
     def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The number that is said to be the answer; failing that, the first of the first line."""
-        text = _ANOTHER_QUESTION.split(text.strip(), maxsplit=1)[0]
+        text = ANOTHER_QUESTION.split(after_thinking(text).strip(), maxsplit=1)[0]
         line, (paragraph, *further) = first_line(text), _BLANK.split(text)
         first, alone = first_number(line), as_number(line.strip("* ").rstrip("."))
         said = said_numbers(text)
@@ -74,9 +75,11 @@ class GSM8K(FreeAnswer):
 
 def _example(record: Record) -> Example:
     text, solution = record.text("question"), record.text("answer")
-    answer = said_number(solution) if "####" in solution else first_number(solution)
+    alone = len(_DIGITS.findall(solution)) == 1
+    answer = first_number(solution) if alone and not said_numbers(solution) else said_number(solution)
     if answer is None:
-        raise record.error("answer", f"no number in {solution[-40:]!r}")
+        problem = "no one number that is said to be the answer" if _DIGITS.search(solution) else "no number"
+        raise record.error("answer", f"{problem} in {solution[-40:]!r}: expected it after ####")
     return Example(question=Question(id=content_id(text), text=text), answer=answer, pool=record.pool)
 
 

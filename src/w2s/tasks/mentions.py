@@ -15,7 +15,10 @@ _VERBS = (
     r"(?:is|are|was|were|be|been|being|can|could|would|will|should|must|may|might|does|do|did|has|have|had"
     r"|seems?|looks?|sounds?|makes?)"
 )
-_NOT = r"(?:\bnot\b|\bcannot\b|\bnever\b|n['’]t\b)"
+_NOT = (
+    r"(?:\bnot\b|\bcannot\b|\bnever\b|n['’]t\b|\bnon(?=\s)"
+    r"|\b(?:nicht|kein(?:e[nmrs]?)?|n['’]est\s+pas|no\s+es|niet|geen|não\s+é|non\s+è|не)\b)"
+)
 _WRONG = r"\b(?:incorrect|wrong|false|inaccurate|untrue|invalid|impossible|implausible|unlikely)\b"
 _DISMISSED = r"(?:rul(?:e|es|ed|ing)\s+out|(?:exclud|eliminat|reject|discard|dismiss)(?:e|es|s|ed|ing)?)"
 HESITATION = r"(?:wait|hold\s+on|hm+|oh|oops|sorry|actually|correction)\b"
@@ -52,15 +55,15 @@ _BEFORE = re.compile(
 # "is incorrect", "can't be right", "are both ruled out": what precedes is ruled out.
 _AFTER = re.compile(
     rf"[)\]\"'”*]*(?:\s+{_FILL})*?"
-    rf"(?:\s+{_VERBS}{_NOT}|\s+(?:won|can)['’]t\b|\s+{_NOT}|\s+{_WRONG}|\s+(?:{_DISMISSED}|{_HARDLY}|doubtful|out|fails?)\b)"
-    rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|{_NO})|\.\s*{_WRONG}"
+    rf"(?:\s+{_VERBS}{_NOT}|\s+(?:won|can)['’]t\b|\s+{_NOT}|\s+{_WRONG}|\s+(?:{_DISMISSED}|{_HARDLY}|doubtful|out(?!\s+of\b)|fails?)\b)"
+    rf"|[)\]\"'”*\s]*[)\]:(–—-]\s*(?:{_WRONG}|{_NO})|\.\s*{_WRONG}|[^\w\n]*[❌✗✘]"
     # "A. Wait, no, B.", "Paris? No. Lyon.": taken back.
     rf"|[)\]\"'”*]*(?:\s*\?|(?:[\s.,;:!…–—-]+{HESITATION})+)[\s.,;:!…–—-]*{_NO}",
     re.IGNORECASE,
 )
 # Without any of these words nothing is ruled out.
 _DENYING = re.compile(
-    rf"{_NOT}|{_WRONG}|\b(?:neither|nor|{_DISMISSED}|{_HARDLY}|{_DOUBTED}|{_LEAST}|than|of|except|out|fails?|no|nope)\b",
+    rf"{_NOT}|{_WRONG}|[❌✗✘]|\b(?:neither|nor|{_DISMISSED}|{_HARDLY}|{_DOUBTED}|{_LEAST}|than|of|except|out|fails?|no|nope)\b",
     re.IGNORECASE,
 )
 _SINGULAR = re.compile(r"\W*(?:is|was|does|has|seems|looks|sounds|makes|isn|wasn|doesn|hasn)\b", re.IGNORECASE)
@@ -199,4 +202,11 @@ def _pattern(option: str) -> re.Pattern[str]:
         left = r"(?<!\w)(?<!\w-)" + (r"(?<![-−])(?<!\d[.,:/])" if core[0].isdigit() else "")
     if core[-1].isalnum():
         right = r"(?!\w)(?!-\w)" + (r"(?![.,:/]\d)" if core[-1].isdigit() else "")
-    return re.compile(left + r"\s+".join(map(re.escape, core.split())) + right, re.IGNORECASE)
+    if core.casefold() == "no":  # "no idea", "there is no way": part of a sentence
+        clause = r"(?:because|since|as|it|that|this|these|those|the|there|they|he|she|we|i|you|not)\b"
+        right += rf"(?![^\S\n]+(?!{clause})[^\W\d_])"
+    if core.casefold() == "other":
+        right += r"(?!\s+(?:words?|hand)\b)"
+    words = r"\s+".join(map(re.escape, core.split()))
+    hyphens = re.sub(r"(?<=[^\W\d_])\\-(?=[^\W\d_])", r"[-\\s]", words)
+    return re.compile(left + hyphens + right, re.IGNORECASE)

@@ -37,8 +37,18 @@ _AMOUNT = (
     rf"(?:(?P<whole>\d++)\s(?:and\s)?(?P<upper>\d++){_OVER}(?P<lower>\d++)"
     rf"|{_DECIMAL}(?:{_EXPONENT})?+(?:{_OVER}(?P<under>\d{{1,3}}(?:,\d{{3}}(?!\d))++|\d++))?+)"
 )
-_LARGE_UNIT = r"(?:hours?|hrs?|h|minutes?|mins?|days?|weeks?|months?|years?|feet|foot|ft|pounds?|lbs?|dollars?|euros?)"
-_SMALL_UNIT = r"(?:hours?|minutes?|mins?|m|seconds?|secs?|s|days?|weeks?|months?|inch(?:es)?|ounces?|oz|pence|cents?)"
+_LARGE_UNIT = (
+    r"(?:hours?|hrs?|h|minutes?|mins?|days?|weeks?|months?|years?|feet|foot|ft|pounds?|lbs?|dollars?|euros?|k[gm]|m|l)"
+)
+_SMALL_UNIT = (
+    r"(?:hours?|minutes?|mins?|m|seconds?|secs?|s|days?|weeks?|months?|inch(?:es)?|in|ounces?|oz|pence|cents?|g|[cm]m"
+    r"|ml)"
+)
+_SCALE = (
+    r"(?i:hundred|thousand|million|billion|trillion|lakh|crore|dozen|millione[nr]?|milliarden?|billionen?|tausend"
+    r"|mill[oó]n(?:es)?|milh(?:ão|ões)|milioni?|miliard[iy]?|milliards?|mille|mio|mrd|tsd|mln|mlrd"
+    r"|тыс\w*|млн|млрд|миллион\w*|миллиард\w*)"
+)
 _SUM = r"(?:times|plus|minus|over|(?:multipli|divid|add|subtract)ed|more\s+than|less\s+than|fewer\s+than)"
 # After a number: nothing that makes it the beginning of another.
 _GOES_ON = "|".join(
@@ -49,12 +59,13 @@ _GOES_ON = "|".join(
         r"(?:\{,\}|,\\!|\\,|\s)\d{3}(?!\d)",  # "1 234", which may be one number or two
         rf"[\s{_MINUS}](?:and\s)?\d+{_OVER}\d",  # "2-1/2"
         rf"(?:\s[A-Za-z]+)?\sand\s(?:an?|one|two|three)[\s-]{_PART}",  # "2 and a half", "2 hours and a half"
-        r"(?:\s?%|\sper\s?cent)[^\S\n]+of\b[^.;\n]*\d",  # "20% of 50"
+        r"(?:\s?%|\sper\s?cent)[^\S\n]+(?:of|off|more|less|fewer|higher|lower)\b[^.;\n]*\d",  # "20% of 50"
+        r"(?:(?<=/\d)|(?<=/\d\d))[^\S\n]+of\b[^.;\n]*\d",  # "1/2 of 20"
         rf"[^\S\n]+{_SUM}\b[^.;\n]*\d",  # "5 times 3"
         rf"[^\S\n]+(?:or|to|and|through)[^\S\n]+{_CURRENCY}[.\d]",  # "3 or 4"
         rf"[^\S\n]?{_LARGE_UNIT},?[^\S\n]+(?:and[^\S\n]+)?\d+[\s-]?{_SMALL_UNIT}\b",  # "5 hours 30 minutes"
-        r"\s?(?:\^|π|√|\\(?:pi|sqrt|[dt]?frac))|\*\*\s?\d",
-        r"[\s-]?(?i:hundred|thousand|million|billion|trillion|lakh|crore|dozen)(?:s|ths?)?\b",
+        r"\s?(?:\^|π|√|\\(?:pi|sqrt|[dt]?frac))|\s?\*\*\s?\d|[^\S\n]+(?:squared|cubed)\b|\(\d",
+        rf"[\s-]?{_SCALE}(?:s|ths?)?\b|\s?[十百千万萬億亿兆천만억조]",
         rf"(?<!\d\d)[\s-]{_PART}s\b|(?<=\b1)[\s-]{_PART}\b",  # "3 quarters"
         r"\s?(?:[kKMBT]|[bm]n)(?![\w-])|[mbt](?![\w-])",  # thousands, millions; "5m" may also be metres
     ]
@@ -77,6 +88,7 @@ _TAKEN_BACK = re.compile(
 _SAID = [  # the first of them that a text has
     # Not a heading: a number follows, or it is the last line.
     re.compile(r"(?<!#)####(?=\s*[^\w\n#]*(?:[A-Z]{2,3}[^\w\n]*)?\d|[^\n]*\s*\Z)"),
+    re.compile(r"\\(?:boxed|fbox)\s*(?=\{)"),
     re.compile(
         r"(?<![/\w])answer\b[*_]*(?:\s+to\s+(?:the|this|your)\s+\w+)?"
         r"\s*(?:(?:is|was|(?:would|must|should|has\s+to)\s+be)\b\s*[:=]?|[:=])",
@@ -114,13 +126,13 @@ def as_number(text: str) -> str | None:
 
 
 def said_number(text: str) -> str | None:
-    """The number that follows "####", or else "the answer is"; None where there is none, or more than one."""
+    """The number of `said_numbers`; None where there is none, or more than one."""
     said = said_numbers(text)
     return said.pop() if len(said) == 1 else None
 
 
 def said_numbers(text: str) -> set[str | None]:
-    """The numbers that are said to be the answer: those after "####", or else those after "the answer is".
+    """The numbers that are said to be the answer: after "####", or else in a box, or else after "the answer is".
 
     Returns:
         The numbers, and None for what is said to be the answer but is not clearly a number, or a wrong one.

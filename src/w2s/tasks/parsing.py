@@ -17,6 +17,7 @@ from w2s.tasks.mentions import (
     words_in,
 )
 from w2s.tasks.numbers import as_number, first_number, said_number, said_numbers
+from w2s.tasks.replies import ANOTHER_QUESTION, after_thinking, plain
 
 __all__ = [
     "LETTERS",
@@ -30,9 +31,9 @@ __all__ = [
     "said_numbers",
 ]
 
-VERSION = 4
-"""Raised when another answer is parsed from a text. 4: more that is denied ("hardly B", "no spam", "the wrong answer is
-B") or given up for another ("C. Actually, D.", "While C is tempting, D is right") is not chosen, and "1/2" is not 2."""
+VERSION = 5
+"""Raised when another answer is parsed from a text. 5: a model's thinking is not read, "Answer: Paris" and "4 out of 5"
+are, and so are tables of scores; hyphens of every kind are one."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -61,24 +62,83 @@ def parse_option(text: str, options: Sequence[str]) -> int | None:
     Returns:
         The option's index, or None where the text names none, or not one more than another.
     """
+    text, options = plain(after_thinking(text)), [plain(option) for option in options]
     for whole in (text.strip(), first_line(text)):
         equal = [index for index, option in enumerate(options) if option and option.strip() == whole]
         if len(equal) == 1:
             return equal[0]
+    text = _without_scale(text, options)
     mentions = words_in(text, options)
+    if (marked := _marked(text, mentions, options)) is not None:
+        return marked.pop() if len(marked) == 1 else None
     out = ruled_out(text, mentions)
     left = [mention for mention in mentions if mention not in out]
     return _unless_left(_one_of(left, out, text, options), text, left)
 
 
 def _unless_left(option: int | None, text: str, mentions: Sequence[Mention]) -> int | None:
-    """An option, unless the text goes on to prefer another."""
+    """An option, unless the text tells or prefers another."""
+    told = _told_in_words(text, mentions)
+    if told and (option not in told or len(told) > 1):
+        if len(told) > 1 or (option is not None and _is_an_answer(mentions[0], text)):
+            return None
+        option = next(iter(told))
     if option is None or turns_from(text, option, mentions):
         return None
     end = next((mention.end for mention in mentions if mention.option == option), 0)
     others = [mention for mention in mentions if mention.option != option and mention.start >= end]
-    told = any(_TOLD.search(text[max(0, other.start - 40) : other.start]) for other in others)
-    return None if told or any(_CONFIRMED.match(text, other.end) for other in others) else option
+    return None if any(_CONFIRMED.match(text, other.end) for other in others) else option
+
+
+def _is_an_answer(mention: Mention, text: str) -> bool:
+    """Whether a mention is all that the text begins with, rather than the subject of a sentence."""
+    return not re.search(r"\w", text[: mention.start]) and not re.match(r"[^\S\n]*[^\W\d_]", text[mention.end :])
+
+
+def _told_in_words(text: str, mentions: Sequence[Mention]) -> set[int]:
+    """The options that are said to be the answer by their words: "Answer: Paris"."""
+    told = [one for one in listed(text, mentions) if _TOLD.search(text[max(0, one[0].start - 40) : one[0].start])]
+    return {mention.option for one in told for mention in one}
+
+
+# Scales, scores and marks
+
+_RANGE = re.compile(r"\d\s*(?:to|[-–—])\s*\d")
+_SCALE = re.compile(
+    r"\b(?:scale|range)\s+(?:(?:of|from)\s+)?\(?\d+\s*(?:to|[-–—])\s*\d+\)?|\bfrom\s+\d+\s+to\s+\d+|\bbetween\s+\d+\s+and\s+\d+"
+    r"|\b\d+\s*[-–—]\s*\d+(?=\s*[):])",
+    re.IGNORECASE,
+)
+_SCORE = re.compile(r"[\"'*_)\].]*\s*(?:[:=(–-]|\bis\b)\s*\(?(?P<score>\d+(?:\.\d+)?|\.\d+)(?![\w/])\s*%?")
+_TICKED = re.compile(r"[^\w\n]*?[✅✔☑]")
+_TICKED_BEFORE = re.compile(r"(?:[✅✔☑]|\[[xX]\])[^\w\n]*(?:\(?[A-Za-z][.):]\s*)?\Z")
+
+
+def _without_scale(text: str, options: Sequence[str]) -> str:
+    """A text without the scale that it answers on, "from 1 to 5", where no option is a range itself."""
+    if any(map(_RANGE.search, options)):
+        return text
+    return _SCALE.sub(lambda match: "…" * len(match[0]), text)
+
+
+def _marked(text: str, mentions: Sequence[Mention], options: Sequence[str]) -> set[int] | None:
+    """The options that a table of them marks, or gives its highest score; None where the text is no such table."""
+    ticked = {
+        mention.option
+        for mention in mentions
+        if _TICKED.match(text, mention.end) or _TICKED_BEFORE.search(text[max(0, mention.start - 20) : mention.start])
+    }
+    if ticked:
+        return ticked
+    if any(re.search(r"\d", option) for option in options):  # a number behind an option may be another option
+        return None
+    scores: dict[int, float] = {}
+    for mention in mentions:
+        if (match := _SCORE.match(text, mention.end)) is not None:
+            scores.setdefault(mention.option, float(match["score"]))
+    if len(options) < 2 or set(scores) != set(range(len(options))):
+        return None
+    return {option for option, score in scores.items() if score == max(scores.values())}
 
 
 def _one_of(mentions: Sequence[Mention], out: Set[Mention], text: str, options: Sequence[str]) -> int | None:
@@ -116,7 +176,11 @@ _CONFIRMED = re.compile(
     re.IGNORECASE,
 )
 # Before what is the answer.
-_TOLD = re.compile(rf"\banswer\s+{_BE}\s*:?\s*(?:(?:the|an?)\s+)?[\s(\[\"'“*]*$", re.IGNORECASE)
+_TOLD = re.compile(
+    rf"\b(?:answer|label|category|verdict|classification)\b[\"'*_]*\s*(?:{_BE}\b\s*:?|[:=])"
+    r"\s*(?:(?:the|an?)\s+)?[\s(\[\"'“*_]*$",
+    re.IGNORECASE,
+)
 # What is not more than the beginning of a sentence or clause, or of a conclusion.
 _CONCLUDING = re.compile(
     rf"(?:^|[.!?;:\n…]|(?:(?:^|[.!?;:,\n…])\s*|\b(?:but|or|well)\s+)(?:{HESITATION}[\s.,!…–—-]*)*no(?:pe)?[,:]"
@@ -140,14 +204,18 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
     Returns:
         The option's position, or None where the text chooses none, or not one more than another.
     """
+    text, options = plain(after_thinking(text)), [plain(option) for option in options]
     letters = LETTERS[: len(options)]
     sole = text.strip().strip("()[]*.:\"'").strip()
     if len(sole) == 1 and sole.upper() in letters:
         return letters.index(sole.upper())
     # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its position only.
     worded = ["" if option.strip(OUTER + "()").upper() in (*letters, "") else option for option in options]
-    text = _after_listing(text, letters, worded)
+    text = _without_scale(_after_listing(text, letters, worded), worded)
     mentions = longest([*words_in(text, worded), *letters_in(text, letters)])
+    labels = [mention for mention in mentions if text[mention.start : mention.end].upper() in letters]
+    if (marked := _marked(text, mentions, worded) or _marked(text, labels, worded)) is not None:
+        return marked.pop() if len(marked) == 1 else None
     out = ruled_out(text, mentions)
     left = list(text)
     for mention in out:
@@ -168,7 +236,19 @@ def _after_listing(text: str, letters: str, options: Sequence[str]) -> str:
         if not words or words[0].start > 0:
             break
         listed_again += 1
-    return "\n".join(lines[listed_again:]) if listed_again > 1 else text
+    return "\n".join(lines[listed_again:]) if listed_again > 1 else _after_line_of_all(text, letters, options)
+
+
+def _after_line_of_all(text: str, letters: str, options: Sequence[str]) -> str:
+    """What follows where a text begins with all options and their letters, in their order, on one line."""
+    end = 0
+    for letter, option in zip(letters, options, strict=True):
+        label = re.compile(rf"\W*{letter}[.):]\W*", re.IGNORECASE).match(text, end)
+        words = words_in(text[label.end() :], [option]) if label else []
+        if label is None or not words or words[0].start > 0:
+            return text
+        end = label.end() + words[0].end
+    return text[end:]
 
 
 def _chosen(text: str, letters: str, options: Sequence[str]) -> int | None:
@@ -206,7 +286,8 @@ def _unless_told(position: int | None, text: str, end: int, letters: str, option
     """
     subject = re.match(r"[^\S\n]+(?!because\b|since\b)[^\W\d_]", text[end:]) is not None
     subject = subject and not any(mention.start <= end + 1 for mention in words_in(text[end:], options))
-    scope = text[:end] + text[end:].split("\n\n" if subject else "\n", 1)[0]
+    rest = text[end:]
+    scope = text[:end] + (ANOTHER_QUESTION.split(rest, 1) if subject else rest.split("\n", 1))[0]
     told = _told(scope, letters, options)
     if subject and told:
         return told.pop() if len(told) == 1 else None
@@ -223,6 +304,7 @@ def _told(text: str, letters: str, options: Sequence[str]) -> set[int]:
             position = letters.index(match["letter"].upper())
             agreed = _agrees(text[match.end() :], position, letters, options)
             told |= {position} if agreed else set(range(len(letters)))
+    told |= _told_in_words(text, words_in(text, options))
     return told | {
         mention.option for mention in _letters_apart(text, letters, options) if _CONFIRMED.match(text, mention.end)
     }

@@ -18,6 +18,7 @@ from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, 
 __all__ = ["FORMAT"]
 
 _OWN_KEY = re.compile(r"[0-9a-f]{40}")  # of a request that `w2s label --requests-out` wrote
+_LIMITS = ("length", "token", "limit")  # in the words for an answer that was cut off
 _FAILED, _CUT_OFF, _NO_TEXT = "failed", "cut off", "refused or empty"
 
 
@@ -69,9 +70,10 @@ def _texts(body: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     for choice in map(_object, body.get("choices") or ()):
         message = choice.get("message")
         said = _object(message).get("content") if message is not None else choice.get("text")
-        finish = choice.get("finish_reason")
+        finish = str(choice.get("finish_reason") or "").casefold()
+        cut_off = any(word in finish for word in _LIMITS)
         is_text = isinstance(said, str) and bool(said.strip()) and finish != "content_filter"
-        found.append((str(said), _CUT_OFF if finish == "length" else "" if is_text else _NO_TEXT))
+        found.append((str(said), _CUT_OFF if cut_off else "" if is_text else _NO_TEXT))
     return found or [("", _NO_TEXT)]
 
 
@@ -87,5 +89,5 @@ FORMAT = Format(
     by_people=False,
     recognizes=_recognizes,
     read=_read,
-    version=2,
+    version=3,
 )
