@@ -240,7 +240,7 @@ def test_a_settings_file_can_name_plugins(tmp_path: Path, tiny_llama: Path, caps
     (tmp_path / "a.yaml").write_text(json.dumps(settings))
     main(["run", "--config", str(tmp_path / "a.yaml"), "--store", str(tmp_path / "store"), "--dry-run"])
     assert "mine: training · seed 0" in keys(capsys.readouterr().out)
-    assert loaded_plugins() == settings["plugins"]
+    assert list(loaded_plugins()) == settings["plugins"]
 
 
 @pytest.mark.parametrize("value", ["mine.py", 3, [3], {"a": "b"}])
@@ -279,7 +279,7 @@ def test_a_name_that_is_taken_is_refused_and_what_had_it_stays() -> None:
     with pytest.raises(InputError, match="method 'naive' is there already: expected another name"):
         register(other)
     assert METHODS["naive"] is NAIVE and METHODS.version("naive") == NAIVE.version
-    assert loaded_plugins() == []
+    assert list(loaded_plugins()) == []
 
 
 def test_what_a_file_registers_is_there_with_the_files_hash_as_its_version() -> None:
@@ -287,7 +287,7 @@ def test_what_a_file_registers_is_there_with_the_files_hash_as_its_version() -> 
     assert register(mine) is mine and METHODS["mine"] is mine
     assert register(mine) is mine  # once more is no fault
     assert re.fullmatch(r"[0-9a-f]{64}", str(METHODS.version("mine")))
-    assert loaded_plugins() == [str(Path(__file__).resolve())]
+    assert list(loaded_plugins()) == [str(Path(__file__).resolve())]
 
 
 def test_what_no_other_process_could_find_is_refused() -> None:
@@ -309,13 +309,26 @@ def test_a_plugin_is_run_once_and_refused_when_it_changed_since(tmp_path: Path) 
     assert "other" not in METHODS
 
 
+def test_a_plugin_that_changed_since_a_step_was_planned_is_refused_in_a_fresh_process(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(METHOD.format(name="mine"))
+    load_plugins([file])
+    planned = loaded_plugins()
+    with no_plugin_loaded():
+        file.write_text(METHOD.format(name="mine") + "\n")
+        with pytest.raises(InputError, match=r"mine\.py changed since this was planned: start again"):
+            load_plugins(planned)
+        file.write_text(METHOD.format(name="mine"))
+        assert load_plugins(planned) == [file.resolve()]
+
+
 def test_two_plugins_with_one_name_are_refused(tmp_path: Path) -> None:
     for name, summary in (("a.py", "as naive"), ("b.py", "another")):
         (tmp_path / name).write_text(METHOD.format(name="mine").replace("as naive", summary))
     load_plugins([tmp_path / "a.py"])
     with pytest.raises(InputError, match="method 'mine' is there already"):
         load_plugins([tmp_path / "b.py"])
-    assert loaded_plugins() == [str(tmp_path / "a.py")]
+    assert list(loaded_plugins()) == [str(tmp_path / "a.py")]
 
 
 def test_a_plugin_that_failed_can_be_put_right(tmp_path: Path) -> None:
@@ -323,10 +336,10 @@ def test_a_plugin_that_failed_can_be_put_right(tmp_path: Path) -> None:
     mine.write_text(METHOD.format(name="mine") + "1 / 0\n")
     with pytest.raises(InputError, match="ZeroDivisionError"):
         load_plugins([mine])
-    assert loaded_plugins() == []
+    assert list(loaded_plugins()) == []
     mine.write_text(METHOD.format(name="mine").replace("as naive", "put right"))
     load_plugins([mine])
-    assert METHODS["mine"].summary == "put right" and loaded_plugins() == [str(mine)]
+    assert METHODS["mine"].summary == "put right" and list(loaded_plugins()) == [str(mine)]
 
 
 def test_a_file_that_is_no_plugin_is_not_one_of_those_loaded(tmp_path: Path) -> None:
@@ -334,7 +347,7 @@ def test_a_file_that_is_no_plugin_is_not_one_of_those_loaded(tmp_path: Path) -> 
     for _ in range(2):
         with pytest.raises(InputError, match=r"table\.csv: expected a Python file"):
             load_plugins([tmp_path / "table.csv"])
-    assert loaded_plugins() == []
+    assert list(loaded_plugins()) == []
 
 
 def test_an_installed_package_brings_its_pieces_by_an_entry_point(
@@ -346,7 +359,7 @@ def test_an_installed_package_brings_its_pieces_by_an_entry_point(
     monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == "w2s.plugins" else [])
     plugins.load_installed()
     assert "theirs" in METHODS and METHODS.version("theirs") == sha256_of(tmp_path / "their_package.py")
-    assert loaded_plugins() == [str(tmp_path / "their_package.py")], "so that another process finds it"
+    assert list(loaded_plugins()) == [str(tmp_path / "their_package.py")], "so that another process finds it"
     plugins.load_installed()
     gone = EntryPoint(name="gone", value="no_such_package", group="w2s.plugins")
     monkeypatch.setattr(plugins, "entry_points", lambda group: [gone])

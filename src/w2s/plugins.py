@@ -61,17 +61,23 @@ def register(piece: Any) -> Any:
     return piece
 
 
-def load_plugins(files: Iterable[str | Path]) -> list[Path]:
+def load_plugins(files: Iterable[str | Path] | Mapping[str, str]) -> list[Path]:
     """Load plug-ins; those that are loaded already are left as they are.
 
+    Args:
+        files: The files; with the hash of each, as `loaded_plugins` has it, where no other is meant.
+
     Raises:
-        InputError: A file is missing, or fails when it is run; or it changed since it was loaded.
+        InputError: A file is missing, fails when it is run, or changed since it was loaded or hashed.
     """
+    hashes = list(files.values()) if isinstance(files, Mapping) else None
     paths = [Path(file).expanduser().resolve() for file in files]
-    for path in paths:
+    for number, path in enumerate(paths):
         if not path.is_file():
             raise InputError(f"plug-in {path}: no such file")
         with registering_from(path) as plugin:
+            if hashes is not None and hashes[number] != plugin.sha256:
+                raise InputError(f"plug-in {path} changed since this was planned: start again")
             if path in _loaded:
                 if _loaded[path] != plugin.sha256:
                     raise InputError(f"plug-in {path} changed since it was loaded: start again")
@@ -119,9 +125,9 @@ def place_of(error: BaseException) -> str | None:
     return next((f"{file}, line {line}" for file, line in reversed(places) if Path(file) in _loaded), None)
 
 
-def loaded_plugins() -> list[str]:
-    """The files of all plug-ins that registered a piece, for the steps that may need them."""
-    return sorted(map(str, _loaded))
+def loaded_plugins() -> dict[str, str]:
+    """The files of all plug-ins that registered a piece, and their hashes, for the steps that may need them."""
+    return {str(path): _loaded[path] for path in sorted(_loaded)}
 
 
 def files_of(pieces: Mapping[str, Iterable[str]]) -> list[str]:

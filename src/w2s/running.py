@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,11 @@ from w2s.results.records import RunRecords
 from w2s.results.settings_file import settings_text
 from w2s.results.study import StudyRecords
 from w2s.runners import local
-from w2s.runners.base import OnEvent, Planned, Runner, plan, tell_nobody
+from w2s.runners.base import OnEvent, Runner, plan, tell_nobody
+from w2s.step import Step
 from w2s.store import Store, default_root
 
-__all__ = ["DEFAULT_FOLDER", "Result", "finish", "from_elsewhere", "run"]
+__all__ = ["DEFAULT_FOLDER", "Result", "finish", "run", "tell_from_elsewhere"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +101,13 @@ def run(
         raise unknown_name("way to keep adapters", adapters, ADAPTERS)
     folder = RunFolder(Path(out).expanduser())
     folder.check()
+    folder.refuse_inputs(asdict(experiment or Experiment()))
     graph = Graph(experiment or Experiment())
     store = store or Store(default_root())
     on_graph(graph)
     label = f"{graph.task.name}: {graph.supervisor} teaches {graph.experiment.strong.name}"
     with store.using(graph.targets(), label=label, folder=folder.root):
-        for line in from_elsewhere(plan(graph.targets(), store), store):
-            logger.warning(line)
+        tell_from_elsewhere(graph.targets(), store)
         runner(graph.targets(), store, on_event=on_event or notebook_progress())
         return finish(graph, store, folder, adapters=adapters, info=info)
 
@@ -138,12 +139,13 @@ def finish(
     return result
 
 
-def from_elsewhere(planned: list[Planned], store: Store) -> list[str]:
-    """A line for each other environment that results which are reused were computed in."""
+def tell_from_elsewhere(targets: Sequence[Step], store: Store) -> None:
+    """Warn, for each other environment, how many results are reused that were computed in it."""
     here = environment()
     found: Counter[str] = Counter()
-    for one in planned:
+    for one in plan(targets, store):
         manifest = store.manifest(one.step) if one.done else None
         if manifest is not None and (difference := describe_difference(manifest.environment, here)):
             found[difference] += 1
-    return [f"{count} results are reused that were computed with {difference}" for difference, count in found.items()]
+    for difference, count in found.items():
+        logger.warning("%d results are reused that were computed with %s", count, difference)

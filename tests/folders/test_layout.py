@@ -13,7 +13,8 @@ from support.experiments import in_splits, questions, small_experiment, write_ro
 from support.killed import killed_while_writing
 from w2s.config import Experiment
 from w2s.errors import InputError
-from w2s.folders.layout import RunFolder
+from w2s.folders.layout import RunFolder, StudyFolder
+from w2s.folders.owned import OwnedFolder
 from w2s.pipeline.specs import method_specs
 from w2s.running import Result, run
 from w2s.store import Store
@@ -53,6 +54,34 @@ def test_a_file_in_the_place_of_the_folder_is_refused(folder: RunFolder) -> None
     with pytest.raises(InputError, match="is a file"):
         write(folder, "results.json")
     assert folder.root.read_text() == "mine"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_folder_of_another_kind_is_refused_and_left_as_it_was(tmp_path: Path, told: bool) -> None:
+    kinds = {"results.json": RunFolder, "study.json": StudyFolder, "adapter_config.json": OwnedFolder}
+    for file, kind in kinds.items():
+        write(kind(tmp_path / file), file)
+        if not told:
+            marker = tmp_path / file / ".w2s-run"
+            marker.write_text("\n".join(["The files that w2s wrote here.", *marker.read_text().split("\n")[1:]]))
+        for other in kinds.values():
+            if other is kind:
+                other(tmp_path / file).check()
+                continue
+            message = f"holds a {kind.kind}: expected an empty folder, that of a {other.kind}, or a name for a new one"
+            with pytest.raises(InputError, match=message):
+                write(other(tmp_path / file), "anything")
+        assert files_in(tmp_path / file) == {file: "a run's"}
+
+
+def test_what_is_read_is_not_taken_away(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, "seed-0/scored.parquet")
+    (folder.root / "mine.csv").write_text("mine")
+    monkeypatch.chdir(folder.root.parent)
+    for read in ("run/seed-0/scored.parquet", str(folder.root / "seed-0" / "scored.parquet"), "run/seed-0"):
+        with pytest.raises(InputError, match=r"is read, and is one of the files in .* that a new run takes away"):
+            folder.refuse_inputs({"weak": {"settings": {"answers": [read]}}})
+    folder.refuse_inputs({"task": {"data": "run/mine.csv", "name": "run/none"}, "number": 3, "nothing": None})
 
 
 def test_an_empty_folder_is_taken(folder: RunFolder) -> None:

@@ -9,7 +9,7 @@ import pytest
 from made_up import write_run
 
 from w2s.metrics import pool_effects
-from w2s.report.words import effect, headline, missing, told_of_test
+from w2s.report.words import effect, headline, missing, pgr_of, told_of_test
 from w2s.results.guessing import Guessing
 from w2s.results.records import RunRecords
 
@@ -56,6 +56,12 @@ def test_why_there_is_no_pgr_is_said(left_out: str, said: str, tmp_path: Path) -
     gaps = missing(without, checked=True, answered=True)
     assert any(said in gap for gap in gaps)
     assert not any("PGR" in gap for gap in missing(run, checked=True, answered=True))
+
+
+def test_the_pgr_of_a_bound_that_is_not_the_ceiling_is_its_own(tmp_path: Path) -> None:
+    ceiling = next(record for record in run_of(tmp_path, 0, 1).pooled if record.role == "bound")
+    assert pgr_of(replace(ceiling, pgr=None)) == pgr_of(replace(ceiling, pgr=1.0)) == "1"
+    assert pgr_of(replace(ceiling, pgr=-0.6875)) == "−0.69"
 
 
 def test_where_no_variance_between_effects_is_found_none_is_denied() -> None:

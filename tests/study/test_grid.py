@@ -179,6 +179,28 @@ def test_whatever_a_file_holds_is_a_study_or_refused(study: dict[str, Any]) -> N
             {"base": {"student_training.epochs": 3, "student_training": {"epochs": 1}}},
             "student_training.epochs is there twice, as 3 and as 1: expected it once",
         ),
+        (
+            {"grid": {"weak.settings.accuracy": [0.3], "who": {"plain": {"weak.settings": {"position_bias": 0.0}}}}},
+            "the axis who gives weak.settings as a whole, and weak.settings.accuracy gives weak.settings.accuracy",
+        ),
+        (
+            {"base": {"weak.settings.accuracy": 0.3, "weak": {"settings": {"seed": 1}}}},
+            "weak.settings is given as a whole, and weak.settings.accuracy besides: expected one of them",
+        ),
+        (
+            {
+                "grid": {"weak.settings.accuracy": [0.3]},
+                "include": [{"name": "more", "weak.settings.accuracy": 0.3, "weak.settings": {"seed": 1}}],
+            },
+            "include more: weak.settings takes the place of weak.settings.accuracy, which the level of an axis gives",
+        ),
+        (
+            {
+                "grid": {"who": {"sure": {"weak.settings.accuracy": 0.9}}},
+                "include": [{"name": "more", "who": "sure", "weak.settings": {"seed": 1}}],
+            },
+            "include more: weak.settings takes the place of weak.settings.accuracy, which the level of an axis gives",
+        ),
     ],
 )
 def test_a_setting_that_is_given_twice_is_refused(study: dict[str, Any], message: str) -> None:

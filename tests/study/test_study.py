@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
@@ -219,6 +220,51 @@ def test_the_store_keeps_what_cells_of_an_earlier_form_of_a_study_name(
     ]
     (note,) = [note for note in store.contents().notes if note.folder == tmp_path / "out"]
     assert set(RunRecords.load(tmp_path / "out" / "cells" / "towns").artifacts) <= note.steps
+
+
+def test_two_cells_of_one_name_are_refused(whole: Study, tmp_path: Path) -> None:
+    cells = cells_of(whole.settings)
+    with pytest.raises(InputError, match="two cells are named"):
+        run_study([*cells, cells[0]], out=tmp_path, store=Store(whole.store))
+
+
+def test_a_cell_whose_results_were_computed_again_is_written_again(
+    whole: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fewer = {**whole.settings, "grid": {"data": {"cities": whole.settings["grid"]["data"]["cities"]}}, "include": []}
+    run_study(cells_of(fewer), out=tmp_path / "out", store=Store(whole.store))
+    cell = tmp_path / "out" / "cells" / "cities"
+    before = json.loads((cell / "results.json").read_text())
+    run_study(cells_of(fewer), out=tmp_path / "out", store=Store(tmp_path / "other"))
+    after = json.loads((cell / "results.json").read_text())
+    steps = [[(step["key"], step["seconds"]) for step in one["steps"]] for one in (before, after)]
+    assert [key for key, _ in steps[0]] == [key for key, _ in steps[1]] and steps[0] != steps[1]
+    assert (tmp_path / "other").resolve() in (cell / "seed-0" / "naive" / "adapter").resolve().parents
+
+
+def test_a_cell_that_fails_on_a_second_start_keeps_its_earlier_run_whole_and_that_is_said(
+    whole: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(whole.store)
+    run_study(cells_of(whole.settings), out=tmp_path / "out", store=store)
+    named = set(RunRecords.load(tmp_path / "out" / "cells" / "towns").artifacts)
+    broken = copy.deepcopy(dict(whole.settings))
+    broken["base"]["student_training"]["learning_rate"] = 1e30
+    with caplog.at_level(logging.WARNING, logger="w2s.study"):
+        again = run_study(cells_of(broken), out=tmp_path / "out", store=store)
+    assert "towns" in again.failures
+    assert f"{tmp_path / 'out' / 'cells' / 'towns'} holds the run of an earlier start of the study" in caplog.messages
+    (note,) = [note for note in store.contents().notes if note.folder == tmp_path / "out"]
+    assert named <= note.steps
+
+
+def test_results_from_another_environment_are_told_of(
+    whole: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("w2s.running.environment", lambda: {"torch": "1.13.0"})
+    with caplog.at_level(logging.WARNING, logger="w2s"):
+        run_study(cells_of(whole.settings), out=tmp_path, store=Store(whole.store))
+    assert any("results are reused that were computed with" in line for line in caplog.messages)
 
 
 def test_each_cells_settings_repeat_it_alone(whole: Study, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import logging
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,19 @@ def test_every_step_of_every_training_is_told_once_computed_or_found_done(
         assert steps == list(range(1, len(steps) + 1)) and len(steps) in (1, 2)
         assert all(values["loss"] > 0 and "learning_rate" in values for _, values in first.rows[label])
     assert sorted(first.closed) == sorted(first.rows) and first.tables == again.tables == [[["method"], ["naive"]]]
+
+
+def test_trainings_of_one_label_in_two_cells_are_two_series(experiment: Experiment, store: Store) -> None:
+    other = replace(experiment, student_training=replace(experiment.student_training, learning_rate=0.011))
+    notes = Notes()
+    tracking = Tracking(notes, "study", store)
+    for one in (experiment, other):
+        local.run(Graph(one).targets(), store, on_event=tracking.on_event)
+    tracking.close()
+    naive = [name for name in notes.rows if name.startswith("naive: training")]
+    assert len(naive) == 2 and all(
+        len({step for step, _ in notes.rows[name]}) == len(notes.rows[name]) for name in naive
+    )
 
 
 def test_a_tracker_that_breaks_is_said_in_one_line_and_ends_nothing(

@@ -51,9 +51,12 @@ def study_command(arguments: Namespace, parser: ArgumentParser, words: Sequence[
     name = str(settings.get("name", Path(arguments.file).stem))
     store, out = store_of(arguments.store), Path(arguments.out or Path("runs") / name)
     if arguments.dry_run:
+        from w2s.folders.layout import StudyFolder
         from w2s.hub import without_hub
         from w2s.study.plan import Plan
 
+        runner_from(arguments)
+        StudyFolder(out).check()
         with Display(), without_hub():
             plan = Plan(cells)
         _show_plan(plan, store, arguments)

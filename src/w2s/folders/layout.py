@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 from w2s.files import files_below
 from w2s.folders.owned import OwnedFolder
@@ -68,6 +68,8 @@ class MethodFolder:
 class RunFolder(OwnedFolder):
     """A run's folder."""
 
+    kind: ClassVar[str] = "run"
+
     @classmethod
     def around(cls, path: Path) -> InRun | None:
         """The run whose folder this is, or is in; None where it is in none."""
@@ -122,10 +124,12 @@ class RunFolder(OwnedFolder):
         for name, file in files_below(source).items():
             shutil.copyfile(file, self.claim(to / name))
 
-    def holds_adapters(self, how: Adapters) -> bool:
-        """Whether every adapter that is in the folder is held in this way; true where there is none."""
+    def holds_adapters(self, how: Adapters, store: Path) -> bool:
+        """Whether every adapter that is in the folder is held in this way, links into this store; true without any."""
         kept = [file for file in self.files() if "adapter" in file.relative_to(self.root).parts[2:]]
-        return all(file.is_symlink() == (how == "link") for file in kept)
+        if how == "link":
+            return all(file.is_symlink() and store.resolve() in file.resolve().parents for file in kept)
+        return not any(file.is_symlink() for file in kept)
 
 
 class InRun(NamedTuple):
@@ -144,6 +148,8 @@ class InRun(NamedTuple):
 @dataclass(frozen=True)
 class StudyFolder(OwnedFolder):
     """A study's folder: a run's folder for each cell, and what compares them."""
+
+    kind: ClassVar[str] = "study"
 
     def cell(self, name: str) -> RunFolder:
         """The run of a cell."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -16,7 +18,10 @@ from w2s.files import atomic_write, is_left_behind, remove_left_behind
 __all__ = ["OwnedFolder"]
 
 MARKER, LOCK = ".w2s-run", ".w2s-run.lock"
-HEADER = "The files that w2s wrote here; the next run into this folder takes them away.\n"
+HEADER = "The files that w2s wrote here, of a {kind}; the next {kind} into this folder takes them away.\n"
+_KIND = re.compile(r"of a (\w+);")
+_TOLD_BY = {"results.json": "run", "study.json": "study", "adapter_config.json": "student"}
+"""The files that tell what a folder holds whose marker does not say it."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +30,17 @@ class OwnedFolder:
 
     Attributes:
         root: The folder.
+        kind: What it holds; that of another kind is not written over.
     """
 
     root: Path
+    kind: ClassVar[str] = "student"
 
     def check(self) -> None:
         """Make sure that a run may write here.
 
         Raises:
-            InputError: This is a file, or a folder with something in it that no run wrote.
+            InputError: This is a file, a folder with something in it that no run wrote, or one of another kind.
         """
         if self.root.exists() and not self.root.is_dir():
             raise InputError(f"{self.root} is a file: expected a folder for the results, or a name for a new one")
@@ -42,7 +49,33 @@ class OwnedFolder:
             if others:
                 raise InputError(
                     f"{self.root} holds {others[0]!r}, which this version of w2s did not write: expected an empty "
-                    "folder, that of a run, or a name for a new one"
+                    f"folder, that of a {self.kind}, or a name for a new one"
+                )
+        if (kind := self._kind()) not in (None, self.kind):
+            raise InputError(
+                f"{self.root} holds a {kind}: expected an empty folder, that of a {self.kind}, or a name for a new one"
+            )
+
+    def refuse_inputs(self, settings: object) -> None:
+        """Make sure that nothing that is read is among the files of an earlier run here, which will be taken away.
+
+        Args:
+            settings: Any; a text in it that is the path of a file, or of a folder, may be read.
+
+        Raises:
+            InputError: It is.
+        """
+        own = [file.parent.resolve() / file.name for file in self.files()]
+        for text in set(_texts_in(settings)) if own else ():
+            try:
+                path = Path(text).expanduser()
+                found = path.parent.resolve() / path.name if path != Path() and path.exists() else None
+            except (OSError, ValueError, RuntimeError):  # a text that is no path
+                continue
+            if found and any(found == file or found in file.parents for file in own):
+                raise InputError(
+                    f"{text} is read, and is one of the files in {self.root} that a new {self.kind} takes away: "
+                    "expected another --out"
                 )
 
     @contextmanager
@@ -100,6 +133,16 @@ class OwnedFolder:
         names = self._own_files()
         return bool(names) and all((self.root / name).exists() for name in names)
 
+    def _kind(self) -> str | None:
+        """What the folder holds, a student, a run or a study; None where nothing is in it, or nothing says it."""
+        try:
+            with (self.root / MARKER).open(encoding="utf-8", errors="replace") as file:
+                told = _KIND.search(file.readline())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        names = self._own_files()
+        return told[1] if told else next((kind for name, kind in _TOLD_BY.items() if name in names), None)
+
     def _own_files(self) -> list[str]:
         try:
             names = (self.root / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]
@@ -127,7 +170,18 @@ class OwnedFolder:
                 remove_left_behind(own, older_than=0)  # the lock is ours
             if own != self.root and own.is_dir() and not own.is_symlink() and not any(own.iterdir()):
                 own.rmdir()
-        atomic_write(self.root / MARKER, HEADER)
+        atomic_write(self.root / MARKER, HEADER.format(kind=self.kind))
+
+
+def _texts_in(settings: object) -> Iterator[str]:
+    if isinstance(settings, str):
+        yield settings
+    elif isinstance(settings, Mapping):
+        for value in settings.values():
+            yield from _texts_in(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _texts_in(value)
 
 
 def _is_own_folder(path: Path) -> bool:

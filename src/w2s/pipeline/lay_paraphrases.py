@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from w2s.config import ParaphraseSpec, WeakSpec
@@ -24,7 +24,9 @@ Reworded = Callable[[Step, str], Step]
 """From the questions of a split and its name to a step that holds them with their paraphrases."""
 
 
-def paraphrases_of(task: Task, spec: ParaphraseSpec, account: str, plugins: Sequence[str] = ()) -> Reworded | None:
+def paraphrases_of(
+    task: Task, spec: ParaphraseSpec, account: str, plugins: Mapping[str, str] | None = None
+) -> Reworded | None:
     """What lays the rewordings that an experiment makes; None where it makes none. See `paraphrases_step`.
 
     Raises:
@@ -47,7 +49,7 @@ def paraphrases_of(task: Task, spec: ParaphraseSpec, account: str, plugins: Sequ
 
 
 def paraphrases_step(
-    task: Task, spec: ParaphraseSpec, account: str, *, at_least: int = 0, plugins: Sequence[str] = ()
+    task: Task, spec: ParaphraseSpec, account: str, *, at_least: int = 0, plugins: Mapping[str, str] | None = None
 ) -> Reworded:
     """What lays the rewordings of a task's questions.
 
@@ -57,7 +59,7 @@ def paraphrases_step(
         account: Name under which the requests of one run are counted against `max_requests` and `max_cost`; all its
             servers share it.
         at_least: Fewer of any question are an error.
-        plugins: Files that the step may need.
+        plugins: Files that the step may need, with their hashes.
     """
     _check(task, spec)
     model = None if spec.model.source == "server" else PreparedModel(spec.model)
@@ -67,7 +69,7 @@ def paraphrases_step(
         "asked": asdict(asking_of(spec, model)),
         "rules": {**asdict(rules), "at_least": at_least},
     }
-    execution: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
+    execution: dict[str, Json] = {"plugins": dict(plugins)} if plugins else {}
     if model is None:
         execution["server"] = server_execution(spec.model, account)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 
 import pyarrow as pa
@@ -34,7 +34,7 @@ class LayQuestions:
         self,
         task: Task,
         splits: Splits,
-        plugins: Sequence[str] = (),
+        plugins: Mapping[str, str] | None = None,
         *,
         draw: Draw | None = None,
         reworded: Reworded | None = None,
@@ -43,7 +43,7 @@ class LayQuestions:
         self.splits = splits
         self._draw = draw
         self._reworded = reworded
-        self._plugins: dict[str, Json] = {"plugins": list(plugins)} if plugins else {}
+        self._plugins: dict[str, Json] = {"plugins": dict(plugins)} if plugins else {}
         self._asking: dict[str, Json] = task.asking()
         self._questions: dict[tuple[str, Shard | None], Step] = {}
         self._rows_of: dict[str, pa.Table] = {}

@@ -95,7 +95,7 @@ def build_of(step: Step) -> Build:
     """What computes a step, once the plug-ins are loaded that it needs.
 
     Raises:
-        InputError: This version of w2s does not know the kind, or a plug-in's file is gone.
+        InputError: This version of w2s does not know the kind, or a plug-in's file is gone or was changed.
     """
     load_plugins(step.execution.get("plugins", ()))  # type: ignore[arg-type]
     if step.kind not in KINDS:

@@ -52,7 +52,7 @@ def pgr_of(record: Record) -> str:
         return "not defined"
     if record.role == "supervisor":
         return "0"
-    if record.role == "bound":
+    if record.role == "bound" and record.pgr in (None, 1):
         return "1"
     return share(record.pgr, 2)
 

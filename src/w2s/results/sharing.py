@@ -129,6 +129,11 @@ def import_run(
     to = own.root if own else None
     with explained(store.root), taken(store.root, path, keep_own=keep_own, folder=to, named=named) as found:
         if own is not None:
+            if behind := set(found.kept) & {link.address for link in found.links}:
+                raise InputError(
+                    f"{own.root}: {min(map(str, behind))} was there with another content and is kept, so that its "
+                    "adapter is not that of these results: expected --out in an import without --keep-own"
+                )
             with own.owned():
                 for name, staged in found.files.items():
                     shutil.copyfile(staged, own.claim(own.root / name))

@@ -17,7 +17,7 @@ from w2s.errors import InputError, unknown_name
 from w2s.presets import preset
 from w2s.results.plain import check_plain
 
-__all__ = ["Cell", "cells_of", "with_plugins"]
+__all__ = ["Cell", "cells_of", "check_names", "with_plugins"]
 
 Settings = Mapping[str, Any]
 
@@ -70,7 +70,7 @@ def cells_of(study: Settings) -> list[Cell]:
     cells += [_included(one, begin, base, axes) for one in _list(study.get("include"), "include")]
     if not cells:
         raise InputError("the study has no cells: exclude leaves none of the grid, and include adds none")
-    _check_names(cells)
+    check_names(cells)
     return cells
 
 
@@ -125,6 +125,13 @@ def _check_axes(axes: Mapping[str, Sequence[_Level]]) -> None:
         for name in {name for level in levels for name in _settings(level.settings, f"grid.{axis}.{level.name}")}:
             if of.setdefault(name, axis) != axis:
                 raise InputError(f"the axes {of[name]} and {axis} both give {name}: expected it in one of them")
+    for name, axis in of.items():
+        for whole in _parents(name) & set(of):
+            if of[whole] != axis:
+                raise InputError(
+                    f"the axis {of[whole]} gives {whole} as a whole, and {axis} gives {name}: expected names with dots "
+                    f"in both, such as {name}"
+                )
 
 
 def _excluded(one: Any, axes: Mapping[str, Sequence[_Level]]) -> dict[str, str]:
@@ -159,6 +166,11 @@ def _included(one: Any, begin: str, base: Settings, axes: Mapping[str, Sequence[
         if level is None and not _is_setting(axis):
             raise unknown_name(f"level of {axis}", levels[axis], [level.name for level in known])
         chosen.append({axis: value} if level is None else level.settings)
+    where = f"include {name}"
+    given = {one for level in chosen for one in _settings(level, where)}
+    for one in _settings(settings, where):
+        if lost := {of for of in given if of == one or one in _parents(of)}:
+            raise InputError(f"{where}: {one} takes the place of {min(lost)}, which the level of an axis gives")
     experiment = _experiment(begin, [base, *chosen, settings], f"cell {name}")
     return Cell(name=_slug(name), levels=levels, experiment=experiment)
 
@@ -205,6 +217,9 @@ def _settings(layer: Settings, where: str) -> dict[str, Any]:
         if name in found:
             raise InputError(f"{where}: {name} is there twice, as {found[name]!r} and as {value!r}: expected it once")
         found[name] = value
+    for name in found:
+        if whole := _parents(name) & set(found):
+            raise InputError(f"{where}: {min(whole)} is given as a whole, and {name} besides: expected one of them")
     return found
 
 
@@ -284,7 +299,12 @@ def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._=+-]+", "-", name).strip("-.") or "cell"
 
 
-def _check_names(cells: Sequence[Cell]) -> None:
+def check_names(cells: Sequence[Cell]) -> None:
+    """Make sure that no two cells have one name, which is that of their folder.
+
+    Raises:
+        InputError: Two have.
+    """
     seen: set[str] = set()
     for cell in cells:
         if cell.name.lower() in seen:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from w2s.errors import InputError
 from w2s.pipeline.graph import Graph
 from w2s.step import Step
-from w2s.study.grid import Cell
+from w2s.study.grid import Cell, check_names
 
 __all__ = ["Plan"]
 
@@ -17,9 +17,13 @@ class Plan:
 
     Args:
         cells: Of the study.
+
+    Raises:
+        InputError: Two have one name.
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
+        check_names(cells)
         self.cells = cells
         self.graphs: dict[str, Graph] = {}
         self.errors: dict[str, Exception] = {}

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from w2s.results.settings_file import settings_text
 from w2s.results.study import CellRecords, StudyRecords
 from w2s.runners import local
 from w2s.runners.base import Event, OnEvent, Runner, tell_nobody
-from w2s.running import Result, finish
+from w2s.running import Result, finish, tell_from_elsewhere
 from w2s.step import Address
 from w2s.store import Store, default_root
 from w2s.study.grid import Cell
@@ -102,11 +103,14 @@ def run_study(
     folder.check()
     store = store or Store(default_root())
     plan = Plan(cells)
+    for own in (folder, *(folder.cell(cell.name) for cell in cells)):
+        own.refuse_inputs([asdict(cell.experiment) for cell in cells])
     on_plan(plan)
     earlier = _of_earlier_form(folder, plan)
     with store.using(plan.targets(), label=f"study {name}", folder=folder.root, more=earlier), folder.owned():
         if settings is not None:
             atomic_write(folder.claim(folder.settings), settings_text(settings))
+        tell_from_elsewhere(plan.targets(), store)
         collector = _Collector(plan, store, folder, name, on_cell, dict(info or {}), adapters)
         listen = collector.listen(on_event or notebook_progress())
         failures = runner(plan.targets(), store, on_event=listen, keep_going=True)
@@ -114,17 +118,16 @@ def run_study(
 
 
 def _of_earlier_form(folder: StudyFolder, plan: Plan) -> set[Address]:
-    """The results that the runs of cells name which are in the folder and not in the plan; says that there are such."""
+    """The results that the runs of cells in the folder name; says which of these cells are not in the plan."""
     named: dict[str, list[Address]] = {}
     for results in sorted(folder.root.glob("cells/*/results.json")):
-        if (cell := results.parent).name not in plan.graphs:
-            with suppress(InputError):  # no finished run of this version
-                named[cell.name] = RunRecords.load(cell).artifacts
-    if named:
+        with suppress(InputError):  # no finished run of this version
+            named[results.parent.name] = RunRecords.load(results.parent).artifacts
+    if gone := [name for name in named if name not in plan.graphs]:
         logger.warning(
             "%s holds cells of an earlier form of the study (%s): the store keeps their results while they are there",
             folder.root,
-            ", ".join(named),
+            ", ".join(gone),
         )
     return {address for addresses in named.values() for address in addresses}
 
@@ -171,6 +174,8 @@ class _Collector:
         for cell, missing in self._missing.items():
             if missing:
                 self._note(cell, error=next(failures[key] for key in missing if key in failures))
+                if self._folder.cell(cell).results.is_file():
+                    logger.warning("%s holds the run of an earlier start of the study", self._folder.cell(cell).root)
         result = self._write()
         figures = study_figures(result)
         write_study_page(result, self._folder.claim(self._folder.page), figures=figures)
@@ -181,7 +186,7 @@ class _Collector:
     def _collect(self, cell: str) -> None:
         graph, folder = self._plan.graphs[cell], self._folder.cell(cell)
         try:
-            result = _as_before(graph, folder, self._adapters)
+            result = _as_before(graph, folder, self._adapters, self._store)
             if result is None:
                 result = finish(graph, self._store, folder, adapters=self._adapters, info=self._info)
                 atomic_write(folder.claim(folder.root / _WRITTEN), _written(folder))
@@ -216,17 +221,19 @@ def _open(cell: Cell) -> CellRecords:
     return CellRecords(name=cell.name, levels=cell.levels, result=None)
 
 
-def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters) -> Result | None:
-    """The run in the folder, where it is whole and of these very steps, settings and adapters: it stays as it is."""
+def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters, store: Store) -> Result | None:
+    """The run in the folder, where it is whole and of these very results, settings and adapters: it stays as it is."""
     if not _is_whole(folder):
         return None
     try:
         found = Result.load(folder.root)
     except InputError:
         return None
-    keys = [step.get("key") for step in found.info.get("steps", []) if isinstance(step, dict)]
-    same = found.experiment == graph.resolved and keys == [step.key for step in graph.targets()]
-    return found if same and folder.holds_adapters(adapters) else None
+    # A result that was computed again may be another one, on another machine.
+    told = [(step.get("key"), step.get("seconds")) for step in found.info.get("steps", []) if isinstance(step, dict)]
+    kept = [(step.key, manifest.seconds) for step in graph.targets() if (manifest := store.manifest(step)) is not None]
+    same = found.experiment == graph.resolved and told == kept
+    return found if same and folder.holds_adapters(adapters, store.root) else None
 
 
 def _is_whole(folder: RunFolder) -> bool:

@@ -77,6 +77,7 @@ class Tracking:
     def __init__(self, tracker: Tracker, group: str, store: Store) -> None:
         self._tracker: Tracker | None = tracker
         self._group, self._store = group, store
+        self._named: dict[str, str] = {}  # by label, the key of the step that is called so
         self._open: dict[str, tuple[Series, int]] = {}  # by the step's key: with the last step that was told
 
     def on_event(self, event: Event) -> None:
@@ -118,7 +119,9 @@ class Tracking:
     def _follow(self, tracker: Tracker, event: Event) -> None:
         step = event.step
         if step.key not in self._open:
-            self._open[step.key] = (tracker.series(self._group, step.label), 0)
+            first = self._named.setdefault(step.label, step.key) == step.key  # another cell's may have the label too
+            name = step.label if first else f"{step.label} {step.key[:6]}"
+            self._open[step.key] = (tracker.series(self._group, name), 0)
         series, told = self._open[step.key]
         for entry in _entries(self._log_of(step)):
             if (number := int(entry["step"])) > told:
