@@ -75,6 +75,8 @@ def _way_of(lm: LanguageModel) -> Literal["trees", "padded", "alone"]:
     )
     half = max(1, longest_alike(lm) // 2)
     cut = [Encoded(pair.prompt[:half], pair.completion[:half]) for pair in flat]
+    if not all(pair.prompt and pair.completion for pair in cut):
+        return "trees"  # a tokenizer that knows no such words: nothing to try
     rows = [cut[:2], cut[2:]]
     alone = score_alone(lm, rows)
     fault = _fault(lm, rows, alone, lambda: score_groups(lm, [[row] for row in rows]))
