@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence, Set
 
+from w2s.tasks.marks import marked, without_scale
 from w2s.tasks.mentions import (
     HESITATION,
     OUTER,
@@ -67,10 +68,10 @@ def parse_option(text: str, options: Sequence[str]) -> int | None:
         equal = [index for index, option in enumerate(options) if option and option.strip() == whole]
         if len(equal) == 1:
             return equal[0]
-    text = _without_scale(text, options)
+    text = without_scale(text, options)
     mentions = words_in(text, options)
-    if (marked := _marked(text, mentions, options)) is not None:
-        return marked.pop() if len(marked) == 1 else None
+    if not _told_in_words(text, mentions) and (found := marked(text, mentions, options)) is not None:
+        return found.pop() if len(found) == 1 else None
     out = ruled_out(text, mentions)
     left = [mention for mention in mentions if mention not in out]
     return _unless_left(_one_of(left, out, text, options), text, left)
@@ -99,46 +100,6 @@ def _told_in_words(text: str, mentions: Sequence[Mention]) -> set[int]:
     """The options that are said to be the answer by their words: "Answer: Paris"."""
     told = [one for one in listed(text, mentions) if _TOLD.search(text[max(0, one[0].start - 40) : one[0].start])]
     return {mention.option for one in told for mention in one}
-
-
-# Scales, scores and marks
-
-_RANGE = re.compile(r"\d\s*(?:to|[-–—])\s*\d")
-_SCALE = re.compile(
-    r"\b(?:scale|range)\s+(?:(?:of|from)\s+)?\(?\d+\s*(?:to|[-–—])\s*\d+\)?|\bfrom\s+\d+\s+to\s+\d+|\bbetween\s+\d+\s+and\s+\d+"
-    r"|\b\d+\s*[-–—]\s*\d+(?=\s*[):])",
-    re.IGNORECASE,
-)
-_SCORE = re.compile(r"[\"'*_)\].]*\s*(?:[:=(–-]|\bis\b)\s*\(?(?P<score>\d+(?:\.\d+)?|\.\d+)(?![\w/])\s*%?")
-_TICKED = re.compile(r"[^\w\n]*?[✅✔☑]")
-_TICKED_BEFORE = re.compile(r"(?:[✅✔☑]|\[[xX]\])[^\w\n]*(?:\(?[A-Za-z][.):]\s*)?\Z")
-
-
-def _without_scale(text: str, options: Sequence[str]) -> str:
-    """A text without the scale that it answers on, "from 1 to 5", where no option is a range itself."""
-    if any(map(_RANGE.search, options)):
-        return text
-    return _SCALE.sub(lambda match: "…" * len(match[0]), text)
-
-
-def _marked(text: str, mentions: Sequence[Mention], options: Sequence[str]) -> set[int] | None:
-    """The options that a table of them marks, or gives its highest score; None where the text is no such table."""
-    ticked = {
-        mention.option
-        for mention in mentions
-        if _TICKED.match(text, mention.end) or _TICKED_BEFORE.search(text[max(0, mention.start - 20) : mention.start])
-    }
-    if ticked:
-        return ticked
-    if any(re.search(r"\d", option) for option in options):  # a number behind an option may be another option
-        return None
-    scores: dict[int, float] = {}
-    for mention in mentions:
-        if (match := _SCORE.match(text, mention.end)) is not None:
-            scores.setdefault(mention.option, float(match["score"]))
-    if len(options) < 2 or set(scores) != set(range(len(options))):
-        return None
-    return {option for option, score in scores.items() if score == max(scores.values())}
 
 
 def _one_of(mentions: Sequence[Mention], out: Set[Mention], text: str, options: Sequence[str]) -> int | None:
@@ -211,12 +172,18 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
         return letters.index(sole.upper())
     # An option that is itself one of the letters, as blood groups are, is chosen by the letter of its position only.
     worded = ["" if option.strip(OUTER + "()").upper() in (*letters, "") else option for option in options]
-    text = _without_scale(_after_listing(text, letters, worded), worded)
+    text = without_scale(_after_listing(text, letters, worded), worded)
     mentions = longest([*words_in(text, worded), *letters_in(text, letters)])
     labels = [mention for mention in mentions if text[mention.start : mention.end].upper() in letters]
-    if (marked := _marked(text, mentions, worded) or _marked(text, labels, worded)) is not None:
-        return marked.pop() if len(marked) == 1 else None
+    if not _told(text, letters, worded):
+        found = marked(text, mentions, worded) or marked(text, labels, worded)
+        if found is not None:
+            return found.pop() if len(found) == 1 else None
     out = ruled_out(text, mentions)
+    headed = {label.option for label in labels if label not in out and re.match(r"\s*[:)=]", text[label.end :])}
+    if len(letters) > 2 and len(headed) == len(letters):  # something is said of each: none is chosen by its place
+        told = _told(text, letters, worded)
+        return told.pop() if len(told) == 1 else None
     left = list(text)
     for mention in out:
         left[mention.start : mention.end] = "…" * (mention.end - mention.start)
