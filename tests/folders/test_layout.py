@@ -79,8 +79,9 @@ def test_what_is_read_is_not_taken_away(folder: RunFolder, monkeypatch: pytest.M
     (folder.root / "mine.csv").write_text("mine")
     monkeypatch.chdir(folder.root.parent)
     for read in ("run/seed-0/scored.parquet", str(folder.root / "seed-0" / "scored.parquet"), "run/seed-0"):
-        with pytest.raises(InputError, match=r"is read, and is one of the files in .* that a new run takes away"):
+        with pytest.raises(InputError, match=r"is read, and a new run in .* takes it away first"):
             folder.refuse_inputs({"weak": {"settings": {"answers": [read]}}})
+    folder.refuse_inputs({"task": {"name": "run", "data": str(folder.root.parent)}})
     folder.refuse_inputs({"task": {"data": "run/mine.csv", "name": "run/none"}, "number": 3, "nothing": None})
 
 

@@ -22,7 +22,7 @@ CITIES = ["Paris", "Berlin", "Rome", "Madrid"]
     ("text", "said"),
     [
         ("<think>Rome?</think>Paris", "Paris"),
-        ("<think>Rome?</think> so <think>Berlin?</think>Paris", "Paris"),
+        ("<think>Rome?</think> so <think>Berlin?</think>Paris", " so Paris"),
         ("Okay, Rome.\n</think>\nParis", "\nParis"),
         ("<THINKING>Rome", ""),
         ("<|channel|>analysis<|message|>Rome<|end|><|start|>assistant<|channel|>final<|message|>Paris", "Paris"),
@@ -97,6 +97,35 @@ def test_of_a_table_of_all_options_the_marked_one_or_that_of_the_highest_score_i
     assert parse_letter(text, CITIES) == position
 
 
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("B\n\nQuestion: Which?\nA) dog\nB) cat\nC) cow\nD) pig\nAnswer: C", 1),
+        ("B) Berlin\n\nExplanation:\nA) Paris is far away\nB) near\nC) far\nD) far", 1),
+        ("B\n\nA: too far\nB: near\nC: far\nD: far", 1),
+        ("The city is Berlin.\n\nQuestion: capital?\nAnswer: Paris", 1),
+        ("Berlin is right. The second best answer is Paris.", 1),
+        ("Berlin.\n\nTitle: Y\nAnswer: Paris", 1),
+        ("Paris ✅, Rome ❌", 0),
+        ("✅ Paris\n❌ Rome", 0),
+        ("B\n<think>It is near.</think>", 1),
+    ],
+)
+def test_what_a_model_writes_on_after_its_answer_changes_nothing(text: str, position: int) -> None:
+    assert parse_letter(text, CITIES) == position
+
+
+def test_a_label_of_another_text_is_not_told_of_this_one() -> None:
+    text = "The article is about sports.\n\nTitle: Y\nCategory: World"
+    assert parse_option(text, ["Sports", "World"]) == 0
+
+
+def test_options_that_are_ranges_in_words_are_read() -> None:
+    options = ["less than 1", "between 1 and 5", "between 6 and 10"]
+    for parse in (parse_option, parse_letter):
+        assert parse("The answer is between 1 and 5.", options) == 1
+
+
 def test_numbers_behind_letters_are_options_where_options_are_numbers() -> None:
     assert parse_letter("A: 12, B: 15, C: 9. The answer is A.", ["12", "15", "9"]) == 0
 
@@ -127,6 +156,10 @@ def test_a_rating_is_read_and_not_its_scale(text: str, option: str | None) -> No
         ("No, it is.", "No"),
         ("No\nThe text says so.", "No"),
         ("No because it rains", "No"),
+        ("No is correct", "No"),
+        ("The answer is no according to the text.", "No"),
+        ("No birds can fly", "No"),
+        ("no or yes", None),
         ("I'd say no", "No"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from w2s.errors import InputError
 from w2s.files import atomic_write, is_left_behind, remove_left_behind
 
-__all__ = ["OwnedFolder"]
+__all__ = ["OwnedFolder", "texts_in"]
 
 MARKER, LOCK = ".w2s-run", ".w2s-run.lock"
 HEADER = "The files that w2s wrote here, of a {kind}; the next {kind} into this folder takes them away.\n"
@@ -60,22 +60,22 @@ class OwnedFolder:
         """Make sure that nothing that is read is among the files of an earlier run here, which will be taken away.
 
         Args:
-            settings: Any; a text in it that is the path of a file, or of a folder, may be read.
+            settings: Any; a text in it that is the path of a file of the folder's, or of a folder in it, may be read.
 
         Raises:
             InputError: It is.
         """
         own = [file.parent.resolve() / file.name for file in self.files()]
-        for text in set(_texts_in(settings)) if own else ():
+        for text in texts_in(settings) if own else ():
             try:
                 path = Path(text).expanduser()
                 found = path.parent.resolve() / path.name if path != Path() and path.exists() else None
             except (OSError, ValueError, RuntimeError):  # a text that is no path
                 continue
-            if found and any(found == file or found in file.parents for file in own):
+            inside = found is not None and self.root.resolve() in found.parents
+            if inside and any(found == file or found in file.parents for file in own):
                 raise InputError(
-                    f"{text} is read, and is one of the files in {self.root} that a new {self.kind} takes away: "
-                    "expected another --out"
+                    f"{text} is read, and a new {self.kind} in {self.root} takes it away first: expected another --out"
                 )
 
     @contextmanager
@@ -173,15 +173,14 @@ class OwnedFolder:
         atomic_write(self.root / MARKER, HEADER.format(kind=self.kind))
 
 
-def _texts_in(settings: object) -> Iterator[str]:
+def texts_in(settings: object) -> set[str]:
+    """Every text in settings of any depth."""
     if isinstance(settings, str):
-        yield settings
-    elif isinstance(settings, Mapping):
-        for value in settings.values():
-            yield from _texts_in(value)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _texts_in(value)
+        return {settings}
+    inner = settings.values() if isinstance(settings, Mapping) else settings
+    if not isinstance(inner, Iterable):
+        return set()
+    return {text for value in inner for text in texts_in(value)}
 
 
 def _is_own_folder(path: Path) -> bool:

@@ -14,15 +14,13 @@ from w2s.tasks.mentions import words_in
 __all__ = ["Original", "normalized"]
 
 _ANSWERS = re.compile(r"\banswer(?:\s+is\b|\s*:)", re.IGNORECASE)
+_HELPS = r"(?:help|assist|fulfil+|comply|re-?word|rephrase|paraphrase|provide|answer|do\s+(?:that|this))\b"
+_UNABLE = r"(?:can(?:['’]t|not)|won['’]t|(?:am|['’]m)\s+(?:unable|not\s+able)\s+to)"
 _REFUSES = re.compile(
-    r"\W*(?:(?:(?:I['’]m|I am)\s+)?sorry\b.{0,20}\b(?:can(?:['’]t|not)|unable)"
-    r"|I\s+(?:can(?:['’]t|not)|won['’]t|am\s+(?:unable|not\s+able))\s+(?:to\s+)?(?:help|assist|fulfil+|comply|re-?word|rephrase"
-    r"|paraphrase|provide|do\s+(?:that|this))"
-    r"|I['’]m\s+(?:unable|not\s+able)\s+to\b|as\s+an\s+AI\b)",
-    re.IGNORECASE,
+    rf"\W*(?:(?:I['’]m\s+|I\s+am\s+)?sorry,?\s*(?:but\s+)?)?I\s*{_UNABLE}\s+{_HELPS}|\W*as\s+an\s+AI\b", re.IGNORECASE
 )
 _REMARKS = re.compile(
-    r"\((?:note\b|I\s+(?:have\s+)?(?:kept|changed|re-?worded|rephrased|used))[^)]*\)\s*$|\blet me know if\b",
+    r"\((?:note\b|I\s+(?:have\s+)?(?:kept|changed|re-?worded|rephrased|used))[^)]*\)\s*$|[.!?]\s*let me know if\b",
     re.IGNORECASE,
 )
 _BLANK = re.compile(r"_{2,}")

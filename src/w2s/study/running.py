@@ -13,6 +13,7 @@ from typing import Any
 from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write, sha256_of
 from w2s.folders.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
+from w2s.folders.owned import texts_in
 from w2s.notebook import notebook_progress
 from w2s.pipeline.graph import Graph
 from w2s.report.figures import write_figures
@@ -103,8 +104,9 @@ def run_study(
     folder.check()
     store = store or Store(default_root())
     plan = Plan(cells)
+    read = texts_in([asdict(cell.experiment) for cell in cells])
     for own in (folder, *(folder.cell(cell.name) for cell in cells)):
-        own.refuse_inputs([asdict(cell.experiment) for cell in cells])
+        own.refuse_inputs(read)
     on_plan(plan)
     earlier = _of_earlier_form(folder, plan)
     with store.using(plan.targets(), label=f"study {name}", folder=folder.root, more=earlier), folder.owned():

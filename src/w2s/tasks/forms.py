@@ -222,7 +222,8 @@ def _by_text(asked: ParsedRow) -> str | None:
 
 
 def _by_label(asked: ParsedRow) -> str | None:
-    labels = asked.labels or (LETTERS if asked.column in ("answer", "answerKey") and not asked.numeric else ())
+    lettered = asked.column == "answerKey" or (asked.column == "answer" and _by_text(asked) is None)
+    labels = asked.labels or (LETTERS if lettered and not asked.numeric else ())
     named = dict(zip(labels, asked.choices, strict=False))
     return named.get(asked.answer or "")
 

@@ -19,13 +19,14 @@ _SCALE = re.compile(
 _SCORE = re.compile(
     r"[\"'*_)\].]*\s*[:=(–-]\s*\(?(?P<score>\d+(?:\.\d+)?|\.\d+)\s*(?P<percent>%)?\s*(?:[),;}|\n]|\.?\s*\Z|\.\s)"
 )
+_MARK = re.compile(r"[✅✔☑❌✗✘]|\[[ xX]\]")
 _TICKED = re.compile(r"[^\w\n]*?[✅✔☑]")
 _TICKED_BEFORE = re.compile(r"(?:[✅✔☑]|\[[xX]\])[^\w\n]*(?:\(?[A-Za-z][.):]\s*)?\Z")
 
 
 def without_scale(text: str, options: Sequence[str]) -> str:
     """A text with "…" for the scale that it answers on, "from 1 to 5"; as it is, where an option is a range itself."""
-    if any(re.search(_TO, option) for option in options):
+    if any(re.search(_TO, option) or _SCALE.search(option) for option in options):
         return text
     return _SCALE.sub(lambda match: "…" * len(match[0]), text)
 
@@ -41,13 +42,13 @@ def marked(text: str, mentions: Sequence[Mention], options: Sequence[str]) -> se
         mentions: Of the options, in it.
         options: What the prompt shows.
     """
-    ticked = {
-        mention.option
-        for mention in mentions
-        if _TICKED.match(text, mention.end) or _TICKED_BEFORE.search(text[max(0, mention.start - 20) : mention.start])
-    }
-    if ticked:
-        return ticked
+    if mentions and (mark := _MARK.search(text)) is not None:
+        if mark.start() < mentions[0].start:  # marks stand before what they are of, or else behind it
+            ticked = {one.option for one in mentions if _TICKED_BEFORE.search(text[max(0, one.start - 20) : one.start])}
+        else:
+            ticked = {one.option for one in mentions if _TICKED.match(text, one.end)}
+        if ticked:
+            return ticked
     if len(options) < 2 or any(re.search(r"\d", option) for option in options):
         return None
     scores: dict[int, float] = {}

@@ -88,6 +88,12 @@ _SEEMED = re.compile(
 )
 
 
+_NO_PHRASE = (
+    r"(?:doubt|idea|(?:clear|direct|explicit|specific|real|obvious|strong)?\s*(?:evidence|signs?|indications?|proof|mention)|way"
+    r"|one|problem|longer|such|matter|need|question|reason|information|further|other|more|harm|issue|means)\b"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Mention:
     """One option, named from `start` to `end` of a text."""
@@ -203,8 +209,7 @@ def _pattern(option: str) -> re.Pattern[str]:
     if core[-1].isalnum():
         right = r"(?!\w)(?!-\w)" + (r"(?![.,:/]\d)" if core[-1].isdigit() else "")
     if core.casefold() == "no":  # "no idea", "there is no way": part of a sentence
-        clause = r"(?:because|since|as|it|that|this|these|those|the|there|they|he|she|we|i|you|not)\b"
-        right += rf"(?![^\S\n]+(?!{clause})[^\W\d_])"
+        right += rf"(?![^\S\n]+(?:\w+ly\s+)?{_NO_PHRASE})"
     if core.casefold() == "other":
         right += r"(?!\s+(?:words?|hand)\b)"
     words = r"\s+".join(map(re.escape, core.split()))

@@ -41,7 +41,7 @@ _LARGE_UNIT = (
     r"(?:hours?|hrs?|h|minutes?|mins?|days?|weeks?|months?|years?|feet|foot|ft|pounds?|lbs?|dollars?|euros?|k[gm]|m|l)"
 )
 _SMALL_UNIT = (
-    r"(?:hours?|minutes?|mins?|m|seconds?|secs?|s|days?|weeks?|months?|inch(?:es)?|in|ounces?|oz|pence|cents?|g|[cm]m"
+    r"(?:hours?|minutes?|mins?|m|seconds?|secs?|s|days?|weeks?|months?|inch(?:es)?|ounces?|oz|pence|cents?|g|[cm]m"
     r"|ml)"
 )
 _SCALE = (
@@ -59,13 +59,15 @@ _GOES_ON = "|".join(
         r"(?:\{,\}|,\\!|\\,|\s)\d{3}(?!\d)",  # "1 234", which may be one number or two
         rf"[\s{_MINUS}](?:and\s)?\d+{_OVER}\d",  # "2-1/2"
         rf"(?:\s[A-Za-z]+)?\sand\s(?:an?|one|two|three)[\s-]{_PART}",  # "2 and a half", "2 hours and a half"
-        r"(?:\s?%|\sper\s?cent)[^\S\n]+(?:of|off|more|less|fewer|higher|lower)\b[^.;\n]*\d",  # "20% of 50"
+        r"(?:\s?%|\sper\s?cent)[^\S\n]+of\b[^.;\n]*\d",  # "20% of 50"
+        rf"(?:\s?%|\sper\s?cent)[^\S\n]+(?:off|(?:more|less|fewer|higher|lower)\s+than)\s+{_CURRENCY}\d",
+        r"[^\S\n]?(?:feet|foot|ft),?[^\S\n]+\d+[\s-]?in\b",
         r"(?:(?<=/\d)|(?<=/\d\d))[^\S\n]+of\b[^.;\n]*\d",  # "1/2 of 20"
         rf"[^\S\n]+{_SUM}\b[^.;\n]*\d",  # "5 times 3"
         rf"[^\S\n]+(?:or|to|and|through)[^\S\n]+{_CURRENCY}[.\d]",  # "3 or 4"
         rf"[^\S\n]?{_LARGE_UNIT},?[^\S\n]+(?:and[^\S\n]+)?\d+[\s-]?{_SMALL_UNIT}\b",  # "5 hours 30 minutes"
         r"\s?(?:\^|π|√|\\(?:pi|sqrt|[dt]?frac))|\s?\*\*\s?\d|[^\S\n]+(?:squared|cubed)\b|\(\d",
-        rf"[\s-]?{_SCALE}(?:s|ths?)?\b|\s?[十百千万萬億亿兆천만억조]",
+        rf"[\s-]?{_SCALE}(?:s|ths?)?\b|\s?(?:千(?![克米瓦])|조(?!각)|[十百万萬億亿兆천만억])",
         rf"(?<!\d\d)[\s-]{_PART}s\b|(?<=\b1)[\s-]{_PART}\b",  # "3 quarters"
         r"\s?(?:[kKMBT]|[bm]n)(?![\w-])|[mbt](?![\w-])",  # thousands, millions; "5m" may also be metres
     ]

@@ -18,7 +18,7 @@ from w2s.tasks.mentions import (
     words_in,
 )
 from w2s.tasks.numbers import as_number, first_number, said_number, said_numbers
-from w2s.tasks.replies import ANOTHER_QUESTION, after_thinking, plain
+from w2s.tasks.replies import after_thinking, before_another, plain
 
 __all__ = [
     "LETTERS",
@@ -63,14 +63,14 @@ def parse_option(text: str, options: Sequence[str]) -> int | None:
     Returns:
         The option's index, or None where the text names none, or not one more than another.
     """
-    text, options = plain(after_thinking(text)), [plain(option) for option in options]
+    text, options = before_another(plain(after_thinking(text))), [plain(option) for option in options]
     for whole in (text.strip(), first_line(text)):
         equal = [index for index, option in enumerate(options) if option and option.strip() == whole]
         if len(equal) == 1:
             return equal[0]
     text = without_scale(text, options)
     mentions = words_in(text, options)
-    if not _told_in_words(text, mentions) and (found := marked(text, mentions, options)) is not None:
+    if (found := marked(text, mentions, options)) is not None and not _told_in_words(text, mentions):
         return found.pop() if len(found) == 1 else None
     out = ruled_out(text, mentions)
     left = [mention for mention in mentions if mention not in out]
@@ -138,6 +138,7 @@ _CONFIRMED = re.compile(
 )
 # Before what is the answer.
 _TOLD = re.compile(
+    r"(?<!second )(?<!second best )(?<!next )(?<!next best )(?<!other )"
     rf"\b(?:answer|label|category|verdict|classification)\b[\"'*_]*\s*(?:{_BE}\b\s*:?|[:=])"
     r"\s*(?:(?:the|an?)\s+)?[\s(\[\"'“*_]*$",
     re.IGNORECASE,
@@ -165,7 +166,7 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
     Returns:
         The option's position, or None where the text chooses none, or not one more than another.
     """
-    text, options = plain(after_thinking(text)), [plain(option) for option in options]
+    text, options = before_another(plain(after_thinking(text))), [plain(option) for option in options]
     letters = LETTERS[: len(options)]
     sole = text.strip().strip("()[]*.:\"'").strip()
     if len(sole) == 1 and sole.upper() in letters:
@@ -175,13 +176,11 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
     text = without_scale(_after_listing(text, letters, worded), worded)
     mentions = longest([*words_in(text, worded), *letters_in(text, letters)])
     labels = [mention for mention in mentions if text[mention.start : mention.end].upper() in letters]
-    if not _told(text, letters, worded):
-        found = marked(text, mentions, worded) or marked(text, labels, worded)
-        if found is not None:
-            return found.pop() if len(found) == 1 else None
+    found = marked(text, mentions, worded) or marked(text, labels, worded)
+    if found is not None and not _told(text, letters, worded):
+        return found.pop() if len(found) == 1 else None
     out = ruled_out(text, mentions)
-    headed = {label.option for label in labels if label not in out and re.match(r"\s*[:)=]", text[label.end :])}
-    if len(letters) > 2 and len(headed) == len(letters):  # something is said of each: none is chosen by its place
+    if _is_table(text, [label for label in labels if label not in out], letters):
         told = _told(text, letters, worded)
         return told.pop() if len(told) == 1 else None
     left = list(text)
@@ -191,6 +190,15 @@ def parse_letter(text: str, options: Sequence[str]) -> int | None:
     if chosen is None or chosen in {mention.option for mention in out}:
         return None
     return None if turns_from(text, chosen, [mention for mention in mentions if mention not in out]) else chosen
+
+
+def _is_table(text: str, labels: Sequence[Mention], letters: str) -> bool:
+    """Whether a text begins by saying something of each option in turn, which chooses none by its place."""
+    table = text.lstrip().split("\n\n", 1)[0]
+    start = len(text) - len(text.lstrip())
+    headed = [one for one in labels if one.end <= start + len(table) and re.match(r"\s*[:)=]", text[one.end :])]
+    begins = bool(headed) and not re.search(r"\w", text[: headed[0].start])
+    return begins and len(letters) > 2 and [one.option for one in headed] == list(range(len(letters)))
 
 
 def _after_listing(text: str, letters: str, options: Sequence[str]) -> str:
@@ -254,7 +262,7 @@ def _unless_told(position: int | None, text: str, end: int, letters: str, option
     subject = re.match(r"[^\S\n]+(?!because\b|since\b)[^\W\d_]", text[end:]) is not None
     subject = subject and not any(mention.start <= end + 1 for mention in words_in(text[end:], options))
     rest = text[end:]
-    scope = text[:end] + (ANOTHER_QUESTION.split(rest, 1) if subject else rest.split("\n", 1))[0]
+    scope = text if subject else text[:end] + rest.split("\n", 1)[0]
     told = _told(scope, letters, options)
     if subject and told:
         return told.pop() if len(told) == 1 else None

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["ANOTHER_QUESTION", "after_thinking", "plain"]
+__all__ = ["ANOTHER_QUESTION", "after_thinking", "before_another", "plain"]
 
 # Where a model goes on to invent one.
 ANOTHER_QUESTION = re.compile(r"\n[^\w\n]*(?:question|problem|exercise|story|q)\b[^\n:]{0,10}:", re.IGNORECASE)
 
-_THOUGHT = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|scratchpad)"
+_ITEM = (
+    r"[^\w\n]*(?:question|problem|exercise|story|q|title|review|text|passage|article|ticket|tweet|message|input|example"
+    r"|premise|context|sentence|comment|post|document|e-?mail|headline)\b[^\n:]{0,10}:"
+)
+_BEGINS_AS_ITEM = re.compile(rf"\s*{_ITEM}", re.IGNORECASE)
+_NEXT_ITEM = re.compile(rf"\n{_ITEM}", re.IGNORECASE)
+
+_THOUGHT = r"(?:think(?:ing)?|thoughts?|reasoning|scratchpad)"
+_WHOLE_THOUGHT = re.compile(rf"<(?P<tag>{_THOUGHT})>.*?</(?P=tag)>|◁think▷.*?◁/think▷", re.IGNORECASE | re.DOTALL)
 _THINKS = re.compile(rf"\s*(?:<{_THOUGHT}>|◁think▷|<\|channel\|>analysis)", re.IGNORECASE)
 _HAS_THOUGHT = re.compile(rf"</{_THOUGHT}>|◁/think▷|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 
@@ -24,10 +32,16 @@ def after_thinking(text: str) -> str:
 
     Known are tags such as `<think>`, also where the first of them stands in the prompt, and the channels of harmony.
     """
+    text = _WHOLE_THOUGHT.sub("", text)
     ends = [match.end() for match in _HAS_THOUGHT.finditer(text)]
     if ends:
         return text[ends[-1] :]
     return "" if _THINKS.match(text) else text
+
+
+def before_another(text: str) -> str:
+    """What stands before the next question or text that a model goes on to invent; all, where it begins with one."""
+    return text if _BEGINS_AS_ITEM.match(text) else _NEXT_ITEM.split(text, maxsplit=1)[0]
 
 
 def plain(text: str) -> str:

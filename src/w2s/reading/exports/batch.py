@@ -18,7 +18,7 @@ from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, 
 __all__ = ["FORMAT"]
 
 _OWN_KEY = re.compile(r"[0-9a-f]{40}")  # of a request that `w2s label --requests-out` wrote
-_LIMITS = ("length", "token", "limit")  # in the words for an answer that was cut off
+_LIMITS = ("length", "max", "limit")  # in the words for an answer that was cut off
 _FAILED, _CUT_OFF, _NO_TEXT = "failed", "cut off", "refused or empty"
 
 
