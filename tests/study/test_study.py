@@ -228,9 +228,7 @@ def test_two_cells_of_one_name_are_refused(whole: Study, tmp_path: Path) -> None
         run_study([*cells, cells[0]], out=tmp_path, store=Store(whole.store))
 
 
-def test_a_cell_whose_results_were_computed_again_is_written_again(
-    whole: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_cell_whose_results_were_computed_again_is_written_again(whole: Study, tmp_path: Path) -> None:
     fewer = {**whole.settings, "grid": {"data": {"cities": whole.settings["grid"]["data"]["cities"]}}, "include": []}
     run_study(cells_of(fewer), out=tmp_path / "out", store=Store(whole.store))
     cell = tmp_path / "out" / "cells" / "cities"
@@ -243,7 +241,7 @@ def test_a_cell_whose_results_were_computed_again_is_written_again(
 
 
 def test_a_cell_that_fails_on_a_second_start_keeps_its_earlier_run_whole_and_that_is_said(
-    whole: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    whole: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(whole.store)
     run_study(cells_of(whole.settings), out=tmp_path / "out", store=store)

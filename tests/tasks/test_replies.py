@@ -37,7 +37,7 @@ def test_what_a_model_thinks_is_not_what_it_says(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     "thought", ["<think>\nBerlin is in Germany. The answer is A.\n</think>\n\n", "First A, then Berlin.\n</think>\n"]
 )
-def test_no_task_reads_an_answer_out_of_thinking(thought: str, tmp_path: Path) -> None:
+def test_no_task_reads_an_answer_out_of_thinking(thought: str) -> None:
     assert parse_letter(f"{thought}C", CITIES) == 2
     assert parse_option(f"{thought}Rome", CITIES) == 2
     free, question = File(TaskSpec(name="file")), Question(id="q", text="Which?")

@@ -20,6 +20,7 @@ __all__ = ["score_alone", "score_padded", "way_of"]
 logger = logging.getLogger(__name__)
 
 Rows = Sequence[Sequence[Encoded]]
+Way = Literal["trees", "padded", "alone"]
 
 # Prompts of two lengths, options of one token and of several: padding, branches and caches all have their part.
 _PROMPTS = ("One, two,", "On the table in the kitchen there was a letter, and she")
@@ -29,10 +30,10 @@ _OPTIONS = ((" three", " and then five"), (" read", " did not look at it"))
 _ROUNDING = {torch.float32: 0.01, torch.float64: 0.01}
 _COARSE_ROUNDING = 0.5
 
-_tried: WeakKeyDictionary[PreTrainedModel, Literal["trees", "padded", "alone"]] = WeakKeyDictionary()
+_tried: WeakKeyDictionary[PreTrainedModel, Way] = WeakKeyDictionary()
 
 
-def way_of(lm: LanguageModel) -> Literal["trees", "padded", "alone"]:
+def way_of(lm: LanguageModel) -> Way:
     """The fastest way in which a model gives each text what it gives the text alone.
 
     "trees": with masks, positions or caches of our own, so that what texts share goes through the model once. "padded":
@@ -67,7 +68,7 @@ def _score_pair(lm: LanguageModel, pair: Encoded) -> float:
     return float(logits.float().log_softmax(-1).gather(-1, targets[:, None]).double().sum())
 
 
-def _way_of(lm: LanguageModel) -> Literal["trees", "padded", "alone"]:
+def _way_of(lm: LanguageModel) -> Way:
     flat = encode_pairs(
         lm,
         [prompt for prompt, options in zip(_PROMPTS, _OPTIONS, strict=True) for _ in options],
@@ -82,10 +83,9 @@ def _way_of(lm: LanguageModel) -> Literal["trees", "padded", "alone"]:
     fault = _fault(lm, rows, alone, lambda: score_groups(lm, [[row] for row in rows]))
     if fault is None:
         return "trees"
-    way: Literal["padded", "alone"] = "padded"
-    if _fault(lm, rows, alone, lambda: score_padded(lm, rows)) is not None:
-        way = "alone"
-    each = "each option is read with its whole prompt" if way == "padded" else "one option is read at a time"
+    pads = _fault(lm, rows, alone, lambda: score_padded(lm, rows)) is None
+    way: Way = "padded" if pads else "alone"
+    each = "each option is read with its whole prompt" if pads else "one option is read at a time"
     logger.warning("%s: %s; %s, which is slower", type(without_adapter(lm.model)).__name__, fault, each)
     return way
 

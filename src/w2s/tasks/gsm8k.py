@@ -10,7 +10,7 @@ from w2s.tasks.free_answer import FreeAnswer
 from w2s.tasks.parsing import as_number, first_line, first_number, said_number, said_numbers
 from w2s.tasks.questions import Example, Pool, Question, Variation
 from w2s.tasks.records import Hub, Record, content_id
-from w2s.tasks.replies import ANOTHER_QUESTION, after_thinking
+from w2s.tasks.replies import after_thinking, before_another
 
 __all__ = ["GSM8K", "TASK"]
 
@@ -59,7 +59,7 @@ class GSM8K(FreeAnswer):
 
     def parse(self, text: str, question: Question, variation: Variation) -> str | None:
         """The number that is said to be the answer; failing that, the first of the first line."""
-        text = ANOTHER_QUESTION.split(after_thinking(text).strip(), maxsplit=1)[0]
+        text = before_another(after_thinking(text).strip())
         line, (paragraph, *further) = first_line(text), _BLANK.split(text)
         first, alone = first_number(line), as_number(line.strip("* ").rstrip("."))
         said = said_numbers(text)

@@ -80,10 +80,12 @@ def parse_option(text: str, options: Sequence[str]) -> int | None:
 def _unless_left(option: int | None, text: str, mentions: Sequence[Mention]) -> int | None:
     """An option, unless the text tells or prefers another."""
     told = _told_in_words(text, mentions)
-    if told and (option not in told or len(told) > 1):
-        if len(told) > 1 or (option is not None and _is_an_answer(mentions[0], text)):
+    if len(told) > 1:
+        return None
+    if told and option not in told:
+        if option is not None and _is_an_answer(mentions[0], text):
             return None
-        option = next(iter(told))
+        (option,) = told
     if option is None or turns_from(text, option, mentions):
         return None
     end = next((mention.end for mention in mentions if mention.option == option), 0)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["ANOTHER_QUESTION", "after_thinking", "before_another", "plain"]
+__all__ = ["after_thinking", "before_another", "plain"]
 
-# Where a model goes on to invent one.
-ANOTHER_QUESTION = re.compile(r"\n[^\w\n]*(?:question|problem|exercise|story|q)\b[^\n:]{0,10}:", re.IGNORECASE)
-
+# What a question or a text to be labelled is headed by.
 _ITEM = (
     r"[^\w\n]*(?:question|problem|exercise|story|q|title|review|text|passage|article|ticket|tweet|message|input|example"
     r"|premise|context|sentence|comment|post|document|e-?mail|headline)\b[^\n:]{0,10}:"
