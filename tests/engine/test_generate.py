@@ -171,7 +171,7 @@ def test_what_stands_before_all_prompts_is_read_once_and_the_texts_stay_as_they_
         read.append(input_ids.shape)
         return forward(self, input_ids, **kwargs)
 
-    written = {"max_new_tokens": 20, "sampling_temperature": temperature, "seed": 3}
+    written = {"max_new_tokens": 20, "sampling_temperature": temperature, "seeds": [3, 4, 5, 6]}
     expected = texts_after(lm, prompts, tokens=tokens, **written)  # type: ignore[arg-type]
     with monkeypatch.context() as patch:
         patch.setattr(type(lm.model), "forward", counting)
@@ -324,7 +324,8 @@ def test_a_row_has_at_most_so_many_tokens(say, way: str) -> None:  # type: ignor
 
 def test_sampling_is_repeated_by_its_seed_and_changed_by_another(lm: LanguageModel, way: str) -> None:
     def sample(seed: int, temperature: float = 1.0) -> list[str]:
-        return texts_after(lm, PROMPTS, max_new_tokens=12, sampling_temperature=temperature, seed=seed)
+        seeds = [seed] * len(PROMPTS)
+        return texts_after(lm, PROMPTS, max_new_tokens=12, sampling_temperature=temperature, seeds=seeds)
 
     assert sample(1) == sample(1)
     assert sample(1) != sample(2)
@@ -332,11 +333,17 @@ def test_sampling_is_repeated_by_its_seed_and_changed_by_another(lm: LanguageMod
     assert sample(1, 1e-4) == texts_after(lm, PROMPTS, max_new_tokens=12)
 
 
-def test_a_row_is_sampled_alike_whenever_others_leave(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = texts_after(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3)
+def test_a_row_is_sampled_alike_whatever_is_beside_it_and_whenever_that_leaves(
+    lm: LanguageModel, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"max_new_tokens": 30, "sampling_temperature": 0.7}
+    texts = texts_after(lm, PROMPTS, seeds=[3, 4, 5, 6], **settings)
+    assert texts_after(lm, PROMPTS[::-1], seeds=[6, 5, 4, 3], **settings) == texts[::-1]
+    for prompt, seed, text in zip(PROMPTS, [3, 4, 5, 6], texts, strict=True):
+        assert texts_after(lm, [prompt], seeds=[seed], **settings) == [text]
+    assert texts_after(lm, PROMPTS[:1] * 2, seeds=[3, 9], **settings) != texts[:1] * 2
     monkeypatch.setattr(decoding, "_LEAVING", 2.0)  # never
-    assert texts == texts_after(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3)
-    assert texts == texts_after(lm, PROMPTS, max_new_tokens=30, sampling_temperature=0.7, seed=3, tokens=45)
+    assert texts_after(lm, PROMPTS, seeds=[3, 4, 5, 6], tokens=45, **settings) == texts
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
@@ -350,8 +357,8 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
 
 def test_writing_leaves_the_random_state_alone(lm: LanguageModel) -> None:
     before = torch.random.get_rng_state()
-    texts_after(lm, PROMPTS, max_new_tokens=4, seed=5)
-    texts_after(lm, PROMPTS, max_new_tokens=4, seed=5, sampling_temperature=1.0)
+    texts_after(lm, PROMPTS, max_new_tokens=4)
+    texts_after(lm, PROMPTS, max_new_tokens=4, seeds=[5] * len(PROMPTS), sampling_temperature=1.0)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -375,10 +382,11 @@ def test_greedy_decoding_is_plain_whatever_the_models_own_settings_are(
 def test_sampling_is_from_the_whole_distribution_whatever_the_models_own_settings_are(
     lm: LanguageModel, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = texts_after(lm, PROMPTS, max_new_tokens=12, sampling_temperature=1.0)
+    settings: dict[str, Any] = {"max_new_tokens": 12, "sampling_temperature": 1.0, "seeds": range(len(PROMPTS))}
+    plain = texts_after(lm, PROMPTS, **settings)
     for name, value in {"top_k": 1, "top_p": 0.1, "min_p": 0.9, "typical_p": 0.1, "repetition_penalty": 3.0}.items():
         monkeypatch.setattr(lm.model.generation_config, name, value)
-    assert texts_after(lm, PROMPTS, max_new_tokens=12, sampling_temperature=1.0) == plain
+    assert texts_after(lm, PROMPTS, **settings) == plain
 
 
 @given(rows=st.lists(st.sampled_from(PROMPTS), max_size=12), tokens=st.integers(1, 300))

@@ -98,7 +98,7 @@ def test_a_batch_that_was_killed_loses_itself_alone_and_the_texts_are_the_same(
     spec = tiny(tiny_llama)
     whole = paraphrase(task(data), spec, store=Store(tmp_path / "other"))
     monkeypatch.setattr(local, "default_budget", lambda device: 300)  # a few texts a batch
-    usual, asked = local.sample_texts, list[int]()
+    usual, asked = local.generate_texts, list[int]()
 
     def dies(lm: Any, prompts: list[str], **more: Any) -> Any:
         asked.append(len(prompts))
@@ -106,7 +106,7 @@ def test_a_batch_that_was_killed_loses_itself_alone_and_the_texts_are_the_same(
             raise KeyboardInterrupt
         return usual(lm, prompts, **more)
 
-    monkeypatch.setattr(local, "sample_texts", dies)
+    monkeypatch.setattr(local, "generate_texts", dies)
     with pytest.raises(KeyboardInterrupt):
         paraphrase(task(data), spec, store=store)
     kept = sum(asked[:2])
@@ -121,13 +121,13 @@ def test_another_run_with_more_questions_asks_only_the_new_ones(
     from w2s.paraphrasing import local
 
     few = paraphrase(task(data, 4), tiny(tiny_llama), store=store)
-    usual, asked = local.sample_texts, set[str]()
+    usual, asked = local.generate_texts, set[str]()
 
     def counted(lm: Any, prompts: list[str], **more: Any) -> Any:
         asked.update(prompt.rsplit("Question: ", 1)[1].splitlines()[0] for prompt in prompts)
         return usual(lm, prompts, **more)
 
-    monkeypatch.setattr(local, "sample_texts", counted)
+    monkeypatch.setattr(local, "generate_texts", counted)
     all_of_them = paraphrase(task(data, 6), tiny(tiny_llama), store=store)
     assert asked == set(QUESTIONS) - set(few.paraphrases) != set()
     assert {text: all_of_them.paraphrases[text] for text in few.paraphrases} == few.paraphrases

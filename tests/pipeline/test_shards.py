@@ -135,18 +135,6 @@ def test_a_lost_shard_is_all_that_is_asked_again(base: Experiment, tmp_path: Pat
     assert sorted(compute(experiment, Store(tmp_path / "store"))) == sorted([lost.label, answers.label, scored.label])
 
 
-def test_drawn_answers_of_two_shards_are_drawn_apart(base: Experiment) -> None:
-    drawn = AnsweringSpec(mode="generate", sampling_temperature=0.7, shard_size=5)
-    plain = AnsweringSpec(mode="generate", shard_size=5)
-    weak = replace(base.weak, source="prompted", examples=0)
-    parts = [
-        list(shards_below(Graph(replace(base, weak=weak, answering=spec)).seed_runs[0].supervision.answers))
-        for spec in (drawn, plain)
-    ]
-    assert [part.settings.get("shard") for part in parts[0]] == [None, 1, 2, 3]
-    assert all("shard" not in part.settings for part in parts[1])
-
-
 def test_a_fold_of_many_questions_is_asked_in_shards(base: Experiment, tmp_path: Path) -> None:
     store, tables = Store(tmp_path / "store"), []
     weak = replace(base.weak, source="prompted", examples=2, folds=2)

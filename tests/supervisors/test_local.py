@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -19,7 +20,7 @@ from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 from w2s.supervisors.asking import answer_questions, predict
 from w2s.supervisors.local import LocalModel
-from w2s.tasks.base import Task
+from w2s.tasks.base import Question, Task
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +140,23 @@ def test_greedy_answers_are_what_the_model_writes_whatever_the_batches(lm: Langu
     assert [row["completion"] for row in rows] == [one.text for one in generate_texts(lm, prompts, max_new_tokens=6)]
 
 
-def test_sampled_answers_are_repeated_by_their_seed_and_differ_between_batches(lm: LanguageModel) -> None:
-    def sample(seed: int) -> list[str]:
-        settings = {"sampling_temperature": 1.5, "max_new_tokens": 6, "tokens_per_batch": 1}
-        return [row["completion"] for row in ask(lm, number_task(), seed=seed, **settings)]
+def test_sampled_answers_are_repeated_by_their_seed_whatever_else_is_asked(lm: LanguageModel) -> None:
+    task = number_task()
+    questions, _ = questions_and_gold(task)
 
-    assert sample(3) == sample(3) != sample(4)
+    def sample(seed: int, asked: Sequence[Question] = questions, tokens: int = 1, samples: int = 2) -> dict[Any, str]:
+        spec = AnsweringSpec(sampling_temperature=1.5, max_new_tokens=6, tokens_per_batch=tokens)
+        supervisor = LocalModel(lm, task, spec, name="weak", seed=seed)
+        table = answer_questions(supervisor, task, asked, num_variations=3, seed=0, samples=samples)
+        return {(row["question_id"], row["variation"]): row["response"] for row in table.to_pylist()}
+
+    drawn = sample(3)
+    assert drawn == sample(3) == sample(3, tokens=4096) != sample(4)
+    assert sample(3, questions[::-1]) == drawn
+    assert sample(3, questions[1:3]).items() <= drawn.items()
+    assert sample(3, samples=1).items() <= drawn.items()  # second samples are numbered after the first
+    firsts = [drawn[question.id, variation] for question in questions for variation in range(3)]
+    assert firsts != [drawn[question.id, variation] for question in questions for variation in range(3, 6)]
 
 
 def test_a_mode_that_a_task_has_not_is_refused() -> None:

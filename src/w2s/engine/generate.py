@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from w2s.engine.batching import token_batches
 from w2s.engine.decoding import can_decode, decode
@@ -20,7 +20,7 @@ from w2s.engine.trial import way_of
 from w2s.models.checks import check_length, with_embedding
 from w2s.models.load import LanguageModel
 
-__all__ = ["Written", "generate_batches", "generate_texts", "prefix_for_writing", "sample_texts"]
+__all__ = ["Written", "generate_batches", "generate_texts", "prefix_for_writing"]
 
 # A batch that is being written may hold so many times the tokens that go through the model at once: its keys and
 # values alone are in memory, and a step costs little more for many rows than for one.
@@ -42,7 +42,7 @@ _PLAIN: dict[str, Any] = {
     "repetition_penalty": None,
     "no_repeat_ngram_size": None,
     "min_length": None,
-    "min_new_tokens": 1,
+    "min_new_tokens": None,
     "bad_words_ids": None,
     "sequence_bias": None,
     "suppress_tokens": None,
@@ -135,10 +135,10 @@ def generate_texts(
     max_new_tokens: int,
     tokens: int | None = None,
     sampling_temperature: float = 0.0,
-    seed: int = 0,
+    seeds: Sequence[int] = (),
     prefix: Prefix | None = None,
 ) -> list[Written]:
-    """The text that a model writes after each prompt, as one batch.
+    """The text that a model writes after each prompt, as one batch: rounding apart, the same whatever the others are.
 
     Args:
         lm: The model.
@@ -146,66 +146,15 @@ def generate_texts(
         max_new_tokens: At most so many tokens each.
         tokens: So many tokens of the prompts, padding included, go through the model at once; None for all.
         sampling_temperature: 0 is greedy decoding.
-        seed: Of the sampling.
+        seeds: (rows,) of the sampling; not read where nothing is drawn.
         prefix: Of `prefix_for_writing`, from all prompts.
 
     Returns:
         (rows,) the first line of each, special tokens taken off.
     """
-    # A number for each row and step, drawn before the first: no row's text depends on when another ends.
-    draws = torch.rand(len(prompts), max_new_tokens, generator=torch.Generator().manual_seed(seed))
-    return _write(
-        lm, prompts, draws, tokens=tokens, sampling_temperature=sampling_temperature, seed=seed, prefix=prefix
-    )
-
-
-@torch.inference_mode()
-def sample_texts(
-    lm: LanguageModel,
-    prompts: Sequence[str],
-    *,
-    max_new_tokens: int,
-    tokens: int | None = None,
-    sampling_temperature: float,
-    seeds: Sequence[int],
-) -> list[Written]:
-    """As `generate_texts`, but with a seed for each row: rounding apart, a text is the same whatever the others are.
-
-    Of a model that remembers something else than keys and values, the seeds of a batch make one.
-
-    Args:
-        lm: The model.
-        prompts: (rows,)
-        max_new_tokens: At most so many tokens each.
-        tokens: As for `generate_texts`.
-        sampling_temperature: Above 0.
-        seeds: (rows,) of the sampling.
-    """
-    draws = [torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    seed = hash(tuple(seeds)) % 2**63  # of whole numbers: the same in every process
-    return _write(
-        lm, prompts, torch.stack(draws), tokens=tokens, sampling_temperature=sampling_temperature, seed=seed
-    )  # fmt: skip
-
-
-def _write(
-    lm: LanguageModel,
-    prompts: Sequence[str],
-    draws: Tensor,
-    *,
-    tokens: int | None,
-    sampling_temperature: float,
-    seed: int,
-    prefix: Prefix | None = None,
-) -> list[Written]:
-    """What follows each prompt, by numbers (rows, new tokens) that are uniform in [0, 1)."""
-    encoded, ending, max_new_tokens = encode_prompts(lm, prompts), _Ending(lm), draws.shape[1]
-    if not can_decode(lm) or way_of(lm) != "trees":
-        written = _write_with_transformers(
-            lm, encoded, ending, max_new_tokens=max_new_tokens, sampling_temperature=sampling_temperature, seed=seed
-        )
-        return [ending.written(ids) for ids in written]
-    draws = draws.to(lm.device)
+    encoded, ending = encode_prompts(lm, prompts), _Ending(lm)
+    if sampling_temperature:
+        draws = torch.stack([_draws(seed, max_new_tokens) for seed in seeds]).to(lm.device)
 
     def choose(logits: Tensor, rows: Sequence[int], step: int) -> Tensor:
         if step == 0:
@@ -214,6 +163,9 @@ def _write(
             return logits.max(-1).indices  # several times as fast as argmax in bfloat16 on a CPU
         return _sample(logits.float() / sampling_temperature, draws[rows, step])
 
+    if not can_decode(lm) or way_of(lm) != "trees":
+        written = _write_with_transformers(lm, encoded, choose, ending, max_new_tokens=max_new_tokens)
+        return [ending.written(ids) for ids in written]
     if prefix is not None:
         encoded = [ids[len(prefix) :] for ids in encoded]
     written = decode(
@@ -226,6 +178,11 @@ def _write(
         prefix=prefix,
     )
     return [ending.written(ids) for ids in written]
+
+
+def _draws(seed: int, steps: int) -> Tensor:
+    """Numbers (steps,) that are uniform in [0, 1): all before the first is used, so that no text's end counts."""
+    return torch.rand(steps, generator=torch.Generator().manual_seed(seed))
 
 
 def _sample(logits: Tensor, draws: Tensor) -> Tensor:
@@ -246,14 +203,24 @@ class _Ended(StoppingCriteria):
         return torch.tensor(ended, device=input_ids.device)
 
 
+class _Chosen(LogitsProcessor):
+    """Leaves the chosen token of each row (rows,) to transformers, and no other."""
+
+    def __init__(self, choose: Callable[[Tensor, Sequence[int], int], Tensor], width: int) -> None:
+        self._choose, self._width = choose, width
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        chosen = self._choose(scores.clone(), range(len(scores)), input_ids.shape[1] - self._width)
+        return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
+
+
 def _write_with_transformers(
     lm: LanguageModel,
     prompts: Sequence[Sequence[int]],
+    choose: Callable[[Tensor, Sequence[int], int], Tensor],
     ending: _Ending,
     *,
     max_new_tokens: int,
-    sampling_temperature: float,
-    seed: int,
 ) -> list[list[int]]:
     """New token ids (rows,) of a model that remembers something else than keys and values."""
     width = max(map(len, prompts))
@@ -262,18 +229,16 @@ def _write_with_transformers(
     for row, prompt in enumerate(prompts):
         ids[row, width - len(prompt) :] = torch.tensor(prompt)
         mask[row, width - len(prompt) :] = 1
-    sampling: dict[str, Any] = {**_PLAIN, "do_sample": False}
-    if sampling_temperature > 0:
-        sampling |= {"do_sample": True, "temperature": sampling_temperature}
-        torch.manual_seed(seed)
     output = lm.model.generate(
         input_ids=ids.to(lm.device),
         attention_mask=mask.to(lm.device),
         max_new_tokens=max_new_tokens,
         pad_token_id=lm.tokenizer.pad_token_id,
         eos_token_id=ending.tokens,
+        logits_processor=LogitsProcessorList([_Chosen(choose, width)]),
         stopping_criteria=StoppingCriteriaList([_Ended(ending, width)]),
-        **sampling,
+        do_sample=False,
+        **_PLAIN,
     )
     written: list[list[int]] = output[:, width:].tolist()
     return written

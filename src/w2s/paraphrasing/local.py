@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from w2s.engine.batching import default_budget
-from w2s.engine.generate import generate_batches, sample_texts
+from w2s.engine.generate import generate_batches, generate_texts
 from w2s.models.load import LanguageModel
 from w2s.progress import Progress
 from w2s.servers.answered import Answered
@@ -33,7 +33,7 @@ def write_locally(
             tokens = default_budget(lm.device.type)
             longest = int(requests[0].body["max_tokens"])
             for rows in generate_batches(lm, prompts, max_new_tokens=longest, tokens=tokens):
-                texts = sample_texts(
+                texts = generate_texts(
                     lm,
                     [prompts[row] for row in rows],
                     max_new_tokens=longest,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from w2s import debias
 from w2s.config import AnsweringSpec, TrainingSpec
@@ -12,12 +11,11 @@ from w2s.methods import METHODS
 from w2s.models.prepared import PreparedModel
 from w2s.pipeline.lay_questions import LayQuestions
 from w2s.pipeline.lay_training import training_step
-from w2s.pipeline.shards import Shard
 from w2s.reliability import ESTIMATORS
 from w2s.reliability.encoder import by_content
 from w2s.step import Json, Step
 from w2s.supervisors import SOURCES
-from w2s.supervisors.local import LENGTH_NORMALIZED_VERSION, WRITTEN_VERSION
+from w2s.supervisors.local import LENGTH_NORMALIZED_VERSION, SAMPLED_VERSION, WRITTEN_VERSION
 from w2s.tables import Unparsed
 
 __all__ = ["Lay"]
@@ -70,10 +68,9 @@ class Lay(LayQuestions):
             inputs["without"] = without
         parts = []
         for shard, questions in self.asked_questions(split, spec.shard_size, fold):
-            own = {**settings, **_drawn_apart(spec, settings, shard)}
             to = {"questions": questions, **inputs}
             name = shard.label(label)
-            parts.append(self._by_model("answers", name, model, spec, own, to, adapter, source, examples, fold))
+            parts.append(self._by_model("answers", name, model, spec, settings, to, adapter, source, examples, fold))
         return parts[0] if len(parts) == 1 else self.joined(label, parts)
 
     def predictions(
@@ -96,13 +93,12 @@ class Lay(LayQuestions):
         settings: dict[str, Json] = {**self._answering(spec), "split": split, "model": model.settings}
         shards = self.shards(split, spec.shard_size)
         if len(shards) > 1:  # what is predicted of one question may hang on the answers to all: judged together
-            tested: dict[str, Json] = {"tested": True, "num_variations": spec.orders, "seed": 0}
+            settings |= {"tested": True, "num_variations": spec.orders, "seed": 0}
             parts = []
             for shard in shards:
-                own = {**settings, **tested, **_drawn_apart(spec, settings, shard)}
                 inputs = {"questions": self.questions(split, shard), **model.inputs}
                 name = shard.label(label)
-                parts.append(self._by_model("answers", name, model, spec, own, inputs, adapter, source, examples))
+                parts.append(self._by_model("answers", name, model, spec, settings, inputs, adapter, source, examples))
             return self.judged(label, parts, split, orders=spec.orders)
         settings |= _in_orders(spec.orders)
         inputs = {"questions": self.questions(split), "gold": self.gold(split), **model.inputs}
@@ -124,12 +120,14 @@ class Lay(LayQuestions):
         if adapter is not None:
             inputs["adapter"] = adapter
         if examples:
-            settings["examples"] = examples
+            settings = {**settings, "examples": examples}
             inputs["examples"] = fold or self.gold("weak_train")
         writes = self.task.answering_mode(spec.mode) != "choose"
         versions = self._task_version(parsed=writes)
         if writes:
             versions["written"] = WRITTEN_VERSION
+            if spec.sampling_temperature:
+                versions["sampled"] = SAMPLED_VERSION
         elif spec.length_normalized:
             versions["length_normalized"] = LENGTH_NORMALIZED_VERSION
         if source is not None:
@@ -149,8 +147,6 @@ class Lay(LayQuestions):
         else:
             answering["max_new_tokens"] = spec.max_new_tokens
             answering["sampling_temperature"] = float(spec.sampling_temperature)
-            if spec.sampling_temperature:  # each batch has a seed of its own: what is in it decides
-                answering["tokens_per_batch"] = spec.tokens_per_batch
             if spec.samples > 1:
                 answering["samples"] = spec.samples
         return {"asking": self._asking, "answering": answering}
@@ -277,13 +273,6 @@ class Lay(LayQuestions):
 
 def _parts(steps: Sequence[Step]) -> dict[str, Step]:
     return {f"part-{number}": step for number, step in enumerate(steps)}
-
-
-def _drawn_apart(spec: AnsweringSpec, settings: Mapping[str, Json], shard: Shard) -> dict[str, Json]:
-    """Has the answers of a shard drawn apart from those of the shards before, where answers are drawn."""
-    answering: Any = settings["answering"]
-    drawn = answering["mode"] == "generate" and spec.sampling_temperature > 0
-    return {"shard": shard.number} if drawn and shard.number else {}
 
 
 def _in_orders(orders: int) -> dict[str, Json]:

@@ -146,7 +146,7 @@ def _answers(settings: Settings, inputs: Folders, out: Path, context: Context) -
     journal = out / "journal.jsonl"
     with _model(settings, inputs, context) as lm:
         table = answer_questions(
-            LocalModel(lm, task, _answering(settings, context), name=_name(context), seed=_sampling_seed(settings)),
+            LocalModel(lm, task, _answering(settings, context), name=_name(context), seed=settings["seed"]),
             task,
             questions,
             num_variations=settings["num_variations"],
@@ -183,12 +183,6 @@ def _predictions(settings: Settings, inputs: Folders, out: Path, context: Contex
         )
     write_table(table, out / PREDICTIONS_FILE)
     journal.unlink(missing_ok=True)
-
-
-def _sampling_seed(settings: Settings) -> int:
-    """Of the answers that are drawn; a shard after the first draws from a stream of its own."""
-    seed, shard = int(settings["seed"]), settings.get("shard", 0)
-    return seed if not shard else int(hashlib.sha256(f"{seed}:{shard}".encode()).hexdigest()[:10], 16)
 
 
 def _model(settings: Settings, inputs: Folders, context: Context) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
 from collections import Counter
@@ -21,12 +23,15 @@ if TYPE_CHECKING:
     from w2s.engine.prefix import Prefix
     from w2s.models.load import LanguageModel
 
-__all__ = ["LENGTH_NORMALIZED_VERSION", "WRITTEN_VERSION", "LocalModel"]
+__all__ = ["LENGTH_NORMALIZED_VERSION", "SAMPLED_VERSION", "WRITTEN_VERSION", "LocalModel"]
 
 logger = logging.getLogger(__name__)
 
 WRITTEN_VERSION = 2
 """Raised when another answer is taken from what a model wrote. 2: half a word, at which it was cut off, is none."""
+
+SAMPLED_VERSION = 2
+"""Of answers that are drawn. 2: each by a seed of its own, whatever is asked beside it."""
 
 LENGTH_NORMALIZED_VERSION = 2
 """Of length-normalized answers. 2: their log-probabilities are those that the options were compared by."""
@@ -74,20 +79,21 @@ class LocalModel:
         shared = before.pop() if len(before) == 1 else ""
         if self._mode == "choose":
             options = [prompt.variation.completions for prompt in prompts]
-            batches = choose_batches(self._lm, texts, options, tokens=self._tokens, before=shared)
-            tokens = sum(len(options[0].prompt) for batch in batches for options in batch.pairs)
+            chosen = choose_batches(self._lm, texts, options, tokens=self._tokens, before=shared)
+            tokens = sum(len(options[0].prompt) for batch in chosen for options in batch.pairs)
             compiles = is_worth_compiling(self._lm, "scoring", tokens)  # nothing that reads a cache was measured
             return [
                 Batch(batch.rows, partial(self._choose, prompts, batch, compiles and batch.prefix is None))
-                for batch in batches
+                for batch in chosen
             ]
         groups = generate_batches(self._lm, texts, max_new_tokens=self._spec.max_new_tokens, tokens=self._tokens)
         prefix = prefix_for_writing(self._lm, shared, texts)
-        last = len(groups) - 1
-        return [
-            Batch(rows, partial(self._write, prompts, rows, index, prefix, tells=index == last))
-            for index, rows in enumerate(groups)
-        ]
+        seeds = _seeds(self._seed, prompts)
+        batches = []
+        for rows in groups:
+            own = [prompts[row] for row in rows], [seeds[row] for row in rows]
+            batches.append(Batch(rows, partial(self._write, *own, prefix, last=rows is groups[-1])))
+        return batches
 
     def _choose(self, prompts: Sequence[Prompt], batch: ChoiceBatch, compiles: bool) -> list[Answer]:
         from w2s.engine.choose import score_choices
@@ -112,27 +118,25 @@ class LocalModel:
         return answers
 
     def _write(
-        self, prompts: Sequence[Prompt], rows: Sequence[int], index: int, prefix: Prefix | None, *, tells: bool
+        self, prompts: Sequence[Prompt], seeds: Sequence[int], prefix: Prefix | None, *, last: bool
     ) -> list[Answer]:
         from w2s.engine.generate import generate_texts
 
         written = generate_texts(
             self._lm,
-            [prompts[row].text for row in rows],
+            [prompt.text for prompt in prompts],
             max_new_tokens=self._spec.max_new_tokens,
             tokens=self._spec.tokens_per_batch,
             sampling_temperature=self._spec.sampling_temperature,
-            # A seed a batch: a run that goes on after a kill samples what it would have sampled.
-            seed=self._seed * 1_000_003 + index,
+            seeds=seeds,
             prefix=prefix,
         )
         answers = []
-        for row, one in zip(rows, written, strict=True):
-            question, variation, _ = prompts[row]
+        for (question, variation, _), one in zip(prompts, written, strict=True):
             answer = self._parsed(one, question, variation)
             position = variation.positions[question.choices.index(answer)] if answer in question.choices else None
             answers.append(Answer(response=one.text, answer=answer, position=position))
-        if tells and self._cut_off:
+        if last and self._cut_off:
             logger.warning(
                 "%s: %d answers were cut off at max_new_tokens %d, and %d of them are unparsed for that",
                 self.name,
@@ -154,3 +158,15 @@ class LocalModel:
                 answer = None
         self._cut_off[answer is not None] += 1
         return answer
+
+
+def _seeds(seed: int, prompts: Sequence[Prompt]) -> list[int]:
+    """A seed for each prompt (rows,): by the question, what is asked, and how often that was asked before."""
+    asked: Counter[tuple[str, str]] = Counter()
+    seeds = []
+    for prompt in prompts:
+        which = (prompt.question.id, prompt.text)
+        said = json.dumps([seed, *which, asked[which]])
+        seeds.append(int.from_bytes(hashlib.sha256(said.encode()).digest()[:7]))
+        asked[which] += 1
+    return seeds
