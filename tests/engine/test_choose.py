@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from w2s.engine.choose import choose_batches, score_choices
 from w2s.engine.encoding import Encoded, encode_pairs
 from w2s.engine.generate import generate_batches
 from w2s.engine.prefix import Prefix
+from w2s.errors import InputError
 from w2s.models.load import LanguageModel
 
 # Of one token after any prompt, of this tokenizer.
@@ -290,3 +292,39 @@ def test_where_angles_hang_on_length_a_row_stands_alone_beside_long_ones_only(ro
     prompts = [SHORT, LONG * 2]
     assert generate_batches(model(), prompts, max_new_tokens=4, tokens=4096) == [[1], [0]]
     assert len(generate_batches(model(), [SHORT, "Bergen?"], max_new_tokens=4, tokens=4096)) == 1
+
+
+class _Folding:
+    """A tokenizer that knows no upper case, and no `~` at all."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, texts: Any, **settings: Any) -> Any:
+        known = [texts] if isinstance(texts, str) else texts
+        ids = self._tokenizer([text.lower().replace("~", "") for text in known], **settings)
+        return {"input_ids": ids["input_ids"][0]} if isinstance(texts, str) else ids
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+
+def test_options_that_are_the_same_tokens_are_told_of_and_refused_where_all_are(
+    lm: LanguageModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    folding = replace(lm, tokenizer=_Folding(lm.tokenizer))
+    table = [[" Peru", " peru", " Spain"], [" Peru", " Spain", " Spain"]]
+    choose_batches(folding, [LONG, SHORT], table, tokens=100)
+    assert "writes options of 1 of 2 prompts alike, such as ' Peru' and ' peru'" in caplog.text
+    with pytest.raises(InputError, match="writes ' Peru' and ' peru' alike: expected options that it tells apart"):
+        choose_batches(folding, [LONG], table[:1], tokens=100)
+    caplog.clear()
+    choose_batches(lm, [LONG, SHORT], table, tokens=100)
+    assert not caplog.text
+
+
+def test_an_option_of_no_token_is_refused(lm: LanguageModel) -> None:
+    """Its probability would be 1."""
+    folding = replace(lm, tokenizer=_Folding(lm.tokenizer))
+    with pytest.raises(InputError, match="makes no token of the option '~~'"):
+        choose_batches(folding, [LONG], [[" Peru", "~~"]], tokens=100)

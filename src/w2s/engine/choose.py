@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -16,10 +17,13 @@ from w2s.engine.rotary import stands_alone
 from w2s.engine.tree_scores import LARGEST_TREE, read_nodes, score_groups, tree_of
 from w2s.engine.trees import shared_length
 from w2s.engine.trial import score_alone, score_padded, way_of
+from w2s.errors import InputError
 from w2s.models.checks import check_length
 from w2s.models.load import LanguageModel
 
 __all__ = ["ChoiceBatch", "choose_batches", "score_choices"]
+
+logger = logging.getLogger(__name__)
 
 # Logits held at once, in elements: a vocabulary has up to 262,144 entries, so rows of the head are what fills memory.
 _HEAD_ELEMENTS = {"cpu": 1 << 26, "cuda": 1 << 29}
@@ -60,6 +64,10 @@ def choose_batches(
         options: (rows, options) the completions to score after each prompt.
         tokens: Budget of a batch, padding included; with what stands before all, which is kept, four times as many.
         before: A text that begins every prompt, such as examples: it goes through the model once.
+
+    Raises:
+        InputError: The tokenizer makes no token of an option, or the same ones of two options of every prompt; or a
+            prompt with an option is longer than the model reads.
     """
     flat = encode_pairs(
         lm,
@@ -73,6 +81,7 @@ def choose_batches(
     for row in options:
         pairs.append(flat[start : start + len(row)])
         start += len(row)
+    _check_told_apart(options, pairs)
     way = way_of(lm)
     shares = takes_masks(lm) and way == "trees"
     prefix = prefix_of(lm, before, [row[0].prompt for row in pairs]) if shares else None
@@ -134,6 +143,31 @@ def score_choices(lm: LanguageModel, batch: ChoiceBatch) -> list[list[float]]:
     first = ChoiceBatch(batch.rows[:cut], batch.pairs[:cut], batch.trees[:half], batch.prefix)
     second = ChoiceBatch(batch.rows[cut:], batch.pairs[cut:], batch.trees[half:], batch.prefix)
     return [*score_choices(lm, first), *score_choices(lm, second)]
+
+
+def _check_told_apart(options: Sequence[Sequence[str]], pairs: Sequence[Sequence[Encoded]]) -> None:
+    """Make sure that options are other tokens where they are other texts."""
+    alike: dict[int, str] = {}
+    for row, (texts, encoded) in enumerate(zip(options, pairs, strict=True)):
+        first: dict[tuple[int, ...], str] = {}
+        for text, pair in zip(texts, encoded, strict=True):
+            if not pair.completion:
+                raise InputError(
+                    f"the model's tokenizer makes no token of the option {text!r}: expected another option"
+                )
+            if (other := first.setdefault(tuple(pair.completion), text)) != text:
+                alike[row] = f"{other!r} and {text!r}"
+    if not alike:
+        return
+    such_as = next(iter(alike.values()))
+    if len(alike) == len(pairs):
+        raise InputError(f"the model's tokenizer writes {such_as} alike: expected options that it tells apart")
+    logger.warning(
+        "the tokenizer writes options of %d of %d prompts alike, such as %s: of these the first counts",
+        len(alike),
+        len(pairs),
+        such_as,
+    )
 
 
 def _groups(pairs: Sequence[list[Encoded]], tokens: int) -> list[list[int]]:
