@@ -86,6 +86,8 @@ def test_braces_in_a_question_are_left_alone() -> None:
          "options, question; did you mean 'options'"),
         ({"templates": {"text": "{question} {}"}}, "template 'text': {}: expected a plain name in the braces"),
         ({"templates": {"text": "{question} {options.x}"}}, "template 'text': {options.x}: expected a plain name"),
+        ({"templates": {"text": "{question} {options} "}}, "template 'text' ends in ' ': expected no space there"),
+        ({"templates": {"text": "{question}\n{options}\n"}}, r"template 'text' ends in '\\n': expected no space"),
         ({"templates": {"text": "{options}"}}, "template 'text' leaves out {question}: every prompt needs it"),
         ({"templates": {"text": "{question}"}}, "template 'text' leaves out {options}: every prompt needs it"),
         ({"templates": {"text": "{question} }"}}, "template 'text': Single '}'"),

@@ -316,6 +316,11 @@ class Task(ABC):
             raise unknown_name(f"field of template {name!r}", field, sorted(allowed))
         for field in sorted({"question", "options"} & fields_of(name, own[name]) - fields):
             raise InputError(f"template {name!r} leaves out {{{field}}}: every prompt needs it")
+        if end := template[len(template.rstrip()) :]:
+            raise InputError(
+                f"template {name!r} ends in {end!r}: expected no space there, since answers begin with one "
+                "(in YAML, a block that begins with |- has none)"
+            )
 
 
 _READ = {"pool", "records", "_paraphrases", "_made_up"}  # from the data, once it was asked for
