@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["PACKAGES", "describe_difference", "environment", "instructions"]
+__all__ = ["PACKAGES", "describe_difference", "environment", "instructions", "results_code"]
 
 PACKAGES = ("w2s", "torch", "transformers", "peft", "accelerate", "pyarrow", "numpy")
 
@@ -34,6 +34,17 @@ def _fixed() -> tuple[tuple[str, str], ...]:
             continue
     found["processor"] = _processor()
     return tuple(found.items())
+
+
+@cache
+def results_code() -> str:
+    """A hash of the code that makes a run's numbers, page and figures from what the store holds."""
+    package = Path(__file__).parent
+    files = [file for part in ("metrics", "report", "results") for file in (package / part).rglob("*.*")]
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if file.suffix in (".py", ".html", ".css", ".js")):
+        digest.update(f"{file.relative_to(package).as_posix()}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def instructions() -> str:

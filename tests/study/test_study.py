@@ -21,6 +21,7 @@ import yaml
 
 from support.experiments import tiny_study, without_pages
 from w2s.cli import main
+from w2s.environment import results_code
 from w2s.errors import InputError
 from w2s.pipeline import steps
 from w2s.results.records import RunRecords
@@ -204,6 +205,20 @@ def test_a_cell_that_is_not_as_it_was_written_is_written_again_and_nothing_compu
     assert again.to_table() == whole.result.to_table()
     assert {path.relative_to(cell) for path in cell.rglob("*")} == before
     assert (cell / "seed-0" / "naive" / "adapter" / "adapter_config.json").is_file()
+
+
+def test_a_cell_that_other_code_made_from_the_same_steps_is_written_again(
+    whole: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a study's table would have numbers of two versions side by side."""
+    fewer = {**whole.settings, "grid": {"data": {"cities": whole.settings["grid"]["data"]["cities"]}}, "include": []}
+    with monkeypatch.context() as patch:
+        patch.setattr("w2s.results.collecting.results_code", lambda: "of another version")
+        run_study(cells_of(fewer), out=tmp_path / "out", store=Store(whole.store))
+    (written,) = (tmp_path / "out" / "cells").glob("*/results.json")
+    assert json.loads(written.read_text())["results_code"] == "of another version"
+    run_study(cells_of(fewer), out=tmp_path / "out", store=Store(whole.store))
+    assert json.loads(written.read_text())["results_code"] == results_code()
 
 
 def test_the_store_keeps_what_cells_of_an_earlier_form_of_a_study_name(

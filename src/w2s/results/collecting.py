@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s.environment import environment
+from w2s.environment import environment, results_code
 from w2s.files import atomic_write
 from w2s.folders.layout import Adapters, RunFolder
 from w2s.gold import Gold
@@ -115,6 +115,7 @@ class _Collector:
                 **info,
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "environment": environment(),
+                "results_code": results_code(),
                 "machine": {"system": platform.platform(), "processors": os.cpu_count()},
                 "task": {
                     "name": graph.task.name,

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from w2s.environment import results_code
 from w2s.errors import InputError, unknown_name
 from w2s.files import atomic_write, sha256_of
 from w2s.folders.layout import ADAPTERS, Adapters, RunFolder, StudyFolder
@@ -224,7 +225,7 @@ def _open(cell: Cell) -> CellRecords:
 
 
 def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters, store: Store) -> Result | None:
-    """The run in the folder, where it is whole and of these very results, settings and adapters: it stays as it is."""
+    """The run in the folder, where it is whole, by this code, and of these very steps, settings and adapters."""
     if not _is_whole(folder):
         return None
     try:
@@ -234,7 +235,7 @@ def _as_before(graph: Graph, folder: RunFolder, adapters: Adapters, store: Store
     # A result that was computed again may be another one, on another machine.
     told = [(step.get("key"), step.get("seconds")) for step in found.info.get("steps", []) if isinstance(step, dict)]
     kept = [(step.key, manifest.seconds) for step in graph.targets() if (manifest := store.manifest(step)) is not None]
-    same = found.experiment == graph.resolved and told == kept
+    same = found.experiment == graph.resolved and found.info.get("results_code") == results_code() and told == kept
     return found if same and folder.holds_adapters(adapters, store.root) else None
 
 
