@@ -17,9 +17,9 @@ __all__ = ["limit_options", "limited"]
 
 
 def limit_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--max-requests", type=int, default=None, help="that servers are asked at most, all together")
+    parser.add_argument("--max-requests", type=int, default=None, help="most requests that this command sends to servers, all together")
     parser.add_argument(
-        "--max-cost", type=float, default=None, help="of these at most, by the server's settings price_in and price_out"
+        "--max-cost", type=float, default=None, help="most that they may cost, by the server's settings price_in and price_out"
     )
 
 

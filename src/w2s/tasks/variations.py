@@ -32,7 +32,10 @@ def permutations(size: int, count: int, seed: int, key: str) -> list[tuple[int, 
         InputError: There are not that many orders.
     """
     if count > (most := math.factorial(size)):
-        raise InputError(f"num_variations is {count}: question {key!r} has {size} options, in {most} orders at most")
+        raise InputError(
+            f"num_variations is {count}: question {key!r} has {size} options, in {most} orders at most; "
+            f"expected task.num_variations {most}, or rewordings of the questions"
+        )
     rng = rng_for(seed, key)
     orders = {tuple(range(size)): None}  # a dict, because a set does not keep the order of the draw
     while len(orders) < count:
