@@ -17,10 +17,10 @@ __all__ = ["limit_options", "limited"]
 
 
 def limit_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--max-requests", type=int, default=None, help="most requests that this command sends to servers, all together")
-    parser.add_argument(
-        "--max-cost", type=float, default=None, help="most that they may cost, by the server's settings price_in and price_out"
-    )
+    requests = "most requests to servers, all together"
+    cost = "most that these may cost, by the server's settings price_in and price_out"
+    parser.add_argument("--max-requests", type=int, default=None, help=requests)
+    parser.add_argument("--max-cost", type=float, default=None, help=cost)
 
 
 def limited(arguments: Namespace, *specs: WeakSpec) -> list[WeakSpec]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from w2s.errors import InputError
 from w2s.files import written_beside
-from w2s.servers.replies import Reply, UnreadableReplyError, reply_from
+from w2s.servers.replies import Reply, UnreadableReplyError, message_of, refused_by_filter, reply_from
 from w2s.servers.requests import PATHS, Request
 
 __all__ = ["Responses", "read_responses", "write_requests"]
@@ -130,6 +130,9 @@ def _reply(line: dict[str, Any]) -> Reply | str:
         return "failed"
     status, body = response.get("status_code", 200), response.get("body")
     if status not in (200, "200") or line.get("error"):
+        said = json.dumps([body, line.get("error")], ensure_ascii=False)
+        if refused_by_filter(status, said):
+            return Reply(text=message_of(body) or said, finish="refusal")
         return f"failed with status {status}"
     try:
         is_chat = isinstance(body, dict) and "message" in body["choices"][0]

@@ -19,7 +19,7 @@ from w2s.progress import Progress, no_progress
 from w2s.servers.answered import Answered
 from w2s.servers.dialect import Dialect
 from w2s.servers.pace import Pace
-from w2s.servers.replies import Reply, UnreadableReplyError, message_of, reply_from, usage_of
+from w2s.servers.replies import Reply, UnreadableReplyError, message_of, refused_by_filter, reply_from, usage_of
 from w2s.servers.requests import PATHS, Request
 from w2s.servers.secrets import Secret
 
@@ -35,7 +35,6 @@ _MOST_BACKOFF = 30.0
 _CONNECT = 10.0  # seconds
 _TEMPORARY = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 _MOST_WASTED = 5  # replies to one request that were paid for and cannot be read, while others are answered
-_REFUSED_BY_FILTER = ("content_filter", "content_policy", "content management policy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +222,7 @@ class Client:
                     return
             finally:
                 await self._pace.leave()
-            await asyncio.sleep(min(_MOST_BACKOFF, 0.1 * 2**tries) * random.uniform(0.5, 1.5))
+            await asyncio.sleep(min(_MOST_BACKOFF, 0.1 * 2 ** min(tries, 10)) * random.uniform(0.5, 1.5))
 
     def _may_repeat(self) -> bool:
         """Whether all requests are within the limit, with those again whose replies cannot be read."""
@@ -254,6 +253,7 @@ class Client:
             self._reached = True  # a connection takes less
             raise _TroubleError(f"no reply in {self._limits.timeout:g} s") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
+            self._reached |= not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             raise _TroubleError(self._scrubbed(f"{type(error).__name__} {error}".strip())) from None
         except (httpx2.InvalidURL, UnicodeError) as error:
             raise InputError(f"url {self._url!r} is none: {self._scrubbed(str(error))}") from None
@@ -300,10 +300,10 @@ class Client:
             if wait is not None and wait > self._limits.patience:
                 raise InputError(f"{self._url}: {told}; it asks to come back in {wait:.0f} s, beyond the patience")
             raise _TroubleError(told, retry_after=wait, overloaded=status in (429, 503, 529))
-        if status in (400, 403, 422) and any(word in response.text for word in _REFUSED_BY_FILTER):
+        if refused_by_filter(status, response.text):
             self.bill.tokens_in += request.tokens_in
             return Reply(text=said, finish="refusal")
-        if status in (400, 422, 501) and self._dialect.learn(body, _message(response, whole=False)):
+        if status in (400, 403, 422, 501) and self._dialect.learn(body, _message(response, whole=False)):
             return None
         hint = ""
         if status in (401, 403):

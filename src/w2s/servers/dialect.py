@@ -14,8 +14,9 @@ logger = logging.getLogger(__name__)
 
 # What servers say of a field that they do not know, or of its value; a question may name fields as well.
 _REFUSES = re.compile(
-    r"unsupported|not support|unexpected|unknown|unrecogni|not permitted|not allowed|invalid|extra|must be|at most"
-    r"|less than|maximum|exceed|instead|not available|not implemented|disabled",
+    r"unsupported|not support|unexpected|unknown|unrecogni|not permitted|not allowed|not available"
+    r"|not implemented|not enabled|disabled|invalid|extra|must be|at most|less than|greater than|maximum|max allowed"
+    r"|exceed|instead",
     re.IGNORECASE,
 )
 _FEWER_LOGPROBS = 5  # what the least generous servers give
@@ -56,7 +57,7 @@ class Dialect:
         if not _REFUSES.search(said):
             return False
         count = body.get("top_logprobs") or body.get("logprobs")
-        if "logprob" in said and count:
+        if count and re.search("logprob|top_n_tokens", said, re.IGNORECASE):
             if set(self.without) & {"logprobs", "top_logprobs"}:
                 return True
             if isinstance(count, int) and count > _FEWER_LOGPROBS:

@@ -16,6 +16,7 @@ __all__ = [
     "letter_logprobs",
     "likeliest_letter",
     "message_of",
+    "refused_by_filter",
     "reply_from",
     "usage_of",
 ]
@@ -24,6 +25,7 @@ _FINISHED = ("stop", "length", "refusal", "eos", "eos_token", "stop_sequence")
 _FAILED = ("error", "abort", "insufficient_system_resource")  # by the server's fault: asked again
 _LIMITS = ("length", "tokens", "limit", "exceeded")  # in other servers' words for an answer that was cut off
 _PLACES = 12  # tokens whose alternatives are kept: the letter is among the first
+_CLOSES = ".):*"  # what stands behind a letter that is the answer, and not a word
 _AROUND = " \t\n\r▁Ġ()[]{}.,:;*\"'`"  # what models put around a letter; two of these are tokenizers' spaces
 
 
@@ -96,6 +98,22 @@ def message_of(data: Any) -> str:
     return str(error) if error else ""
 
 
+# Of a prompt or an answer that breaks a service's rules, in the services' words.
+_FILTERS = (
+    "content_filter",
+    "content_policy",
+    "content management policy",
+    "invalid_prompt",
+    "requires moderation",
+    "was flagged",
+)
+
+
+def refused_by_filter(status: Any, text: str) -> bool:
+    """Whether an error is about what this prompt says, and would come again: it is a refusal, of this prompt alone."""
+    return str(status) in ("400", "403", "422") and any(word in text for word in _FILTERS)
+
+
 def reply_from(api: Api, data: Any, without: Sequence[str] = (), *, max_tokens: float = math.inf) -> Reply:
     """The reply in a server's JSON.
 
@@ -113,7 +131,7 @@ def reply_from(api: Api, data: Any, without: Sequence[str] = (), *, max_tokens: 
         usage = usage_of(data)
         if api == "chat":
             message = choice["message"]
-            text, refusal = message.get("content"), message.get("refusal")
+            text, refusal = _joined(message.get("content")), message.get("refusal")
         else:
             text, refusal = choice["text"], None
         finish = str(choice.get("finish_reason") or ("length" if (usage.tokens_out or 0) >= max_tokens else "stop"))
@@ -127,7 +145,7 @@ def reply_from(api: Api, data: Any, without: Sequence[str] = (), *, max_tokens: 
             finish = "length" if any(word in finish.lower() for word in _LIMITS) else finish[:40]
         said_nothing = api == "chat" and not (text or "").strip()
         return Reply(
-            text=text or "",
+            text=_whole(text or ""),
             finish=finish,
             places=[] if said_nothing else _places(choice.get("logprobs")),
             tokens_in=usage.tokens_in or 0,
@@ -140,6 +158,18 @@ def reply_from(api: Api, data: Any, without: Sequence[str] = (), *, max_tokens: 
         raise UnreadableReplyError(f"it has no {missing}") from None
 
 
+def _joined(content: Any) -> Any:
+    """A content in parts as one text, without parts of another kind, such as thinking."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") in ("text", "output_text"))
+
+
+def _whole(text: str) -> str:
+    """A text without halves of characters, which no file can hold: some servers cut a reply in the middle of one."""
+    return text.encode(errors="replace").decode()
+
+
 def _places(logprobs: Any) -> list[tuple[str, list[tuple[str, float]]]]:
     """The alternatives at each place, from either form: a list of tokens, or lists side by side."""
     if not isinstance(logprobs, dict):
@@ -147,14 +177,14 @@ def _places(logprobs: Any) -> list[tuple[str, list[tuple[str, float]]]]:
     if isinstance(logprobs.get("content"), list):
         return [
             (
-                str(place["token"]),
-                _known((str(top["token"]), top["logprob"]) for top in place.get("top_logprobs") or ()),
+                _whole(str(place["token"])),
+                _known((_whole(str(top["token"])), top["logprob"]) for top in place.get("top_logprobs") or ()),
             )
             for place in logprobs["content"][:_PLACES]
         ]
     tokens, tops = logprobs.get("tokens") or [], logprobs.get("top_logprobs") or []
     return [
-        (str(token), _known((str(name), value) for name, value in (top or {}).items()))
+        (_whole(str(token)), _known((_whole(str(name)), value) for name, value in (top or {}).items()))
         for token, top in zip(tokens[:_PLACES], tops, strict=False)
     ]
 
@@ -184,23 +214,32 @@ def letter_logprobs(reply: Reply, letters: Sequence[str], *, named: str | None =
     Args:
         reply: To a request for a letter.
         letters: Those that the prompt names.
-        named: The letter that the reply chose: the last token that is this letter counts, since "A" may be a word
-            before it. Without one the first token counts, if a letter is among the likeliest there: so it is where a
-            prompt is continued with a letter.
+        named: The letter that the reply chose. The first token counts that is this letter and is closed, as in "A." or
+            "(A)"; else the last that is this letter, since "A" may be a word before it. Without one the first
+            token counts, if a letter is among the likeliest there: so it is where a prompt is continued with a letter.
 
     Returns:
         (letters,) in nats.
     """
-    for token, tops in reply.places[:1] if named is None else reversed(reply.places):
-        found = _by_letter(tops)
-        if not (found.keys() & set(letters) if named is None else token.strip(_AROUND) == named):
-            continue
-        logprobs = [logprob for same in found.values() for logprob in same]
-        if len(logprobs) < 2:
-            return None
-        least = min(logprobs)
-        return [_log_sum(found.get(letter, [least])) for letter in letters]
-    return None
+    place = 0 if named is None else _place_of(named, [token for token, _ in reply.places])
+    if place is None or not reply.places:
+        return None
+    found = _by_letter(reply.places[place][1])
+    logprobs = [logprob for same in found.values() for logprob in same]
+    if len(logprobs) < 2 or (named is None and not found.keys() & set(letters)):
+        return None
+    least = min(logprobs)
+    return [_log_sum(found.get(letter, [least])) for letter in letters]
+
+
+def _place_of(letter: str, tokens: Sequence[str]) -> int | None:
+    """Which of a reply's first tokens is the letter that it chose; None where none is."""
+    found = [place for place, token in enumerate(tokens) if token.strip(_AROUND) == letter]
+    for place in found:
+        token, following = tokens[place].rstrip(), "".join(tokens[place + 1 : place + 2])
+        if token[-1:] in _CLOSES or following.lstrip(" ")[:1] in (*_CLOSES, "\n"):
+            return place
+    return found[-1] if found else None
 
 
 def _by_letter(tops: Iterable[tuple[str, float]]) -> dict[str, list[float]]:

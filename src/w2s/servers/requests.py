@@ -16,6 +16,7 @@ PATHS: Mapping[str, str] = {"chat": "/chat/completions", "completion": "/complet
 OWN_FIELDS = ("model", "messages", "prompt", "max_tokens", "temperature", "logprobs", "top_logprobs", "n", "stream")
 """Fields of a body that are set here, or that would change what a reply is."""
 
+_LONGEST = "max_completion_tokens"  # thinking included, so that reasoning models are given more in `extra`
 _TOP_LOGPROBS = 20
 # Of a letter: some models put a space, a bracket or a few words before it.
 _LETTER_TOKENS: Mapping[str, int] = {"chat": 10, "completion": 3}
@@ -45,7 +46,7 @@ class Request:
     @property
     def tokens_out(self) -> int:
         """How many tokens the answer has at most."""
-        return int(self.body["max_tokens"])
+        return int(self.body[_LONGEST if _LONGEST in self.body else "max_tokens"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,5 +90,7 @@ class RequestTemplate:
         elif self.letters:
             body["logprobs"] = _TOP_LOGPROBS
         body |= self.extra
+        if _LONGEST in body:  # the same under the newer name: no server takes both
+            del body["max_tokens"]
         decides = json.dumps([self.service, self.api, body, sample, seed], sort_keys=True)
         return Request(hashlib.sha256(decides.encode()).hexdigest()[:40], self.api, body)

@@ -27,6 +27,7 @@ from w2s.supervisors.source import OF_LOCAL_MODEL, Inquiry, Source, SourceStages
 from w2s.tables import ANSWERS
 from w2s.tasks import Question, Task, Variation, task_of
 from w2s.tasks.parsing import LETTERS
+from w2s.tasks.replies import after_thinking, before_another
 
 __all__ = ["SETTINGS", "SOURCES", "inquired", "requests_of", "server_execution"]
 
@@ -153,10 +154,17 @@ def _table(inquiry: Inquiry, answered: Answered) -> pa.Table:
 
 
 def _completion(asked: PendingAnswer, answer: Answer, task: Task) -> str:
-    """What a student learns to write: a choice as the task writes it, a free answer in the server's words."""
-    if answer.answer in asked.question.choices:
-        return task.complete(str(answer.answer), asked.question, asked.variation)
-    return answer.response if answer.response[:1].isspace() else f" {answer.response}"
+    """What a student learns to write: a choice as the task writes it, a free answer in the line that says it.
+
+    A local model's text ends with its first line, and so does a student's: one that learned thinking or several lines
+    would be read in the middle of them.
+    """
+    if answer.answer is None:
+        return answer.response
+    said = before_another(after_thinking(answer.response)).strip().split("\n", 1)[0].rstrip()
+    if answer.answer in asked.question.choices or task.parse(said, asked.question, asked.variation) != answer.answer:
+        return task.complete(answer.answer, asked.question, asked.variation)
+    return f" {said}"
 
 
 def _read(asked: PendingAnswer, reply: Reply, task: Task, asking: Mapping[str, Any]) -> tuple[Answer, str]:
@@ -168,7 +176,9 @@ def _read(asked: PendingAnswer, reply: Reply, task: Task, asking: Mapping[str, A
         answer, logprobs = _letter(asked, reply, task, asking)
         cut_off = reply.finish == "length" and answer is None
     else:
-        cut_off, logprobs = reply.finish == "length", None
+        # A prompt that is continued may go on to another question after the answer, and be cut off in that.
+        ended = asking["api"] == "completion" and "\n" in reply.text.strip()
+        cut_off, logprobs = reply.finish == "length" and not ended, None
         answer = None if cut_off else task.parse(reply.text, question, shown)
     if answer is None:
         empty = not reply.text.strip()
@@ -288,5 +298,6 @@ SOURCES = (
         needs_weak_train=lambda spec: False,
         check=_check,
         answer=_answers,
+        version=2,  # what a student learns of a free answer; where a letter's probability is read
     ),
 )
