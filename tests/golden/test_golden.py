@@ -70,7 +70,7 @@ def test_an_edited_step_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_edited_check_of_rewordings_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("w2s.paraphrasing.prompt._MANNERS", ("Be brief.",))
-    said = ["kind paraphrases gives another output than its version 3 did: raise the version"]
+    said = ["kind paraphrases gives another output than its version 4 did: raise the version"]
     assert complaints(outputs()) == said
     monkeypatch.undo()
     monkeypatch.setattr("w2s.paraphrasing.numerals.Numbers.missing_in", lambda self, other: {})

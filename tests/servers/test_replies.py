@@ -34,6 +34,37 @@ def test_a_word_that_is_a_letter_is_not_the_answer() -> None:
     assert letter_logprobs(said, LETTERS, named="C") == pytest.approx([-2.0, -2.0, -0.2, -2.0])
 
 
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ["A", ".", " A", " dog"],
+        ["A.", " A", " dog"],
+        ["**", "A", "**", "\n", "A", " is", " right"],
+        ["The", " answer", " is", " A", ")", " Vitamin", " A", "."],
+    ],
+)
+def test_a_letter_in_the_options_own_words_is_not_the_answer(tokens: list[str]) -> None:
+    """Where it is copied the model is certain, however unsure it was of the letter."""
+    answer = next(place for place, token in enumerate(tokens) if token.strip(" .") == "A")
+    unsure, certain = {"A": -1.2, "B": -1.3, "C": -1.4}, {"A": -0.001, "B": -9.0}
+    said = reply(*((token, unsure if place == answer else certain) for place, token in enumerate(tokens)))
+    assert letter_logprobs(said, LETTERS, named="A") == pytest.approx([-1.2, -1.3, -1.4, -1.4])
+
+
+def test_a_content_in_parts_is_its_text_without_what_is_none() -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "A?"}]}, {"type": "text", "text": "B"}]
+    assert reply_from("chat", {"choices": [{"message": {"content": parts}}]}).text == "B"
+
+
+def test_half_a_character_can_be_kept() -> None:
+    """Proxies cut texts of two halves a character; no file could hold the rest."""
+    content = [{"token": "\ud83d", "top_logprobs": [{"token": "\ud83d", "logprob": -1.0}]}]
+    choice = {"message": {"content": "ok \ud83d"}, "logprobs": {"content": content}}
+    found = reply_from("chat", {"choices": [choice]})
+    assert found.text == "ok ?" and found.places[0][0] == "?"
+    found.text.encode()
+
+
 SILENT = [reply(), reply(("Well", {"Well": -0.1, "A": -2.0})), reply(("A", {})), reply(("B", {"B": -0.1}))]
 
 

@@ -43,8 +43,10 @@ _TIMES = {
 _PERHAPS = {"one": 1, "single": 1, "once": 1, "first": 1, "second": 2, "both": 2, "couple": 2, "pair": 2, "pairs": 2}
 # Around a "one" that counts nothing: "which one", "one of them", "the other one is".
 _BEFORE_NO_NUMBER = set(_words("which each every this that other another any no some the only last next new"))
+_BEFORE_A_UNIT = set(_words("every per each a"))  # of time: "every second"
 _AFTER_NO_NUMBER = set(_words("of another who that which is was can could has had will would or and by to"))
 
+_RAISED = re.compile("(?<=\\d)[⁺⁻]?[⁰¹²³⁴-⁹]+")
 _FRACTION = re.compile("(\\d)?\\s?([¼-¾⅐-⅞])")
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _TOKEN = re.compile(
@@ -119,6 +121,7 @@ def _is_negative(tokens: list[_Token], at: int) -> bool:
 
 def _tokens(text: str) -> Iterator[_Token]:
     text = _FRACTION.sub(lambda match: f"{match[1] or ''} {unicodedata.normalize('NFKC', match[2])} ", text)
+    text = _RAISED.sub(lambda match: f"^{match[0]}", text)  # else 10⁶ were 106
     text = unicodedata.normalize("NFKC", text).replace("⁄", "/").casefold()
     end = 0
     for match in _TOKEN.finditer(text):
@@ -233,6 +236,8 @@ def _single_at(tokens: list[_Token], at: int) -> _Found | None:
         return _Found(Fraction(1, 4), 1, "possible")
     if word in _TIMES:
         return _Found(Fraction(_TIMES[word]), 1)
+    if word == "second" and _word(tokens, at - 1, joined=False) in _BEFORE_A_UNIT:
+        return None
     if word in _PERHAPS:
         return _Found(Fraction(_PERHAPS[word]), 1, "possible")
     return _Found(Fraction(_NTH[word]), 1) if word in _NTH else None

@@ -8,7 +8,7 @@ from w2s.tasks.replies import after_thinking
 
 __all__ = ["VERSION", "prompt_for", "wording_of"]
 
-VERSION = 3
+VERSION = 4
 """Of the prompt, of how a reply is read, and of the checks: they decide together which rewordings come out."""
 
 _PROMPT = """\
