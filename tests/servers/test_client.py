@@ -167,6 +167,8 @@ REFUSALS = [
     status(200, {"choices": [{"message": {"content": None, "refusal": "I will not."}, "finish_reason": "stop"}]}),
     status(200, {"choices": [{"message": {"content": "I"}, "finish_reason": "content_filter"}]}),
     status(400, {"error": {"message": "no", "code": "content_filter"}}),
+    status(400, {"error": {"message": "Invalid prompt: flagged as against our policy", "code": "invalid_prompt"}}),
+    status(403, {"error": {"message": "Your chosen model requires moderation and your input was flagged"}}),
 ]
 
 
@@ -189,6 +191,43 @@ def test_a_server_that_refuses_logprobs_is_asked_otherwise(
         assert len(server.asked) == 12 and server.requests <= 12 + 4 * 2
         last = answered.get(requests(12, api=api)[-1].key)
         assert last is not None and list(last.without) == without and bool(last.places) == (gives == "few")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "without"),
+    [
+        (400, "Requested sample logprobs of 20, which is greater than max allowed: 5", []),
+        (422, "`top_n_tokens` must be >= 0 and <= 5. Given: 20", []),
+        (403, "You are not allowed to request logprobs from this model", ["logprobs", "top_logprobs"]),
+        (400, "Logprobs is not enabled for models/some", ["logprobs", "top_logprobs"]),
+    ],
+)
+def test_refusals_of_logprobs_in_other_services_words_are_understood(
+    code: int, said: str, without: list[str], answered: Answered
+) -> None:
+    def refuses(handler: Handler, body: dict[str, Any]) -> bool:
+        if body.get("top_logprobs", 0) <= 5 if not without else "logprobs" not in body:
+            return False
+        handler.reply(code, {"error": {"message": said}})
+        return True
+
+    with serving(FaultyServer(faults=[refuses] * 20)) as server:
+        ask(server, answered, requests(2), concurrency=1)
+        last = answered.get(requests(2)[-1].key)
+        assert last is not None and list(last.without) == without
+
+
+def test_a_server_that_hung_up_is_there_and_is_waited_for(answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is loaded behind a proxy lets the first requests fall."""
+    monkeypatch.setattr("w2s.servers.client._FIRST_PATIENCE", 0.2)
+
+    def hangs_up(handler: Handler, body: dict[str, Any]) -> bool:
+        time.sleep(0.3)
+        handler.close_connection = True
+        return True
+
+    with serving(FaultyServer(faults=[hangs_up] * 2)) as server:
+        assert ask(server, answered, requests(3), concurrency=1, patience=20).replies == 3
 
 
 def test_an_error_that_repeats_the_request_changes_no_other(answered: Answered) -> None:

@@ -87,7 +87,19 @@ def test_free_answers_keep_the_servers_words_and_one_that_is_cut_off_is_none(
     found = stages.label(asks, weak(server), store=store).to_pylist()
     assert {(row["answer"], row["response"], row["completion"]) for row in found} == {("42", "42", " 42")}
     assert "logprobs" not in server.bodies[0] and server.bodies[0]["max_tokens"] == 50
-    server.finish = "length"
+    said = {
+        "What is 0?": "<think>\nThe user asks.\n</think>\n\n42.\nBy the way,",
+        "What is 1?": "Let me see.\nThe answer is\n42",
+    }
+    server.answer = lambda prompt: next((text for asked, text in said.items() if asked in prompt), " 42\n\nQuestion: x")
+    server.finish = "stop"
+    found = stages.label(asks, weak(server, name="thinker"), store=store).to_pylist()
+    learned = {row["question_id"]: (row["answer"], row["completion"]) for row in found}
+    # A student's text ends with its first line, so what it learns is the line that answers.
+    assert learned["q0"] == ("42", " 42.") and learned["q2"] == ("42", " 42")
+    assert "\n" not in learned["q1"][1]
+    assert {row["question_id"]: row["response"] for row in found}["q0"] == said["What is 0?"]
+    server.answer, server.finish = lambda prompt: "42", "length"
     with pytest.raises(InputError, match="none of 3 replies of 'wordy' is an answer; the first is '42'"):
         stages.label(asks, weak(server, name="wordy"), store=store)
     assert "3 replies were cut off" in caplog.text
