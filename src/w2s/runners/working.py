@@ -6,6 +6,7 @@ import logging
 import pickle
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def compute(step: Step, root: Path, tell: Tell) -> Ended:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.addHandler(handler)
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to each other, as in the main process
     try:
         Store(root).run(step, build_of(step), progress)
         error = None
