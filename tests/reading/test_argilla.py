@@ -46,6 +46,14 @@ def nested(id: str, **given: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def test_files_of_its_two_kinds_are_not_read_by_the_first(tmp_path: Path) -> None:
+    of_one = write_json(tmp_path / "nested.json", [nested("r1", label=[{"value": "positive", "user_id": "ann"}])])
+    of_other = write_lines(tmp_path / "flat.jsonl", RECORDS)
+    for first, second in ((of_one, of_other), (of_other, of_one)):
+        with pytest.raises(InputError, match=f"{second.name} is an Argilla export of another kind than .*{first.name}"):
+            export_of(first, second)
+
+
 def test_the_nested_form_does_not_say_what_was_submitted_and_that_is_said(tmp_path: Path) -> None:
     rows = [nested("r1", label=[{"value": "positive", "user_id": "ann"}]), nested("r2")]
     long = export_of(write_json(tmp_path / "records.json", rows))

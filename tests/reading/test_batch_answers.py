@@ -30,11 +30,11 @@ def test_a_response_answers_what_its_custom_id_names(tmp_path: Path) -> None:
     assert long.notes[0].endswith("5 requests, 1 supervisor, 1 cut off, 2 failed, 1 refused or empty")
 
 
-def test_what_failed_is_of_the_file_where_several_models_answered(tmp_path: Path) -> None:
+def test_what_failed_is_nobodys_where_several_models_answered(tmp_path: Path) -> None:
     rows = [response_line("q1", "Oslo"), response_line("q2", "Oslo"), response_line("q3", None, status=500)]
     rows[1]["response"]["body"]["model"] = "other"
     long = export_of(write_lines(tmp_path / "output.jsonl", rows))
-    assert [who for _, who, _ in answers(long)] == ["big-model", "other", "output"]
+    assert [who for _, who, _ in answers(long)] == ["big-model", "other"]
 
 
 @pytest.mark.parametrize(

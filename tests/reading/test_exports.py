@@ -61,6 +61,16 @@ def test_files_of_two_formats_are_no_one_export(tmp_path: Path) -> None:
         format_of(paths)
 
 
+@pytest.mark.parametrize("name", ["argilla", "distilabel", "batch"])
+def test_lists_that_csv_does_not_keep_are_refused(name: str, tmp_path: Path) -> None:
+    """Each character of `['yes' 'no']` would be an answer."""
+    path = tmp_path / "a.csv"
+    columns = [*ROWS[name], *["generations"] * (name == "distilabel")]
+    path.write_text(f"{','.join(columns)}\n{','.join('x' for _ in columns)}\n")
+    with pytest.raises(InputError, match=r"a\.csv is .* as CSV, without its lists: expected JSON, JSONL or Parquet"):
+        export_of(path, form=name)
+
+
 def test_an_export_without_rows_is_empty(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,id,sentiment,annotator,annotation_id,lead_time\n")
     with pytest.raises(InputError, match=r"a\.csv is empty: it has no rows"):

@@ -156,6 +156,12 @@ def _read(
     for file in files:
         if not form.recognizes(file.rows.columns):
             raise InputError(f"{file.path} is not {form.title}: it has {', '.join(file.rows.columns)}")
+        if file.rows.typeless and not form.flat(file.rows.columns):
+            raise InputError(f"{file.path} is {form.title} as CSV, without its lists: expected JSON, JSONL or Parquet")
+        if form.is_nested(file.rows.columns) != form.is_nested(files[0].rows.columns):
+            raise InputError(
+                f"{file.path} is {form.title} of another kind than {files[0].path}: expected one at a time"
+            )
         if wanted.who is not None and wanted.who not in file.rows.columns:
             raise unknown_name(f"column of {file.path},", wanted.who, file.rows.columns)
     if not any(file.rows.cells for file in files):

@@ -140,4 +140,5 @@ FORMAT = Format(
     by_people=True,
     recognizes=_recognizes,
     read=_read,
+    is_nested=_is_nested,
 )

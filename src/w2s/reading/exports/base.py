@@ -118,6 +118,8 @@ class Format:
         recognizes: Whether a file with these columns is one.
         read: Reads the files.
         called: What a supervisor is called that the file at a path does not name.
+        is_nested: Whether a file with these columns is of the nested kind, of a tool that writes flat files as well.
+        flat: Whether a CSV file with these columns is one; of lists in its cells nothing but their looks would be left.
         version: Raised when a change of its code changes the results.
     """
 
@@ -129,6 +131,8 @@ class Format:
     recognizes: Callable[[Collection[str]], bool]
     read: Callable[[Sequence[File], Wanted], Export]
     called: Callable[[Path], str] = stem_of
+    is_nested: Callable[[Collection[str]], bool] = lambda columns: True
+    flat: Callable[[Collection[str]], bool] = lambda columns: False
     version: int = 1
 
 

@@ -32,7 +32,8 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
     counts: Counter[str] = Counter()
     for file in files:
         models = {str((_body(row) or {}).get("model") or "") for row in file.rows.cells} - {""}
-        name = models.pop() if len(models) == 1 else file.name  # of a response that does not say: one that failed
+        # Of a response that does not say, since it failed: with several models it is nobody's.
+        name = next(iter(models)) if len(models) == 1 else None if models else file.name
         for number, row in enumerate(file.rows.cells, start=1):
             with reading_row(file, number):
                 if (own := text_of(row.get("custom_id"))) is None:
@@ -42,6 +43,8 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
                 who = text_of(row.get(wanted.who) if wanted.who else (body or {}).get("model")) or name
                 for text, problem in _texts(body):
                     counts[problem] += bool(problem)
+                    if who is None:
+                        continue
                     answers.append(Given(len(items) - 1, who, None if problem else text))
     if items and all(_OWN_KEY.fullmatch(item.own) for item in items):
         raise InputError(f"{files[0].path} answers requests of w2s: expected w2s label --responses {files[0].path}")
@@ -51,7 +54,7 @@ def _read(files: Sequence[File], wanted: Wanted) -> Export:
 def _body(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The body of a response; None where the request failed."""
     response = row.get("response")
-    if row.get("error") or not isinstance(response, dict) or response.get("status_code", 200) != 200:
+    if row.get("error") or not isinstance(response, dict) or response.get("status_code", 200) not in (200, "200"):
         return None
     body = response.get("body")
     return body if isinstance(body, dict) else None
@@ -70,6 +73,8 @@ def _texts(body: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     for choice in map(_object, body.get("choices") or ()):
         message = choice.get("message")
         said = _object(message).get("content") if message is not None else choice.get("text")
+        if isinstance(said, list):  # in parts, of which thinking has another type
+            said = "".join(str(part.get("text") or "") for part in map(_object, said) if part.get("type") == "text")
         finish = str(choice.get("finish_reason") or "").casefold()
         cut_off = any(word in finish for word in _LIMITS)
         is_text = isinstance(said, str) and bool(said.strip()) and finish != "content_filter"
@@ -89,5 +94,5 @@ FORMAT = Format(
     by_people=False,
     recognizes=_recognizes,
     read=_read,
-    version=3,
+    version=4,
 )

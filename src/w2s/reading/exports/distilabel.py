@@ -85,4 +85,5 @@ FORMAT = Format(
     by_people=False,
     recognizes=_recognizes,
     read=_read,
+    flat=lambda columns: not {"generations", "grouped_generation", "labels"} & set(columns),
 )

@@ -178,4 +178,6 @@ FORMAT = Format(
     by_people=True,
     recognizes=_recognizes,
     read=_read,
+    is_nested=_is_tasks,
+    flat=lambda columns: not _is_tasks(columns),
 )
