@@ -60,7 +60,7 @@ def test_a_new_version_asks_for_its_output(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_edited_request_to_a_server_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("w2s.servers.requests._LETTER_TOKENS", {"chat": 11, "completion": 3})
-    assert complaints(outputs()) == ["source server gives another output than its version 1 did: raise the version"]
+    assert complaints(outputs()) == ["source server gives another output than its version 2 did: raise the version"]
 
 
 def test_an_edited_step_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

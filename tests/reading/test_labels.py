@@ -65,6 +65,13 @@ def test_a_mapping_renames_and_what_maps_to_nothing_is_missing(tmp_path: Path, n
     assert found.merged == {"positive": {"yes": 1}, "negative": {"no": 1}, "": {"n/a": 1}}
 
 
+def test_a_mapping_with_types_names_labels_as_a_table_of_them_does(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"from": "zero", "to": 0}\n{"from": true, "to": "yes"}\n{"from": 8.0, "to": "eight"}\n')
+    found = labels_of(table_of("zero", "true", "8"), normalize=[str(path)])
+    assert found.table["answer"].to_pylist() == ["0", "yes", "eight"]
+
+
 def test_a_mapping_is_read_by_the_rules_that_are_chosen_with_it(tmp_path: Path) -> None:
     path = tmp_path / "m.yaml"
     path.write_text("Yes: Positive\nperhaps: maybe\n")
@@ -82,6 +89,8 @@ def test_a_mapping_is_read_by_the_rules_that_are_chosen_with_it(tmp_path: Path) 
         ("m.yaml", "a: {", "is not YAML"),
         ("m.csv", "old,new\na,b\n", "expected the columns 'from' and 'to', it has old, new"),
         ("m.csv", "from,to\na,b\na,c\n", "'a' is mapped to 'b' and to 'c'"),
+        ("m.yaml", "a: b\na: c\n", "'a' is mapped to 'b' and to 'c'"),
+        ("m.jsonl", '{"from": "a", "to": ["b"]}\n', "expected a text, not a list"),
         ("m.yaml", None, "no such file"),
         ("m.csv", None, "no such file"),
     ],

@@ -57,7 +57,7 @@ def _is_ours(path: Path) -> bool:
     data = path.read_bytes()
     for encoding in ("utf-8", "utf-16"):
         try:
-            rows = [json.loads(line) for line in data.decode(encoding).splitlines()]
+            rows = [json.loads(line) for line in data.decode(encoding).split("\n") if line.strip()]
             return all(row == _row(row["question"], row["paraphrases"], row["by"]) for row in rows)
         except (ValueError, KeyError, TypeError):
             continue

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from w2s.errors import InputError, unknown_name
 from w2s.reading import read_rows, suffix_of
+from w2s.reading.cells import text_of
 
 __all__ = ["RULES", "Labels", "labels_of", "long_of", "spellings_beside"]
 
@@ -181,18 +182,23 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
         rows = read_rows(path)
         if not {"from", "to"} <= set(rows.columns):
             raise InputError(f"{path}: expected the columns 'from' and 'to', it has {', '.join(rows.columns)}")
-        return [(str(row["from"]), str(row.get("to") or "")) for row in rows.cells if row.get("from") is not None]
+        try:
+            pairs = [(text_of(row.get("from")), text_of(row.get("to"))) for row in rows.cells]
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from None
+        return [(spelling, label or "") for spelling, label in pairs if spelling is not None]
     import yaml
 
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # yes and no are texts, as 1 is
+        root = yaml.compose(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # yes and no are texts, as 1 is
     except FileNotFoundError:
         raise InputError(f"no such file: {path}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(value, dict) or not all(isinstance(label, str) for label in value.values()):
+    nodes = root.value if isinstance(root, yaml.MappingNode) else []
+    if not nodes or not all(isinstance(node, yaml.ScalarNode) for pair in nodes for node in pair):
         raise InputError(f"{path}: expected a mapping of spellings to labels, such as 'biling: billing'")
-    return list(value.items())
+    return [(spelling.value, label.value) for spelling, label in nodes]
 
 
 def _alike(labels: set[str]) -> list[str]:

@@ -281,7 +281,7 @@ def _in_order(row: Mapping[str, Any], question: Question, variation: Variation, 
 def _canonical(text: str, question: Question, variation: Variation, task: Task) -> str | None:
     """The answer that a label names: a choice by its text, whatever its case and outer space, or by its letter.
 
-    Letters count the choices as the questions' file has them.
+    Letters count the choices as the questions' file has them; where a choice is a letter itself, they count nothing.
     """
     if not question.choices:
         return task.parse(text, question, variation)
@@ -291,9 +291,12 @@ def _canonical(text: str, question: Question, variation: Variation, task: Task) 
     if len(folded) == 1:
         return folded[0]
     letter = text.strip(" ().")
-    bare = [choice for choice in question.choices if choice.strip(" ().").casefold() == letter.casefold()]
-    if len(bare) == 1:  # "(A)" is the choice A before it is the first
-        return bare[0]
+    bare = [choice.strip(" ().") for choice in question.choices]
+    named = [choice for choice, own in zip(question.choices, bare, strict=True) if own.casefold() == letter.casefold()]
+    if len(named) == 1:  # "(A)" is the choice A before it is the first
+        return named[0]
+    if any(len(own) == 1 and own.isalpha() for own in bare):
+        return None
     if len(letter) == 1 and letter in LETTERS[: len(question.choices)]:
         return question.choices[LETTERS.index(letter)]
     return None
@@ -321,7 +324,7 @@ def _steps(stages: SourceStages) -> Supervision:
     ids = set(pc.cast(table["question_id"], pa.string()).to_pylist())
     transfer = stages.question_ids("transfer")
     if not ids & set(transfer):
-        theirs, ours = sorted(ids)[:2], sorted(transfer)[:2]
+        theirs, ours = sorted(filter(None, ids))[:2], sorted(transfer)[:2]
         raise InputError(f"{where} answers no question of transfer: its ids are as {theirs}, the task's as {ours}")
     rules = [rule if rule in RULES else str(Path(rule).expanduser().absolute()) for rule in given["normalize"]]
     settings["content"] = _identity(paths, rules)
@@ -390,6 +393,6 @@ SOURCES = (
         called=_called,
         answer=_answers,
         instant=True,
-        version=2,
+        version=3,
     ),
 )
