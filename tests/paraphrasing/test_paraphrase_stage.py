@@ -20,6 +20,7 @@ from support.faulty import FaultyServer, Handler, serving
 from w2s.config import ParaphraseSpec, TaskSpec, WeakSpec
 from w2s.errors import InputError
 from w2s.paraphrasing.checks import Original, normalized
+from w2s.paraphrasing.prompt import VERSION
 from w2s.pipeline.paraphrase_stage import paraphrase, plan_paraphrases
 from w2s.store import Store
 
@@ -200,7 +201,8 @@ def test_a_killed_command_goes_on_and_asks_nothing_twice(data: str, tmp_path: Pa
     assert again.returncode == 0, again.stderr
     assert "6 of 6 questions have 2 rewordings\n12 of 12 texts are good\n" in again.stdout
     rows = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
-    assert [len(row["paraphrases"]) for row in rows] == [2] * 6 and {row["by"] for row in rows} == {"big, prompt 3"}
+    assert [len(row["paraphrases"]) for row in rows] == [2] * 6
+    assert {row["by"] for row in rows} == {f"big, prompt {VERSION}"}
     assert 12 <= server.requests <= 12 + 2  # what was in flight
     assert not list(tmp_path.glob(".*tmp*"))
 
