@@ -12,6 +12,8 @@ from w2s.paraphrasing.files import check_out, write_paraphrases
 from w2s.tasks import load_task
 
 ROWS = {"How much is 1 + 1?": ["What is 1 + 1?", "Wie viel ist 1 + 1, Jürgen?"], "And 2?": []}
+# Of each of these Python, but not JSON, would make two lines.
+LINES = {"One\u2028question?": ["The\u0085same?"]}
 
 
 @pytest.mark.parametrize("encoding", [None, "windows-1252", "utf-16"])
@@ -43,6 +45,12 @@ def test_a_file_of_somebody_else_or_that_was_edited_is_left_as_it_is(edit: objec
     with pytest.raises(InputError, match=r"p\.jsonl is there, and not as w2s paraphrase wrote it"):
         write_paraphrases(file, ROWS, by="me")
     assert file.read_text(encoding="utf-8") == text
+
+
+def test_its_own_file_is_replaced_whatever_breaks_of_lines_a_question_has(tmp_path: Path) -> None:
+    write_paraphrases(tmp_path / "p.jsonl", LINES, by="me")
+    write_paraphrases(tmp_path / "p.jsonl", ROWS, by="me")
+    assert len((tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_names_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_what_failed_is_nobodys_where_several_models_answered(tmp_path: Path) ->
     "body",
     [
         {"choices": [{"text": "Oslo", "finish_reason": "stop"}]},
+        {"choices": [{"message": {"content": [{"type": "thinking"}, {"type": "text", "text": "Oslo"}]}}]},
         {
             "output": [
                 {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]},

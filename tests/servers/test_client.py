@@ -14,6 +14,7 @@ from w2s.errors import InputError
 from w2s.servers import client
 from w2s.servers.answered import Answered
 from w2s.servers.client import Bill
+from w2s.servers.requests import RequestTemplate
 
 pytestmark = pytest.mark.usefixtures("soon")
 
@@ -294,6 +295,12 @@ def test_a_model_that_takes_max_completion_tokens_gets_them(answered: Answered) 
             return True
         return False
 
+    asking = RequestTemplate(
+        service="s", model="m", api="chat", letters=True, temperature=0.0, max_new_tokens=5,
+        extra={"max_completion_tokens": 2000},
+    )  # fmt: skip
+    request = asking.request("Which?")
+    assert "max_tokens" not in request.body and request.tokens_out == 2000  # what max_cost counts
     with serving(FaultyServer(faults=[newer] * 20)) as server:
         ask(server, answered, requests(2), concurrency=1)
         assert {"max_tokens", "temperature"} & server.bodies[0].keys() == set()

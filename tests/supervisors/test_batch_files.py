@@ -24,6 +24,17 @@ def words(data: str, tmp_path: Path, *more: str) -> list[str]:
     return ["label", *asks, *sizes, "--model.source=server", "--model.name=big", *more]
 
 
+def test_a_prompt_that_a_filter_refused_is_a_refusal_and_not_asked_for_ever(tmp_path: Path) -> None:
+    body = {"error": {"code": "content_filter", "message": "The prompt was filtered."}}
+    other = {"error": {"code": "bad", "message": "no such model"}}
+    lines = [{"custom_id": name, "response": {"status_code": 400, "body": said}} for name, said in
+             (("a", body), ("b", other))]  # fmt: skip
+    (tmp_path / "back.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = read_responses(tmp_path / "back.jsonl")
+    assert found.replies["a"].finish == "refusal" and found.replies["a"].text == "The prompt was filtered."
+    assert "b" not in found.replies and found.problems["failed with status 400"] == 1
+
+
 def test_requests_go_out_in_a_file_and_answers_come_back_in_another(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

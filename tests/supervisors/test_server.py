@@ -99,6 +99,10 @@ def test_free_answers_keep_the_servers_words_and_one_that_is_cut_off_is_none(
     assert learned["q0"] == ("42", " 42.") and learned["q2"] == ("42", " 42")
     assert "\n" not in learned["q1"][1]
     assert {row["question_id"]: row["response"] for row in found}["q0"] == said["What is 0?"]
+    # A prompt that is continued goes on to another question, and is cut off in that.
+    server.answer, server.finish = lambda prompt: " 42\n\nQuestion: What is", "length"
+    found = stages.label(asks, weak(server, name="base", settings={"api": "completion"}), store=store).to_pylist()
+    assert {(row["answer"], row["completion"]) for row in found} == {("42", " 42")}
     server.answer, server.finish = lambda prompt: "42", "length"
     with pytest.raises(InputError, match="none of 3 replies of 'wordy' is an answer; the first is '42'"):
         stages.label(asks, weak(server, name="wordy"), store=store)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from w2s.config import TaskSpec
 from w2s.errors import InputError
-from w2s.tasks import TASKS, Question, Task, load_task, task_from, task_names
+from w2s.tasks import TASKS, Question, Task, load_task, task_from, task_names, task_of
 
 from .support import GSM8K, HELLASWAG, write_jsonl
 
@@ -99,6 +99,14 @@ def test_braces_in_a_question_are_left_alone() -> None:
 def test_what_a_task_cannot_do_is_said_at_once(fields: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_task("geography", **fields)
+
+
+def test_a_task_of_a_plugin_keeps_its_own_templates_however_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step makes a task again of all its templates: what was planned must not be refused there."""
+    task = load_task("geography")
+    templates = {**task.templates, "text": "{question}\n{options}\n"}
+    monkeypatch.setattr(type(task), "templates", templates)
+    assert task_of(load_task("geography").asking()).templates == templates
 
 
 def test_ethics_and_gsm8k_have_no_letters() -> None:

@@ -15,7 +15,18 @@ from w2s.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MAX_DEPTH", "NUMBER", "Rows", "guarded", "parse_json", "refuse_twice", "text_of", "texts_of", "unguarded"]
+__all__ = [
+    "MAX_DEPTH",
+    "NUMBER",
+    "Rows",
+    "guarded",
+    "parse_json",
+    "refuse_twice",
+    "text_of",
+    "texts_of",
+    "unguarded",
+    "without_parts",
+]
 
 MAX_DEPTH = 64
 """How deeply lists and objects may lie in one another: far more than any data needs, far less than a stack holds."""
@@ -55,6 +66,14 @@ class _Number(float):
         number = super().__new__(cls, literal)
         number.literal = literal
         return number
+
+
+def without_parts(content: Any) -> Any:
+    """The content of a chat's message as one text, where it is in parts; parts of another kind, as thinking, are not."""
+    if not isinstance(content, list):
+        return content
+    parts = [part for part in content if isinstance(part, dict) and part.get("type") in ("text", "output_text")]
+    return "".join(str(part.get("text") or "") for part in parts)
 
 
 def text_of(cell: object) -> str | None:

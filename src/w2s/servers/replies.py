@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeGuard
 
+from w2s.reading.cells import without_parts
 from w2s.servers.requests import Api
 
 __all__ = [
@@ -131,7 +132,7 @@ def reply_from(api: Api, data: Any, without: Sequence[str] = (), *, max_tokens: 
         usage = usage_of(data)
         if api == "chat":
             message = choice["message"]
-            text, refusal = _joined(message.get("content")), message.get("refusal")
+            text, refusal = without_parts(message.get("content")), message.get("refusal")
         else:
             text, refusal = choice["text"], None
         finish = str(choice.get("finish_reason") or ("length" if (usage.tokens_out or 0) >= max_tokens else "stop"))
@@ -156,13 +157,6 @@ def reply_from(api: Api, data: Any, without: Sequence[str] = (), *, max_tokens: 
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         missing = error if isinstance(error, KeyError) else "choice"
         raise UnreadableReplyError(f"it has no {missing}") from None
-
-
-def _joined(content: Any) -> Any:
-    """A content in parts as one text, without parts of another kind, such as thinking."""
-    if not isinstance(content, list):
-        return content
-    return "".join(part["text"] for part in content if part.get("type") in ("text", "output_text"))
 
 
 def _whole(text: str) -> str:

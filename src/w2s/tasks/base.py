@@ -316,7 +316,7 @@ class Task(ABC):
             raise unknown_name(f"field of template {name!r}", field, sorted(allowed))
         for field in sorted({"question", "options"} & fields_of(name, own[name]) - fields):
             raise InputError(f"template {name!r} leaves out {{{field}}}: every prompt needs it")
-        if end := template[len(template.rstrip()) :]:
+        if template != own[name] and (end := template[len(template.rstrip()) :]):
             raise InputError(
                 f"template {name!r} ends in {end!r}: expected no space there, since answers begin with one "
                 "(in YAML, a block that begins with |- has none)"

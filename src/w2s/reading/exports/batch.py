@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from w2s.errors import InputError
-from w2s.reading.cells import text_of
+from w2s.reading.cells import text_of, without_parts
 from w2s.reading.exports.base import Export, File, Format, Given, Item, Wanted, reading_row, row_error
 
 __all__ = ["FORMAT"]
@@ -72,9 +72,7 @@ def _texts(body: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     found = []
     for choice in map(_object, body.get("choices") or ()):
         message = choice.get("message")
-        said = _object(message).get("content") if message is not None else choice.get("text")
-        if isinstance(said, list):  # in parts, of which thinking has another type
-            said = "".join(str(part.get("text") or "") for part in map(_object, said) if part.get("type") == "text")
+        said = without_parts(_object(message).get("content")) if message is not None else choice.get("text")
         finish = str(choice.get("finish_reason") or "").casefold()
         cut_off = any(word in finish for word in _LIMITS)
         is_text = isinstance(said, str) and bool(said.strip()) and finish != "content_filter"
