@@ -69,7 +69,7 @@ class _Number(float):
 
 
 def without_parts(content: Any) -> Any:
-    """The content of a chat's message as one text, where it is in parts; parts of another kind, as thinking, are not."""
+    """The content of a chat's message as one text, where it is in parts: those of text, and not of thinking."""
     if not isinstance(content, list):
         return content
     parts = [part for part in content if isinstance(part, dict) and part.get("type") in ("text", "output_text")]
